@@ -1,0 +1,3 @@
+"""Concordia's daemon: several people share one agent session."""
+
+__version__ = "0.1.0"
