@@ -20,6 +20,7 @@ VERBS: Final[dict[str, str]] = {
     "background": "call the Bash tool with this command and run_in_background",
     "ask": "ask the people: QUESTION|CHOICE|CHOICE through AskUserQuestion",
     "error": "STATUS or STATUS,TIMES: answer with that HTTP status, so many times (without TIMES: always)",
+    "gate": "wait until the file of this path exists, looked for every 10 ms",
     "hang": "stop in the middle and stay silent until interrupted",
     "die": "break the connection to the API in the middle of the answer",
 }
