@@ -1,0 +1,181 @@
+"""
+The nouns of Concordia: ids, authors, prompts, turns, approvals.
+
+Everything here is frozen; a change is a new object. Times are Unix seconds (float), durations seconds, sizes bytes,
+money US dollars. What is unknown is None.
+"""
+
+import enum
+from datetime import UTC, datetime
+from typing import Final
+
+from attrs import field, frozen
+
+ID_RANDOM_BYTES: Final = 10
+"""Random bytes in a UUIDv7: 74 of these 80 bits are used (RFC 9562, 5.7)."""
+
+
+def make_id(unix_ms: int, random: bytes) -> str:
+    """
+    Build a UUIDv7 (RFC 9562) from a time and randomness.
+
+    Args:
+        unix_ms: milliseconds since 1970, below 2**48.
+        random: ID_RANDOM_BYTES random bytes.
+    """
+    bits = int.from_bytes(random)
+    number = (
+        (unix_ms & (1 << 48) - 1) << 80
+        | 0x7 << 76
+        | (bits >> 62 & 0xFFF) << 64
+        | 0b10 << 62
+        | (bits & (1 << 62) - 1)
+    )
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def rfc3339(unix_s: float) -> str:
+    """Write a time as RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class AuthorKind(enum.StrEnum):
+    """Where a participant comes from."""
+
+    LOCAL = "local"
+    GUEST = "guest"
+    WEBHOOK = "webhook"
+    AGENT = "agent"
+
+
+@frozen
+class Author:
+    """Who submitted a prompt or did a thing; the name is for people, the id is the identity."""
+
+    id: str
+    name: str
+    kind: AuthorKind
+
+
+class Priority(enum.StrEnum):
+    """Which prompts go first."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+class PromptState(enum.StrEnum):
+    """Where a prompt stands; core.turns.PROMPT_TABLE says how it moves."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    ANSWERED = "answered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    UNCERTAIN = "uncertain"
+
+
+class TurnState(enum.StrEnum):
+    """Where a turn stands; core.turns.TURN_TABLE says how it moves."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    RETURNED = "returned"
+
+
+class Outcome(enum.StrEnum):
+    """How a turn ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    TIMED_OUT = "timed_out"
+    UNCERTAIN = "uncertain"
+
+
+class Origin(enum.StrEnum):
+    """Whose wish a turn was: prompts of ours, or the agent's own."""
+
+    PROMPTS = "prompts"
+    AGENT = "agent"
+
+
+@frozen
+class Prompt:
+    """What one participant submitted; keeps its author for ever."""
+
+    id: str
+    room: str
+    author: Author
+    text: str
+    submitted_at: float
+    state: PromptState = PromptState.WAITING
+    priority: Priority = Priority.NORMAL
+    key: str | None = None
+    expires_at: float | None = None
+    turn: str | None = None
+    retry_of: str | None = None
+    is_raw: bool = False
+    is_alone: bool = False
+
+
+@frozen
+class Turn:
+    """What the agent works on in one go; its id is also the uuid of the line that the agent gets."""
+
+    id: str
+    room: str
+    origin: Origin
+    prompts: tuple[str, ...]
+    text: str
+    started_at: float
+    incarnation: str
+    state: TurnState = TurnState.RUNNING
+    outcome: Outcome | None = None
+    reason: str | None = None
+    answer: str | None = field(default=None, repr=False)
+    finished_at: float | None = None
+    duration_s: float | None = None
+    ttft_s: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+    agent_turns: int | None = None
+
+
+class ApprovalKind(enum.StrEnum):
+    """What the agent wants of people."""
+
+    PERMISSION = "permission"
+    QUESTION = "question"
+
+
+@frozen
+class Approval:
+    """One request of the agent that waits for a person; `request_id` is the agent's own name for it."""
+
+    id: str
+    room: str
+    request_id: str
+    turn: str | None
+    kind: ApprovalKind
+    tool: str
+    input: bytes = field(repr=False)
+    """JSON, exactly as the agent sent it."""
+    description: str | None
+    requested_at: float
+    expires_at: float
+
+
+@frozen
+class AgentSession:
+    """The conversation that a room's next incarnation resumes, and the mark of the last incarnation spawned."""
+
+    room: str
+    session_id: str | None
+    incarnation: str | None
+    has_history: bool = False
+    """Whether a result was ever seen in this session: an agent that died before that has nothing to resume."""

@@ -1,0 +1,134 @@
+"""
+How prompts, turns, approvals and events look on the wire: plain dictionaries whose absent values are null.
+
+An event's body is JSON members without the braces (`b'"turn":"…","text":"…"'`), so that the agent's own bytes can be
+spliced in and the fan-out can put its envelope around them without parsing anything again.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from concordiad.core.model import Approval, Author, Prompt, Turn, rfc3339
+
+ANSWER_HEAD_BYTES: Final = 64 * 1024
+"""How much of an answer `turn.finished` carries (interface.md); all of it is in `turn.get`."""
+INPUT_HEAD_BYTES: Final = 64 * 1024
+"""How much of a tool's input an `approval.requested` event carries; all of it is in `approval.list`."""
+
+
+def _time(unix_s: float | None) -> str | None:
+    return None if unix_s is None else rfc3339(unix_s)
+
+
+def author_view(author: Author) -> dict[str, Any]:
+    """Show an author: `id name kind`."""
+    return {"id": author.id, "name": author.name, "kind": author.kind.value}
+
+
+def prompt_view(prompt: Prompt, place: int | None = None) -> dict[str, Any]:
+    """Show a prompt; `place` is 1 for the next one, None where it does not wait."""
+    return {
+        "id": prompt.id,
+        "room": prompt.room,
+        "author": author_view(prompt.author),
+        "text": prompt.text,
+        "state": prompt.state.value,
+        "priority": prompt.priority.value,
+        "key": prompt.key,
+        "expires_at": _time(prompt.expires_at),
+        "submitted_at": rfc3339(prompt.submitted_at),
+        "place": place,
+        "turn": prompt.turn,
+        "retry_of": prompt.retry_of,
+        "raw": prompt.is_raw,
+        "alone": prompt.is_alone,
+    }
+
+
+def turn_view(turn: Turn) -> dict[str, Any]:
+    """Show a turn with the whole of its answer."""
+    return {
+        "id": turn.id,
+        "room": turn.room,
+        "origin": turn.origin.value,
+        "prompts": list(turn.prompts),
+        "text": turn.text,
+        "state": turn.state.value,
+        "outcome": None if turn.outcome is None else turn.outcome.value,
+        "reason": turn.reason,
+        "answer": turn.answer,
+        "started_at": rfc3339(turn.started_at),
+        "finished_at": _time(turn.finished_at),
+        "duration_s": turn.duration_s,
+        "ttft_s": turn.ttft_s,
+        "input_tokens": turn.input_tokens,
+        "output_tokens": turn.output_tokens,
+        "cost_usd": turn.cost_usd,
+        "agent_turns": turn.agent_turns,
+    }
+
+
+def head_of(text: str, limit_bytes: int) -> str:
+    """Cut a text to at most so many bytes of UTF-8, never inside a character."""
+    if len(text) * 4 <= limit_bytes:
+        return text
+    return text.encode("utf-8", "replace")[:limit_bytes].decode("utf-8", "ignore")
+
+
+def turn_event_view(turn: Turn, authors: list[Author]) -> dict[str, Any]:
+    """Show a turn as its events carry it: with authors, the answer's head and the answer's size in bytes."""
+    view = turn_view(turn)
+    answer = turn.answer
+    view["authors"] = [author_view(author) for author in authors]
+    view["answer"] = None if answer is None else head_of(answer, ANSWER_HEAD_BYTES)
+    view["answer_bytes"] = None if answer is None else len(answer.encode("utf-8", "replace"))
+    view["text"] = head_of(turn.text, ANSWER_HEAD_BYTES)
+    return view
+
+
+def approval_view(approval: Approval, *, whole: bool) -> dict[str, Any]:
+    """Show a pending approval; with `whole` false an input over 64 KiB is null and `input_bytes` tells its size."""
+    is_shown = whole or len(approval.input) <= INPUT_HEAD_BYTES
+    return {
+        "id": approval.id,
+        "room": approval.room,
+        "turn": approval.turn,
+        "kind": approval.kind.value,
+        "tool": approval.tool,
+        "input": msgspec.Raw(approval.input) if is_shown else None,
+        "input_bytes": len(approval.input),
+        "description": approval.description,
+        "requested_at": rfc3339(approval.requested_at),
+        "expires_at": rfc3339(approval.expires_at),
+        "may_answer": ["host"],
+    }
+
+
+def members(**values: Any) -> bytes:
+    """Write an event's body: JSON members without the braces."""
+    return msgspec.json.encode(values)[1:-1]
+
+
+def envelope(room: str, epoch: int, seq: int, at: float, event_type: str, body: bytes) -> bytes:
+    """Put the envelope of a recorded event around its body."""
+    return b'{"room":"%b","epoch":%d,"seq":%d,"at":"%b","type":"%b"%b%b}' % (
+        room.encode(),
+        epoch,
+        seq,
+        rfc3339(at).encode(),
+        event_type.encode(),
+        b"," if body else b"",
+        body,
+    )
+
+
+def live_envelope(room: str, epoch: int, at: float, event_type: str, body: bytes) -> bytes:
+    """Put the envelope of an event that is not recorded, so has no number, around its body."""
+    return b'{"room":"%b","epoch":%d,"at":"%b","type":"%b",%b}' % (
+        room.encode(),
+        epoch,
+        rfc3339(at).encode(),
+        event_type.encode(),
+        body,
+    )

@@ -1,0 +1,348 @@
+"""
+The vocabulary of the wire as attrs classes, and its JSON-RPC 2.0 codec: bytes in, requests out, and back.
+
+Laws: an unknown field is refused by name; nothing is coerced ("7" is no number, 1 is no string); a message that cannot
+be read is answered with a code of `core.codes`, never with silence and never with a traceback.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+import cattrs
+import msgspec
+from attrs import field, frozen
+from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
+from cattrs.preconf.msgspec import make_converter
+
+from concordiad.core.codes import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, UNKNOWN_METHOD, Code
+from concordiad.core.model import Priority, PromptState
+from concordiad.errors import RemoteProtocolError, RoomError
+
+PROMPT_LIMIT_BYTES: Final = 256 * 1024
+"""A prompt's default limit in UTF-8: far above any question, far below what would stall the other people."""
+MESSAGE_LIMIT_BYTES: Final = 2 * 1024 * 1024
+"""A message's limit: the longest prompt with every byte written as a \\u00XX escape, and room for the rest."""
+KEY_LIMIT: Final = 200
+"""Characters in an idempotency key."""
+PAGE_LIMIT: Final = 500
+"""Rows in one page of a listing."""
+LAST_LIMIT: Final = 10_000
+"""Events that one subscription may ask to see again by number of lines."""
+
+
+def _is_text(_: Any, attribute: "attrs.Attribute[str]", value: str) -> None:
+    if not value.strip():
+        raise ValueError(f"{attribute.name} is empty or blank: say what you want to ask")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"{attribute.name} is not valid Unicode: it holds a lone surrogate")
+
+
+def _is_name(_: Any, attribute: "attrs.Attribute[str]", value: str | None) -> None:
+    if value is not None and not (0 < len(value) <= KEY_LIMIT and value.isprintable()):
+        raise ValueError(f"{attribute.name} must be 1 to {KEY_LIMIT} printable characters")
+
+
+def _is_between(low: float, high: float) -> Any:
+    def check(_: Any, attribute: "attrs.Attribute[float]", value: float | None) -> None:
+        if value is not None and not low <= value <= high:
+            raise ValueError(f"{attribute.name} is {value}, it must be from {low:g} to {high:g}")
+
+    return check
+
+
+@frozen
+class Cursor:
+    """A place in a room's transcript: the event `seq` as numbered in `epoch`."""
+
+    epoch: int = field(validator=_is_between(0, 2**53))
+    seq: int = field(validator=_is_between(0, 2**53))
+
+
+@frozen
+class Nothing:
+    """Params of a method that takes none."""
+
+
+@frozen
+class PromptSubmit:
+    """Hand in a prompt; answered once it is durable."""
+
+    text: str = field(validator=_is_text)
+    room: str = "main"
+    key: str | None = field(default=None, validator=_is_name)
+    priority: Priority = Priority.NORMAL
+    expires_s: float | None = field(default=None, validator=_is_between(0.001, 366 * 86400))
+    alone: bool = False
+    raw: bool = False
+
+
+@frozen
+class ById:
+    """One thing of a room."""
+
+    id: str = field(validator=_is_name)
+    room: str = "main"
+
+
+@frozen
+class PromptList:
+    """A page of prompts: those that wait in the order of their places, all others newest first."""
+
+    room: str = "main"
+    states: tuple[PromptState, ...] = ()
+    limit: int = field(default=100, validator=_is_between(1, PAGE_LIMIT))
+    cursor: str | None = field(default=None, validator=_is_name)
+
+
+@frozen
+class TurnInterrupt:
+    """Stop the running turn; with `turn`, only if it is still that one."""
+
+    room: str = "main"
+    turn: str | None = field(default=None, validator=_is_name)
+
+
+@frozen
+class TurnList:
+    """A page of turns, newest first."""
+
+    room: str = "main"
+    limit: int = field(default=50, validator=_is_between(1, PAGE_LIMIT))
+    cursor: str | None = field(default=None, validator=_is_name)
+
+
+@frozen
+class EventsSubscribe:
+    """
+    Follow a room's transcript on this connection.
+
+    At most one of: `after` (continue there), `since` (from that number on), `last` (that many recorded events first).
+    """
+
+    room: str = "main"
+    after: Cursor | None = None
+    since: int | None = field(default=None, validator=_is_between(0, 2**53))
+    last: int | None = field(default=None, validator=_is_between(0, LAST_LIMIT))
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse two starting points."""
+        if sum(given is not None for given in (self.after, self.since, self.last)) > 1:
+            raise ValueError("after, since and last exclude each other: give one of them")
+
+
+@frozen
+class EventsList:
+    """A page of recorded events from `since` on, oldest first; or the `last` ones."""
+
+    room: str = "main"
+    since: int = field(default=0, validator=_is_between(0, 2**53))
+    last: int | None = field(default=None, validator=_is_between(0, LAST_LIMIT))
+    limit: int = field(default=PAGE_LIMIT, validator=_is_between(1, PAGE_LIMIT))
+
+
+@frozen
+class InRoom:
+    """Params of a method that only needs a room."""
+
+    room: str = "main"
+
+
+@frozen
+class ApprovalAnswer:
+    """Approve or deny what the agent asked for; the first answer wins."""
+
+    id: str = field(validator=_is_name)
+    allow: bool
+    room: str = "main"
+    answers: Mapping[str, str] = field(factory=dict)
+    reason: str | None = None
+
+
+Params = (
+    Nothing
+    | PromptSubmit
+    | ById
+    | PromptList
+    | TurnInterrupt
+    | TurnList
+    | EventsSubscribe
+    | EventsList
+    | InRoom
+    | ApprovalAnswer
+)
+
+METHODS: Final[dict[str, type[Params]]] = {
+    "prompt.submit": PromptSubmit,
+    "prompt.cancel": ById,
+    "prompt.get": ById,
+    "prompt.list": PromptList,
+    "turn.interrupt": TurnInterrupt,
+    "turn.get": ById,
+    "turn.list": TurnList,
+    "events.subscribe": EventsSubscribe,
+    "events.list": EventsList,
+    "approval.list": InRoom,
+    "approval.answer": ApprovalAnswer,
+    "room.list": Nothing,
+    "daemon.status": Nothing,
+}
+
+
+@frozen
+class Request:
+    """One request that was understood: `id` is None for a notification, which gets no answer."""
+
+    id: int | str | None
+    method: str
+    params: Params
+
+
+class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
+    jsonrpc: str
+    method: str
+    id: int | str | msgspec.UnsetType | None = msgspec.UNSET
+    params: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class BadRequest(RemoteProtocolError):
+    """A message that is no good request; `id` is its id where that could be read."""
+
+    def __init__(self, code: Code, message: str, request_id: int | str | None = None, field: str | None = None):
+        super().__init__(code, message)
+        self.request_id = request_id
+        self.field = field
+
+
+def _strict(expected: type, name: str) -> Any:
+    def structure(value: object, _: object) -> object:
+        if type(value) is not expected:
+            raise ValueError(f"must be {name}, not {_name_of(value)}")
+        return value
+
+    return structure
+
+
+def _structure_number(value: object, _: object) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]  # checked just before
+        raise ValueError(f"must be a number, not {_name_of(value)}")
+    return float(value)  # type: ignore[arg-type]  # checked above
+
+
+def _name_of(value: object) -> str:
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _make_params_converter() -> cattrs.Converter:
+    converter = make_converter(forbid_extra_keys=True, detailed_validation=True)
+    converter.register_structure_hook(str, _strict(str, "a string"))
+    converter.register_structure_hook(int, _strict(int, "a whole number"))
+    converter.register_structure_hook(bool, _strict(bool, "true or false"))
+    converter.register_structure_hook(float, _structure_number)
+    for enum in (Priority, PromptState):
+        converter.register_structure_hook(enum, _structure_enum)
+    return converter
+
+
+def _structure_enum(value: object, enum: type[Priority] | type[PromptState]) -> object:
+    if value not in [member.value for member in enum]:
+        raise ValueError(f"is {value!r}, it must be one of {', '.join(enum)}")
+    return enum(value)
+
+
+_PARAMS: Final = _make_params_converter()
+
+
+def first_fault(error: BaseException, path: str = "") -> tuple[str, str]:
+    """Find the field that a cattrs error is about, and one sentence on it."""
+    if isinstance(error, ClassValidationError | IterableValidationError):
+        inner = error.exceptions[0]
+        notes = [note for note in getattr(inner, "__notes__", ()) if hasattr(note, "name") or hasattr(note, "index")]
+        here = str(getattr(notes[-1], "name", getattr(notes[-1], "index", ""))) if notes else ""
+        return first_fault(inner, f"{path}.{here}".strip("."))
+    if isinstance(error, ForbiddenExtraKeysError):
+        extra = sorted(error.extra_fields)[0]
+        known = ", ".join(a.name for a in attrs.fields(error.cl))
+        return f"{path}.{extra}".strip("."), f"unknown field {extra!r}: the known ones are {known or 'none'}"
+    if isinstance(error, KeyError):
+        return path, f"{path} is missing"
+    message = str(error)
+    return path, message if message.startswith(path.rpartition(".")[2]) else f"{path} {message}".strip()
+
+
+def decode_request(message: bytes) -> Request:
+    """
+    Read one message.
+
+    Raises:
+        BadRequest: with the code and the sentence to answer.
+    """
+    try:
+        envelope = msgspec.json.decode(message, type=_Envelope)
+    except msgspec.ValidationError as error:
+        raise BadRequest(INVALID_REQUEST, f"not a JSON-RPC 2.0 request: {error}") from error
+    except RecursionError as error:
+        raise BadRequest(PARSE_ERROR, "the JSON is nested too deeply: flatten it") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(PARSE_ERROR, f"not JSON in UTF-8: {error}") from error
+    identity = None if envelope.id is msgspec.UNSET else envelope.id
+    if envelope.jsonrpc != "2.0":
+        raise BadRequest(INVALID_REQUEST, f'jsonrpc is {envelope.jsonrpc!r}, it must be "2.0"', identity)
+    params_class = METHODS.get(envelope.method)
+    if params_class is None:
+        raise BadRequest(
+            UNKNOWN_METHOD, f"there is no method {envelope.method[:100]!r}: see docs/protocol.md", identity
+        )
+    try:
+        members = msgspec.json.decode(envelope.params)
+    except RecursionError as error:
+        raise BadRequest(PARSE_ERROR, "the JSON is nested too deeply: flatten it", identity) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(PARSE_ERROR, f"params is not JSON in UTF-8: {error}", identity) from error
+    if not isinstance(members, dict):
+        raise BadRequest(INVALID_PARAMS, f"params must be an object, not {_name_of(members)}", identity)
+    return Request(identity, envelope.method, structure_params(params_class, members, identity))
+
+
+def structure_params(
+    params_class: type[Params], members: dict[str, Any], request_id: int | str | None = None
+) -> Params:
+    """
+    Check a method's params and make them an object.
+
+    Raises:
+        BadRequest: naming the first field that is wrong.
+    """
+    try:
+        return _PARAMS.structure(members, params_class)
+    except (ClassValidationError, ValueError, TypeError) as error:
+        name, message = first_fault(error)
+        subject = message.partition(" ")[0]
+        name = name or (subject if subject in attrs.fields_dict(params_class) else "")
+        raise BadRequest(INVALID_PARAMS, message, request_id, name or None) from error
+
+
+def encode_result(request_id: int | str | None, result: object) -> bytes:
+    """Write the answer to a request that was met, as one line without its newline."""
+    return msgspec.json.encode({"jsonrpc": "2.0", "id": request_id, "result": result})
+
+
+def encode_error(request_id: int | str | None, error: RemoteProtocolError | RoomError) -> bytes:
+    """Write the answer to a request that could not be met; `data` names the code, the field and when to try again."""
+    data = {
+        "name": error.code.name,
+        "field": getattr(error, "field", None),
+        "retry_after_s": getattr(error, "retry_after_s", None),
+    }
+    body = {"code": error.code.number, "message": str(error), "data": data}
+    return msgspec.json.encode({"jsonrpc": "2.0", "id": request_id, "error": body})
+
+
+EVENT_HEAD: Final = b'{"jsonrpc":"2.0","method":"event","params":'
+
+
+def encode_event(event: bytes) -> bytes:
+    """Wrap an event that is JSON already into its notification."""
+    return b"%b%b}" % (EVENT_HEAD, event)
