@@ -1,0 +1,181 @@
+"""
+The seam between a room and a kind of agent: lines in, lines out, and the facts that the agent's lines state.
+
+A codec is sans-I/O and lives as long as one incarnation. It tells from the agent's own output which turn a line belongs
+to, so that nobody else needs to guess: a turn of ours bears the id that its line carried, a turn that the agent began by
+itself gets an id from the codec's `new_id`.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
+
+from concordiad.core.lines import Oversize
+from concordiad.core.model import ApprovalKind, Outcome
+
+
+class Said(NamedTuple):
+    """The agent said something for the transcript; `is_live` marks a delta, which is published but not recorded."""
+
+    event_type: str
+    body: bytes
+    turn: str | None
+    is_live: bool = False
+
+
+class Acknowledged(NamedTuple):
+    """The agent has taken the line of this turn."""
+
+    turn: str
+
+
+class OwnTurnBegan(NamedTuple):
+    """The agent began a turn that nobody asked for; `text` says what made it."""
+
+    turn: str
+    text: str
+
+
+class Ended(NamedTuple):
+    """
+    A turn's result.
+
+    `total_cost_usd` is the agent's cumulative figure; `session_id` the conversation it belongs to, which the agent may
+    have changed during the turn.
+    """
+
+    turn: str
+    is_ours: bool
+    outcome: Outcome
+    reason: str | None
+    answer: str | None
+    session_id: str | None
+    ttft_s: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+    total_cost_usd: float | None
+    agent_turns: int | None
+
+
+class StateChanged(NamedTuple):
+    """The agent says that it is idle, or that it works."""
+
+    is_idle: bool
+
+
+class ApprovalAsked(NamedTuple):
+    """The agent asks for permission, or asks a question."""
+
+    request_id: str
+    turn: str | None
+    kind: ApprovalKind
+    tool: str
+    input: bytes
+    description: str | None
+
+
+class ApprovalWithdrawn(NamedTuple):
+    """The agent no longer wants an answer."""
+
+    request_id: str
+
+
+class Answered(NamedTuple):
+    """The agent answered a control request of ours; `error` is its complaint, `total_cost_usd` the figure asked for."""
+
+    request_id: str
+    error: str | None
+    total_cost_usd: float | None
+
+
+class Session(NamedTuple):
+    """The agent names its conversation and model."""
+
+    session_id: str
+    model: str | None
+
+
+class Unsupported(NamedTuple):
+    """The agent asks what nobody here can do; it must be told so, or it would wait for ever."""
+
+    request_id: str
+    why: str
+
+
+class Unreadable(NamedTuple):
+    """A line that is not what the agent's protocol allows; it is shown to nobody, and counted."""
+
+    why: str
+    size_bytes: int
+
+
+Fact = (
+    Said
+    | Acknowledged
+    | OwnTurnBegan
+    | Ended
+    | StateChanged
+    | ApprovalAsked
+    | ApprovalWithdrawn
+    | Answered
+    | Session
+    | Unsupported
+    | Unreadable
+)
+
+
+class Launch(NamedTuple):
+    """How to resume a conversation or begin one."""
+
+    session_id: str
+    is_resumed: bool
+
+
+class Settings(NamedTuple):
+    """What a configuration says of an agent that ends up in its arguments."""
+
+    model: str | None = None
+    permission_mode: str | None = None
+    args: Sequence[str] = ()
+
+
+class AgentCodec(Protocol):
+    """One kind of agent's language."""
+
+    is_rehearsal: bool
+
+    def arguments(self, settings: Settings, launch: Launch) -> list[str]:
+        """Write the command line that follows the program's name."""
+
+    def environment(self) -> dict[str, str]:
+        """Name the variables that make the agent speak as this codec expects."""
+
+    def handshake(self, new_id: "IdSource") -> list[tuple[str, bytes]]:
+        """Write the control requests that must be answered before the first turn: their ids and lines."""
+
+    def prompt(self, turn: str, text: str, *, is_raw: bool) -> bytes:
+        """Write a turn's line."""
+
+    def interrupt(self, request_id: str) -> bytes:
+        """Write the request that stops what the agent works on."""
+
+    def allow(self, request_id: str, tool_input: bytes, answers: dict[str, str]) -> bytes:
+        """Write the consent to an approval, with the answers where it was a question."""
+
+    def deny(self, request_id: str, reason: str) -> bytes:
+        """Write the refusal of an approval."""
+
+    def refuse(self, request_id: str, why: str) -> bytes:
+        """Write the error answer to a request that nobody here can meet."""
+
+    def decode(self, line: bytes | Oversize) -> list[Fact]:
+        """Read one line of the agent; never raises for what the agent sent."""
+
+
+class IdSource(Protocol):
+    """Where new ids come from."""
+
+    def __call__(self) -> str:
+        """Make a new id."""
+
+
+Kind = Literal["claude-code", "rehearsal"]

@@ -1,0 +1,517 @@
+"""
+Claude Code's stream-json, as version 2.1.329 speaks it.
+
+Laws: what a client sent is never passed through, it is always written anew; a turn is told by `user_message_uuids` and
+lifecycle lines, never by order; success is told by `is_error` and `terminal_reason`, never by `subtype`; of the agent's
+lines only content blocks reach the transcript, because the rest of a line names paths and settings of the machine.
+"""
+
+import json
+import re
+from typing import Any, Final
+
+import msgspec
+
+from concordiad.core.agents import (
+    Acknowledged,
+    Answered,
+    ApprovalAsked,
+    ApprovalWithdrawn,
+    Ended,
+    Fact,
+    IdSource,
+    Launch,
+    OwnTurnBegan,
+    Said,
+    Session,
+    Settings,
+    StateChanged,
+    Unreadable,
+    Unsupported,
+)
+from concordiad.core.lines import Oversize
+from concordiad.core.model import ApprovalKind, Outcome
+
+MAX_RETRIES: Final = "4"
+"""The CLI's own default of 10 retries keeps a turn silent for minutes while an API is down."""
+
+RawLine = msgspec.Raw
+
+
+class _Peek(msgspec.Struct):
+    type: str = ""
+    subtype: str | None = None
+
+
+class _Delta(msgspec.Struct):
+    type: str = ""
+    text: RawLine = RawLine(b"")
+    thinking: RawLine = RawLine(b"")
+
+
+class _StreamEvent(msgspec.Struct):
+    type: str = ""
+    delta: _Delta | None = None
+
+
+class _StreamLine(msgspec.Struct):
+    event: _StreamEvent
+    parent_tool_use_id: str | None = None
+
+
+class _Block(msgspec.Struct):
+    type: str = ""
+    text: RawLine = RawLine(b'""')
+    thinking: RawLine = RawLine(b'""')
+    id: str = ""
+    name: str = ""
+    input: RawLine = RawLine(b"{}")
+    tool_use_id: str = ""
+    content: RawLine = RawLine(b'""')
+    is_error: bool | None = None
+
+
+class _Message(msgspec.Struct):
+    content: list[_Block] | str = ""
+
+
+class _ContentLine(msgspec.Struct):
+    message: _Message
+    parent_tool_use_id: str | None = None
+    is_replay: bool = msgspec.field(default=False, name="isReplay")
+    is_api_error_message: bool = False
+
+
+class _LifecycleLine(msgspec.Struct):
+    command_uuid: str
+    state: str
+
+
+class _SystemLine(msgspec.Struct):
+    subtype: str = ""
+    session_id: str = ""
+    model: str | None = None
+    state: str = ""
+    summary: str = ""
+    user_message_uuids: list[str] = []
+    attempt: int | None = None
+    max_retries: int | None = None
+    retry_delay_ms: float | None = None
+    error_status: int | None = None
+    error: str | None = None
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class _Origin(msgspec.Struct):
+    kind: str = ""
+
+
+class _ResultLine(msgspec.Struct):
+    is_error: bool = True
+    subtype: str = ""
+    terminal_reason: str | None = None
+    api_error_status: int | None = None
+    result: str | None = None
+    errors: list[str] = []
+    session_id: str | None = None
+    total_cost_usd: float | None = None
+    usage: _Usage | None = None
+    num_turns: int | None = None
+    ttft_ms: float | None = None
+    user_message_uuids: list[str] = []
+    origin: _Origin | None = None
+
+
+class _Request(msgspec.Struct):
+    subtype: str = ""
+    tool_name: str = ""
+    input: RawLine = RawLine(b"{}")
+    description: str | None = None
+    requires_user_interaction: bool = False
+
+
+class _ControlRequestLine(msgspec.Struct):
+    request_id: str
+    request: _Request
+
+
+class _UsageSession(msgspec.Struct):
+    total_cost_usd: float | None = None
+
+
+class _ControlPayload(msgspec.Struct):
+    session: _UsageSession | None = None
+
+
+class _ControlResponse(msgspec.Struct):
+    request_id: str
+    subtype: str = ""
+    response: RawLine = RawLine(b"{}")
+    error: str | None = None
+
+
+class _ControlResponseLine(msgspec.Struct):
+    response: _ControlResponse
+
+
+class _ControlCancelLine(msgspec.Struct):
+    request_id: str
+
+
+_peek: Final = msgspec.json.Decoder(_Peek)
+_stream: Final = msgspec.json.Decoder(_StreamLine)
+_content: Final = msgspec.json.Decoder(_ContentLine)
+_result: Final = msgspec.json.Decoder(_ResultLine)
+_system: Final = msgspec.json.Decoder(_SystemLine)
+_text: Final = msgspec.json.Decoder(str)
+_encode: Final = msgspec.json.encode
+
+ANSWER_ABORTED: Final = frozenset({"aborted_streaming", "aborted_tools"})
+
+
+class ClaudeCode:
+    """Speak with one process of the Claude Code CLI."""
+
+    is_rehearsal = False
+
+    def __init__(self, new_id: IdSource) -> None:
+        self._new_id = new_id
+        self._turn: str | None = None
+        self._is_ours = False
+        self._next_block = 0
+        self._open_block: int | None = None
+        self._offset = 0
+        self._cause = ""
+
+    def arguments(self, settings: Settings, launch: Launch) -> list[str]:
+        """Write the command line: every value as `--flag=value`, so that no value can be read as a flag."""
+        chosen = [
+            f"--{flag}={value}"
+            for flag, value in (("model", settings.model), ("permission-mode", settings.permission_mode))
+            if value is not None
+        ]
+        return [
+            "-p",
+            "--input-format=stream-json",
+            "--output-format=stream-json",
+            "--verbose",
+            "--include-partial-messages",
+            "--permission-prompt-tool=stdio",
+            f"--resume={launch.session_id}" if launch.is_resumed else f"--session-id={launch.session_id}",
+            *chosen,
+            *settings.args,
+        ]
+
+    def environment(self) -> dict[str, str]:
+        """Name the variables: state lines on, so that the end of a turn is told; fewer silent retries."""
+        return {"CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1", "CLAUDE_CODE_MAX_RETRIES": MAX_RETRIES}
+
+    def handshake(self, new_id: IdSource) -> list[tuple[str, bytes]]:
+        """Ask for readiness, and for the cost so far: a resumed session goes on counting from a saved total."""
+        requests: list[dict[str, Any]] = [{"subtype": "initialize", "hooks": None}, {"subtype": "get_usage"}]
+        return [(identity, self._control(identity, request)) for request in requests for identity in (new_id(),)]
+
+    def prompt(self, turn: str, text: str, *, is_raw: bool) -> bytes:
+        """Write a turn's line; `client_composed` keeps the CLI from reading @files and obeying slash commands."""
+        line: dict[str, Any] = {
+            "type": "user",
+            "message": {"role": "user", "content": text},
+            "uuid": turn,
+            "priority": "later",
+        }
+        if not is_raw:
+            line["client_composed"] = True
+        return _encode(line) + b"\n"
+
+    def interrupt(self, request_id: str) -> bytes:
+        """Write the interrupt request."""
+        return self._control(request_id, {"subtype": "interrupt"})
+
+    def allow(self, request_id: str, tool_input: bytes, answers: dict[str, str]) -> bytes:
+        """Write the consent: the request's own input unchanged, with `answers` added for a question."""
+        updated: Any = msgspec.Raw(tool_input)
+        if answers:
+            updated = {**msgspec.json.decode(tool_input, type=dict[str, msgspec.Raw]), "answers": answers}
+        return self._answer(request_id, {"behavior": "allow", "updatedInput": updated})
+
+    def deny(self, request_id: str, reason: str) -> bytes:
+        """Write the refusal; the agent is told the reason."""
+        return self._answer(request_id, {"behavior": "deny", "message": reason})
+
+    def refuse(self, request_id: str, why: str) -> bytes:
+        """Write the error answer to a request that nobody here can meet."""
+        body = {"subtype": "error", "request_id": request_id, "error": why}
+        return _encode({"type": "control_response", "response": body}) + b"\n"
+
+    def decode(self, line: bytes | Oversize) -> list[Fact]:
+        """Read one line of the CLI."""
+        if isinstance(line, Oversize):
+            return self._decode_oversize(line)
+        try:
+            return self._decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            repaired = _repair(line)
+            if repaired is None:
+                return [Unreadable(f"not a line of stream-json: {error}", len(line))]
+        try:
+            return self._decode(repaired)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            return [Unreadable(f"not a line of stream-json: {error}", len(line))]
+
+    def _decode(self, line: bytes) -> list[Fact]:
+        kind = _peek.decode(line)
+        match kind.type:
+            case "stream_event":
+                return self._decode_stream(_stream.decode(line))
+            case "assistant":
+                return self._decode_assistant(_content.decode(line))
+            case "user":
+                return self._decode_user(_content.decode(line))
+            case "system":
+                return self._decode_system(_system.decode(line))
+            case "result":
+                return self._end(_result.decode(line))
+            case "command_lifecycle":
+                return self._decode_lifecycle(msgspec.json.decode(line, type=_LifecycleLine))
+            case "control_request":
+                return self._decode_request(msgspec.json.decode(line, type=_ControlRequestLine))
+            case "control_response":
+                return [self._decode_response(msgspec.json.decode(line, type=_ControlResponseLine).response)]
+            case "control_cancel_request":
+                return [ApprovalWithdrawn(msgspec.json.decode(line, type=_ControlCancelLine).request_id)]
+        return []
+
+    def _decode_stream(self, line: _StreamLine) -> list[Fact]:
+        event = line.event
+        if line.parent_tool_use_id is not None:
+            return []
+        began = self._begin_unasked() if event.type == "content_block_start" else []
+        if event.type == "content_block_start":
+            self._open_block, self._offset = self._take_block(), 0
+        if event.type != "content_block_delta" or event.delta is None:
+            return began
+        kind = b"text" if event.delta.type == "text_delta" else b"thinking"
+        raw = bytes(event.delta.text if event.delta.type == "text_delta" else event.delta.thinking)
+        if self._turn is None or self._open_block is None or not raw:
+            return began
+        offset, self._offset = self._offset, self._offset + len(_text.decode(raw))
+        body = b'"turn":"%b","block":%d,"kind":"%b","offset":%d,"text":%b' % (
+            self._turn.encode(),
+            self._open_block,
+            kind,
+            offset,
+            raw,
+        )
+        return [Said("agent.delta", body, self._turn, is_live=True)]
+
+    def _decode_assistant(self, line: _ContentLine) -> list[Fact]:
+        facts: list[Fact] = self._begin_unasked()
+        if line.is_api_error_message or isinstance(line.message.content, str):
+            return facts
+        for block in line.message.content:
+            parent = b"" if line.parent_tool_use_id is None else b',"parent":%b' % _encode(line.parent_tool_use_id)
+            if line.parent_tool_use_id is None and self._open_block is not None:
+                number, self._open_block = self._open_block, None
+            else:
+                number = self._take_block()
+            head = b'"turn":%b,"block":%d%b' % (_encode(self._turn), number, parent)
+            if block.type == "text":
+                facts.append(Said("agent.text", b'%b,"text":%b' % (head, bytes(block.text)), self._turn))
+            elif block.type == "thinking":
+                facts.append(Said("agent.thinking", b'%b,"text":%b' % (head, bytes(block.thinking)), self._turn))
+            elif block.type.endswith("tool_use"):
+                body = b'%b,"id":%b,"tool":%b,"input":%b' % (
+                    head,
+                    _encode(block.id),
+                    _encode(block.name),
+                    bytes(block.input),
+                )
+                facts.append(Said("agent.tool_use", body, self._turn))
+        return facts
+
+    def _decode_user(self, line: _ContentLine) -> list[Fact]:
+        if line.is_replay or isinstance(line.message.content, str):
+            return []
+        facts: list[Fact] = []
+        for block in line.message.content:
+            if block.type.endswith("tool_result"):
+                body = b'"turn":%b,"id":%b,"is_error":%b,"content":%b' % (
+                    _encode(self._turn),
+                    _encode(block.tool_use_id),
+                    b"true" if block.is_error else b"false",
+                    bytes(block.content),
+                )
+                facts.append(Said("agent.tool_result", body, self._turn))
+        return facts
+
+    def _decode_system(self, line: _SystemLine) -> list[Fact]:
+        match line.subtype:
+            case "init":
+                began = self._begin(line.user_message_uuids[0]) if line.user_message_uuids else self._begin_unasked()
+                return [Session(line.session_id, line.model), *began]
+            case "session_state_changed":
+                # "requires_action" is told by the approval itself.
+                if line.state == "idle":
+                    self._turn = None
+                return [StateChanged(line.state == "idle")] if line.state in ("idle", "running") else []
+            case "task_notification":
+                self._cause = line.summary
+            case "api_retry":
+                values = {
+                    "turn": self._turn,
+                    "attempt": line.attempt,
+                    "max_retries": line.max_retries,
+                    "delay_s": None if line.retry_delay_ms is None else line.retry_delay_ms / 1000,
+                    "status": line.error_status,
+                    "error": line.error,
+                }
+                return [Said("agent.api_retry", _encode(values)[1:-1], self._turn)]
+        return []
+
+    def _decode_lifecycle(self, line: _LifecycleLine) -> list[Fact]:
+        if line.state == "queued":
+            return [Acknowledged(line.command_uuid)]
+        if line.state == "started":
+            return self._begin(line.command_uuid)
+        return []
+
+    def _decode_request(self, line: _ControlRequestLine) -> list[Fact]:
+        request = line.request
+        if request.subtype != "can_use_tool":
+            return [Unsupported(line.request_id, f"{request.subtype} is not supported by this client")]
+        kind = ApprovalKind.QUESTION if request.requires_user_interaction else ApprovalKind.PERMISSION
+        asked = bytes(request.input)
+        return [ApprovalAsked(line.request_id, self._turn, kind, request.tool_name, asked, request.description)]
+
+    def _decode_response(self, response: _ControlResponse) -> Fact:
+        if response.subtype == "error":
+            return Answered(response.request_id, response.error or "unknown error", None)
+        try:
+            session = msgspec.json.decode(response.response, type=_ControlPayload).session
+        except msgspec.MsgspecError:
+            session = None
+        return Answered(response.request_id, None, None if session is None else session.total_cost_usd)
+
+    def _begin(self, turn: str) -> list[Fact]:
+        if turn != self._turn:
+            self._turn, self._is_ours = turn, True
+            self._next_block, self._open_block = 0, None
+        return []
+
+    def _begin_unasked(self) -> list[Fact]:
+        if self._turn is not None:
+            return []
+        self._turn, self._is_ours = self._new_id(), False
+        self._next_block, self._open_block = 0, None
+        cause, self._cause = self._cause, ""
+        return [OwnTurnBegan(self._turn, cause)]
+
+    def _take_block(self) -> int:
+        number, self._next_block = self._next_block, self._next_block + 1
+        return number
+
+    def _end(self, line: _ResultLine) -> list[Fact]:
+        named = line.user_message_uuids
+        began: list[Fact] = []
+        if named:
+            turn, is_ours = named[0], True
+        else:
+            # A result that names no line of ours ends a turn of the agent's own, announced or not.
+            if self._is_ours:
+                self._turn = None
+            began = self._begin_unasked()
+            turn, is_ours = self._turn or "", False
+        if turn == self._turn:
+            self._turn = None
+        outcome, reason = _judge(line)
+        usage = line.usage or _Usage()
+        inputs = (usage.input_tokens, usage.cache_creation_input_tokens, usage.cache_read_input_tokens)
+        ended = Ended(
+            turn=turn,
+            is_ours=is_ours,
+            outcome=outcome,
+            reason=reason,
+            answer=line.result if outcome is Outcome.COMPLETED else None,
+            session_id=line.session_id,
+            ttft_s=None if line.ttft_ms is None else line.ttft_ms / 1000,
+            input_tokens=None if usage.input_tokens is None else sum(count or 0 for count in inputs),
+            output_tokens=usage.output_tokens,
+            total_cost_usd=line.total_cost_usd,
+            agent_turns=line.num_turns,
+        )
+        return [*began, ended]
+
+    def _decode_oversize(self, line: Oversize) -> list[Fact]:
+        kind, figures = _read_oversize(line)
+        body = b'"turn":%b,"bytes":%d,"kind":%b' % (_encode(self._turn), line.length, _encode(kind))
+        said = Said("agent.oversize", body, self._turn)
+        self._open_block = None
+        if kind != "result":
+            return [*self._begin_unasked(), said._replace(turn=self._turn)]
+        try:
+            result = msgspec.convert(figures, _ResultLine)
+        except msgspec.ValidationError:
+            result = _ResultLine(is_error=False, user_message_uuids=[self._turn] if self._is_ours and self._turn else [])
+        return [said, *self._end(result)]
+
+    @staticmethod
+    def _control(request_id: str, request: dict[str, Any]) -> bytes:
+        return _encode({"type": "control_request", "request_id": request_id, "request": request}) + b"\n"
+
+    @staticmethod
+    def _answer(request_id: str, response: dict[str, Any]) -> bytes:
+        body = {"subtype": "success", "request_id": request_id, "response": response}
+        return _encode({"type": "control_response", "response": body}) + b"\n"
+
+
+def _judge(line: _ResultLine) -> tuple[Outcome, str | None]:
+    reason = line.terminal_reason or line.subtype or "unknown"
+    if reason in ANSWER_ABORTED:
+        return Outcome.INTERRUPTED, reason
+    if not line.is_error:
+        return Outcome.COMPLETED, None
+    status = "" if line.api_error_status is None else f" {line.api_error_status}"
+    detail = line.result or "; ".join(line.errors)
+    return Outcome.FAILED, f"{reason}{status}: {detail}" if detail else reason + status
+
+
+def _repair(line: bytes) -> bytes | None:
+    """Write a line anew that JSON's letter allows but UTF-8 does not: bad bytes, or half of a surrogate pair."""
+    try:
+        value = json.loads(line.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+_LONG_STRING_END: Final = re.compile(rb'(?<!\\)(?:\\\\)*"(?=,")')
+
+
+def _read_oversize(line: Oversize) -> tuple[str, dict[str, Any]]:
+    """
+    Tell an oversize line's type, and its short members where it is a result.
+
+    A quote inside a JSON string is always escaped, so an unescaped `"type":"result"` in the tail is a member of the line;
+    lines that begin with their type (all but results do) are told by that.
+    """
+    first = re.match(rb'\{"type":"([a-z_]+)"', line.head)
+    if first is not None:
+        return first[1].decode(), {}
+    if b'"type":"result"' not in line.tail:
+        return "unknown", {}
+    figures: dict[str, Any] = {}
+    cut = line.head.find(b',"result":"')
+    end = _LONG_STRING_END.search(line.tail)
+    for part in (line.head[:cut] + b"}" if cut > 0 else b"", b"{" + line.tail[end.end() + 1 :] if end else b""):
+        try:
+            figures.update(msgspec.json.decode(part))
+        except (msgspec.MsgspecError, ValueError, TypeError):
+            continue
+    return "result", figures
