@@ -24,7 +24,7 @@ LOCKED := $(PIP) --require-hashes --only-binary=:all:
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate
 # What a daemon's agent or a test starts must not take this make for its own.
-BARE := unset ARGS MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES;
+BARE := unset ARGS MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES MAKE_TERMERR MAKE_TERMOUT;
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -79,7 +79,7 @@ endif
 			"ensurepip: install them (Debian, Ubuntu: apt install python3-venv, or python$$any-venv for just this one)," \
 			"or name another interpreter with PYTHON=/path/to/python3." >&2; \
 	else \
-		echo "Concordia needs Python 3.11 or newer, and there is none ($${seen:-no $(or $(PYTHON),$(PYTHONS)) that runs}):" \
+		echo "Concordia needs Python 3.11 or newer, and there is none ($${seen:-tried: $(or $(PYTHON),$(PYTHONS))}):" \
 			"install it (Debian, Ubuntu: apt install python3 python3-venv; Fedora: dnf install python3;" \
 			"macOS: brew install python3), or name one with PYTHON=/path/to/python3." >&2; \
 	fi; \
@@ -106,4 +106,5 @@ endef
 
 .venv/.claude: .venv/.made constraints-claude.txt
 	$(call install,Fetching the Claude Code CLI (a wheel of some 166 MB; this once),\
-		$(LOCKED) --no-deps -r constraints-claude.txt)
+		$(LOCKED) --no-deps -r constraints-claude.txt || \
+			{ echo 'For `make run` a claude of your own on the PATH will do instead.' >&2; false; })
