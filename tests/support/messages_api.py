@@ -43,12 +43,8 @@ STOP_POLL_S: Final = 0.02
 LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
-class ClientGone(Exception):
-    """The client closed its connection before the answer was over."""
-
-
-class StubClosed(Exception):
-    """The stub is being closed, with this answer unfinished."""
+class BreakOff(Exception):
+    """The connection ends before the answer does; its argument is the outcome."""
 
 
 @dataclass
@@ -94,7 +90,7 @@ class MessagesApi(ThreadingHTTPServer):
         self._name = uuid.uuid4().hex[:8]
         self._otherwise: str | None = None
         self._failures: dict[tuple[object, ...], int] = {}
-        self._connections: set[socket.socket] = set()
+        self._connections: list[socket.socket] = []
         self._changed = threading.Condition()
         self._stopped, self._stop = socket.socketpair()
         self._thread = threading.Thread(target=self.serve_forever, args=(STOP_POLL_S,), name="messages-api")
@@ -122,9 +118,8 @@ class MessagesApi(ThreadingHTTPServer):
     def __exit__(self, *_: object) -> None:
         self._stop.close()
         self.shutdown()
-        with self._changed:
-            for connection in self._connections:
-                hang_up(connection)
+        for connection in self._connections:
+            hang_up(connection)
         self.server_close()
         self._thread.join()
         self._stopped.close()
@@ -145,19 +140,11 @@ class MessagesApi(ThreadingHTTPServer):
             request.outcome = outcome
             self._changed.notify_all()
 
-    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: Any) -> None:
-        """Remember a connection before its thread begins, so that leaving can wake every such thread."""
-        assert isinstance(request, socket.socket)
-        with self._changed:
-            self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
-        """Forget a connection that is over."""
-        assert isinstance(request, socket.socket)
-        with self._changed:
-            self._connections.discard(request)
-        super().shutdown_request(request)
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection, and remember it so that leaving can wake the thread that reads from it."""
+        connection, address = super().get_request()
+        self._connections.append(connection)
+        return connection, address
 
     def is_failing(self, request: Request, fail: Fail) -> bool:
         """Count one more occasion for a failure, and say whether it was one of those that were ordered."""
@@ -169,13 +156,14 @@ class MessagesApi(ThreadingHTTPServer):
             return fail.times is None or self._failures[key] <= fail.times
 
     def wait_silently(self, connection: socket.socket, seconds: float | None) -> None:
-        """Block for so long (None: for ever); ClientGone or StubClosed as soon as that is so."""
-        ready, _, _ = select.select([connection, self._stopped], [], [], seconds)
-        if self._stopped in ready:
-            raise StubClosed
-        if connection in ready:
+        """Block for so long (None: for ever); BreakOff as soon as the client is gone or the stub is closed."""
+        poll = select.poll()
+        poll.register(connection, select.POLLIN)
+        poll.register(self._stopped, select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)}
+        if ready:
             # A client that waits for its answer sends nothing, so what there is to read is the end.
-            raise ClientGone
+            raise BreakOff("closed" if self._stopped.fileno() in ready else "abandoned")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -201,11 +189,8 @@ class Handler(BaseHTTPRequestHandler):
         name = self.server.note(request)
         try:
             outcome = self.answer(request, name)
-        except (ClientGone, OSError):
-            outcome = "abandoned"
-        except StubClosed:
-            outcome = "closed"
-        if outcome in {"cut", "abandoned", "closed"}:
+        except (BreakOff, OSError) as end:
+            outcome = end.args[0] if isinstance(end, BreakOff) else "abandoned"
             self.close_connection = True
             hang_up(self.connection)
         self.server.note_outcome(request, outcome)
@@ -233,8 +218,6 @@ class Handler(BaseHTTPRequestHandler):
                     self.send_event(error_body(status, message))
                     self.wfile.write(LAST_CHUNK)
                     return "broken off"
-                case Die():
-                    return "cut"
                 case dict():
                     if is_stream and not events:
                         self.send_head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"})
@@ -242,15 +225,15 @@ class Handler(BaseHTTPRequestHandler):
                     if is_stream:
                         self.send_event(step)
                 case _:
-                    self.wait(step)
+                    self.pass_over(step)
         if is_stream:
             self.wfile.write(LAST_CHUNK)
         else:
             self.send_json(200, assemble(events))
         return "answered"
 
-    def wait(self, step: Step) -> None:
-        """Do a step that is a kind of waiting; a failure that is no longer due is none."""
+    def pass_over(self, step: Step) -> None:
+        """Do a step that sends nothing; a failure that is no longer due is none."""
         match step:
             case Pause(seconds):
                 self.server.wait_silently(self.connection, seconds)
@@ -259,6 +242,8 @@ class Handler(BaseHTTPRequestHandler):
                     self.server.wait_silently(self.connection, GATE_POLL_S)
             case Hang():
                 self.server.wait_silently(self.connection, None)
+            case Die():
+                raise BreakOff("cut")
 
     def send_event(self, event: Event) -> None:
         """Send one server-sent event as one chunk."""
