@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import real_cli
 from tests.support.messages_api import MessagesApi
 from tests.support.real_cli import PATIENCE_S, Line, RealCli
 
@@ -88,6 +89,15 @@ def deltas(lines: list[Line], field: str) -> str:
     """Return what was streamed of this field."""
     events = [line["event"] for line in lines if line["type"] == "stream_event"]
     return "".join(event["delta"].get(field, "") for event in events if event["type"] == "content_block_delta")
+
+
+@pytest.mark.parametrize(("required", "outcome"), [("0", pytest.skip.Exception), ("1", pytest.fail.Exception)])
+def test_missing_cli_is_loud(monkeypatch: pytest.MonkeyPatch, required: str, outcome: type[BaseException]) -> None:
+    """Without the wheel a test says how to get it: as a skip, or as a failure where none is allowed."""
+    monkeypatch.setattr(real_cli, "find_cli", lambda: None)
+    monkeypatch.setenv("CONCORDIA_REQUIRE_REAL_CLI", required)
+    with pytest.raises(outcome, match="make test"):
+        real_cli.require_cli()
 
 
 def test_ready_before_the_first_prompt(cli: RealCli) -> None:
