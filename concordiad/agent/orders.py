@@ -37,8 +37,8 @@ REHEARSAL_VERBS: Final[dict[str, str]] = {
     "deaf": "stop reading standard input for good",
     "no-ack": "work on the turn without any command_lifecycle line",
     "no-result": "go idle without a result line",
-    "no-idle": "write the result but never go idle",
-    "stubborn": "ignore interrupts, end of input and SIGTERM from now on",
+    "no-idle": "write the result but stay busy for good; only signals end it",
+    "stubborn": "acknowledge interrupts without stopping, and ignore end of input, SIGINT and SIGTERM from now on",
     "orphan": "start a child in a session of its own that sleeps for this many seconds",
 }
 """What only a whole process can do, so only the rehearsal agent understands it."""
