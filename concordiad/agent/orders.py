@@ -1,9 +1,9 @@
 """
 Orders in a prompt: what the rehearsal agent, or a stub of a language model's API, is asked to do.
 
-An order is `[[verb]]` or `[[verb:argument]]`. A prompt is the list of its orders from left to right; text around them is
-ignored. A prompt without any order is `Order("echo", prompt)`. The verbs are listed in `VERBS`; an unknown verb is an echo
-of the whole prompt, so that ordinary prose with double brackets is never an error.
+An order is `[[verb]]` or `[[verb:argument]]`. A prompt is the list of its orders from left to right; text around them
+is ignored. A prompt without any order is `Order("echo", prompt)`. The verbs are listed in `VERBS`; an unknown verb is
+an echo of the whole prompt, so that ordinary prose with double brackets is never an error.
 """
 
 import re

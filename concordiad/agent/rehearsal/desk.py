@@ -219,7 +219,7 @@ class Desk:
 
     def start_tool(self, command: str, ended: Callable[[Tool], None] | None = None) -> Tool:
         """Run a command; OSError if there is no bash."""
-        # A SIGTERM in here would miss the command, so it waits. To block it will not do: the command would inherit that.
+        # A SIGTERM in here would miss the command, so it waits. To block it will not do: commands inherit that.
         self._is_starting = True
         try:
             tool = Tool(command, ended)
