@@ -86,7 +86,7 @@ class WriterState(enum.StrEnum):
     BUSY = "busy"
     """A line of ours was handed over, its result is not in."""
     SETTLING = "settling"
-    """The result is in, the agent has not said yet that it is idle."""
+    """The result is in, the agent has not said yet that it is done with the line."""
     OWN = "own"
     """The agent works on a turn that it started itself."""
 
@@ -98,8 +98,8 @@ class WriterInput(enum.StrEnum):
     READY = "ready"
     HANDED_OVER = "handed_over"
     RESULT = "result"
+    LINE_DONE = "line_done"
     AGENT_IDLE = "agent_idle"
-    AGENT_BUSY = "agent_busy"
     OWN_BEGAN = "own_began"
     OWN_ENDED = "own_ended"
     GONE = "gone"
@@ -111,30 +111,30 @@ _I = WriterInput
 WRITER_TABLE: Final[dict[tuple[WriterState, WriterInput], WriterState]] = {
     (_S.DOWN, _I.SPAWNED): _S.STARTING,
     (_S.STARTING, _I.READY): _S.IDLE,
-    # A resumed agent may report or even work before it has answered; the line carries "later", so IDLE is safe.
+    # A resumed agent may report or even work before it has answered; our lines carry "later", so IDLE is safe then.
     (_S.STARTING, _I.AGENT_IDLE): _S.STARTING,
-    (_S.STARTING, _I.AGENT_BUSY): _S.STARTING,
     (_S.STARTING, _I.OWN_BEGAN): _S.STARTING,
     (_S.STARTING, _I.OWN_ENDED): _S.STARTING,
     (_S.IDLE, _I.HANDED_OVER): _S.BUSY,
     (_S.IDLE, _I.AGENT_IDLE): _S.IDLE,
-    (_S.IDLE, _I.AGENT_BUSY): _S.OWN,
+    (_S.IDLE, _I.LINE_DONE): _S.IDLE,
     (_S.IDLE, _I.OWN_BEGAN): _S.OWN,
     (_S.IDLE, _I.OWN_ENDED): _S.IDLE,
     # While a line of ours is with the agent, turns of its own may still begin, end, and leave it idle in between.
     (_S.BUSY, _I.AGENT_IDLE): _S.BUSY,
-    (_S.BUSY, _I.AGENT_BUSY): _S.BUSY,
+    (_S.BUSY, _I.LINE_DONE): _S.BUSY,
     (_S.BUSY, _I.OWN_BEGAN): _S.BUSY,
     (_S.BUSY, _I.OWN_ENDED): _S.BUSY,
     (_S.BUSY, _I.RESULT): _S.SETTLING,
+    # Idle may never come: a subagent in the background keeps the agent "running". The end of the line is enough.
+    (_S.SETTLING, _I.LINE_DONE): _S.IDLE,
     (_S.SETTLING, _I.AGENT_IDLE): _S.IDLE,
-    (_S.SETTLING, _I.AGENT_BUSY): _S.OWN,
     (_S.SETTLING, _I.OWN_BEGAN): _S.OWN,
     (_S.SETTLING, _I.OWN_ENDED): _S.SETTLING,
     (_S.OWN, _I.AGENT_IDLE): _S.IDLE,
-    (_S.OWN, _I.AGENT_BUSY): _S.OWN,
+    (_S.OWN, _I.LINE_DONE): _S.OWN,
     (_S.OWN, _I.OWN_BEGAN): _S.OWN,
-    (_S.OWN, _I.OWN_ENDED): _S.OWN,
+    (_S.OWN, _I.OWN_ENDED): _S.IDLE,
     **{(state, _I.GONE): _S.DOWN for state in WriterState},
 }
 

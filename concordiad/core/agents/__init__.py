@@ -28,6 +28,12 @@ class Acknowledged(NamedTuple):
     turn: str
 
 
+class Began(NamedTuple):
+    """The agent works on this turn of ours from now on."""
+
+    turn: str
+
+
 class OwnTurnBegan(NamedTuple):
     """The agent began a turn that nobody asked for; `text` says what made it."""
 
@@ -39,8 +45,8 @@ class Ended(NamedTuple):
     """
     A turn's result.
 
-    `total_cost_usd` is the agent's cumulative figure; `session_id` the conversation it belongs to, which the agent may
-    have changed during the turn.
+    `total_cost_usd` is the agent's cumulative figure, `cost_usd` what it says of this turn alone; `session_id` the
+    conversation it belongs to, which the agent may have changed during the turn.
     """
 
     turn: str
@@ -53,13 +59,18 @@ class Ended(NamedTuple):
     input_tokens: int | None
     output_tokens: int | None
     total_cost_usd: float | None
+    cost_usd: float | None
     agent_turns: int | None
 
 
-class StateChanged(NamedTuple):
-    """The agent says that it is idle, or that it works."""
+class LineDone(NamedTuple):
+    """The agent is done with the line of this turn, whatever came of it; the next line may be written."""
 
-    is_idle: bool
+    turn: str
+
+
+class WentIdle(NamedTuple):
+    """The agent says that it has nothing to do."""
 
 
 class ApprovalAsked(NamedTuple):
@@ -101,6 +112,12 @@ class Unsupported(NamedTuple):
     why: str
 
 
+class ConversationLost(NamedTuple):
+    """The agent has no such conversation as it was told to resume."""
+
+    session_id: str | None
+
+
 class Unreadable(NamedTuple):
     """A line that is not what the agent's protocol allows; it is shown to nobody, and counted."""
 
@@ -111,14 +128,17 @@ class Unreadable(NamedTuple):
 Fact = (
     Said
     | Acknowledged
+    | Began
     | OwnTurnBegan
     | Ended
-    | StateChanged
+    | LineDone
+    | WentIdle
     | ApprovalAsked
     | ApprovalWithdrawn
     | Answered
     | Session
     | Unsupported
+    | ConversationLost
     | Unreadable
 )
 

@@ -17,17 +17,20 @@ from concordiad.core.agents import (
     Answered,
     ApprovalAsked,
     ApprovalWithdrawn,
+    Began,
+    ConversationLost,
     Ended,
     Fact,
     IdSource,
     Launch,
+    LineDone,
     OwnTurnBegan,
     Said,
     Session,
     Settings,
-    StateChanged,
     Unreadable,
     Unsupported,
+    WentIdle,
 )
 from concordiad.core.lines import Oversize
 from concordiad.core.model import ApprovalKind, Outcome
@@ -108,8 +111,12 @@ class _Usage(msgspec.Struct):
     output_tokens: int | None = None
 
 
-class _Origin(msgspec.Struct):
-    kind: str = ""
+class _ModelUsage(msgspec.Struct, rename="camel"):
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    cost_usd: float = msgspec.field(default=0.0, name="costUSD")
 
 
 class _ResultLine(msgspec.Struct):
@@ -125,7 +132,7 @@ class _ResultLine(msgspec.Struct):
     num_turns: int | None = None
     ttft_ms: float | None = None
     user_message_uuids: list[str] = []
-    origin: _Origin | None = None
+    model_usage_since_last_result: dict[str, _ModelUsage] | None = None
 
 
 class _Request(msgspec.Struct):
@@ -254,14 +261,14 @@ class ClaudeCode:
         if isinstance(line, Oversize):
             return self._decode_oversize(line)
         try:
-            return self._decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            repaired = _repair(line)
-            if repaired is None:
-                return [Unreadable(f"not a line of stream-json: {error}", len(line))]
+            line.decode()
+            if b"\\ud" not in line:
+                return self._decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass
         try:
-            return self._decode(repaired)
-        except (msgspec.MsgspecError, RecursionError) as error:
+            return self._decode(_repair(line))
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return [Unreadable(f"not a line of stream-json: {error}", len(line))]
 
     def _decode(self, line: bytes) -> list[Fact]:
@@ -291,15 +298,21 @@ class ClaudeCode:
         event = line.event
         if line.parent_tool_use_id is not None:
             return []
-        began = self._begin_unasked() if event.type == "content_block_start" else []
         if event.type == "content_block_start":
+            began = self._begin_unasked()
             self._open_block, self._offset = self._take_block(), 0
-        if event.type != "content_block_delta" or event.delta is None:
             return began
+        if event.type == "message_stop" and self._open_block is not None:
+            # The stream broke off: what was shown of this block is withdrawn, the agent begins anew.
+            body = b'"turn":%b,"block":%d' % (_encode(self._turn), self._open_block)
+            self._open_block = None
+            return [Said("agent.withdrawn", body, self._turn, is_live=True)]
+        if event.type != "content_block_delta" or event.delta is None:
+            return []
         kind = b"text" if event.delta.type == "text_delta" else b"thinking"
         raw = bytes(event.delta.text if event.delta.type == "text_delta" else event.delta.thinking)
         if self._turn is None or self._open_block is None or not raw:
-            return began
+            return []
         offset, self._offset = self._offset, self._offset + len(_text.decode(raw))
         body = b'"turn":"%b","block":%d,"kind":"%b","offset":%d,"text":%b' % (
             self._turn.encode(),
@@ -311,7 +324,8 @@ class ClaudeCode:
         return [Said("agent.delta", body, self._turn, is_live=True)]
 
     def _decode_assistant(self, line: _ContentLine) -> list[Fact]:
-        facts: list[Fact] = self._begin_unasked()
+        # A subagent in the background goes on after its turn, and outside of any.
+        facts: list[Fact] = self._begin_unasked() if line.parent_tool_use_id is None else []
         if line.is_api_error_message or isinstance(line.message.content, str):
             return facts
         for block in line.message.content:
@@ -356,10 +370,11 @@ class ClaudeCode:
                 began = self._begin(line.user_message_uuids[0]) if line.user_message_uuids else self._begin_unasked()
                 return [Session(line.session_id, line.model), *began]
             case "session_state_changed":
-                # "requires_action" is told by the approval itself.
-                if line.state == "idle":
-                    self._turn = None
-                return [StateChanged(line.state == "idle")] if line.state in ("idle", "running") else []
+                # "running" is told by what begins, "requires_action" by the approval itself.
+                if line.state != "idle":
+                    return []
+                self._turn = None
+                return [WentIdle()]
             case "task_notification":
                 self._cause = line.summary
             case "api_retry":
@@ -379,7 +394,7 @@ class ClaudeCode:
             return [Acknowledged(line.command_uuid)]
         if line.state == "started":
             return self._begin(line.command_uuid)
-        return []
+        return [LineDone(line.command_uuid)]
 
     def _decode_request(self, line: _ControlRequestLine) -> list[Fact]:
         request = line.request
@@ -399,10 +414,11 @@ class ClaudeCode:
         return Answered(response.request_id, None, None if session is None else session.total_cost_usd)
 
     def _begin(self, turn: str) -> list[Fact]:
-        if turn != self._turn:
-            self._turn, self._is_ours = turn, True
-            self._next_block, self._open_block = 0, None
-        return []
+        if turn == self._turn:
+            return []
+        self._turn, self._is_ours = turn, True
+        self._next_block, self._open_block = 0, None
+        return [Began(turn)]
 
     def _begin_unasked(self) -> list[Fact]:
         if self._turn is not None:
@@ -417,6 +433,8 @@ class ClaudeCode:
         return number
 
     def _end(self, line: _ResultLine) -> list[Fact]:
+        if any(error.startswith("No conversation found") for error in line.errors):
+            return [ConversationLost(line.session_id)]
         named = line.user_message_uuids
         began: list[Fact] = []
         if named:
@@ -430,8 +448,7 @@ class ClaudeCode:
         if turn == self._turn:
             self._turn = None
         outcome, reason = _judge(line)
-        usage = line.usage or _Usage()
-        inputs = (usage.input_tokens, usage.cache_creation_input_tokens, usage.cache_read_input_tokens)
+        input_tokens, output_tokens, cost_usd = _figures(line)
         ended = Ended(
             turn=turn,
             is_ours=is_ours,
@@ -440,9 +457,10 @@ class ClaudeCode:
             answer=line.result if outcome is Outcome.COMPLETED else None,
             session_id=line.session_id,
             ttft_s=None if line.ttft_ms is None else line.ttft_ms / 1000,
-            input_tokens=None if usage.input_tokens is None else sum(count or 0 for count in inputs),
-            output_tokens=usage.output_tokens,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
             total_cost_usd=line.total_cost_usd,
+            cost_usd=cost_usd,
             agent_turns=line.num_turns,
         )
         return [*began, ended]
@@ -481,12 +499,32 @@ def _judge(line: _ResultLine) -> tuple[Outcome, str | None]:
     return Outcome.FAILED, f"{reason}{status}: {detail}" if detail else reason + status
 
 
-def _repair(line: bytes) -> bytes | None:
-    """Write a line anew that JSON's letter allows but UTF-8 does not: bad bytes, or half of a surrogate pair."""
-    try:
-        value = json.loads(line.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return None
+def _figures(line: _ResultLine) -> tuple[int | None, int | None, float | None]:
+    """
+    Tell a turn's input tokens (cached ones too), output tokens, and cost in US dollars.
+
+    `usage` is zero for an interrupted turn although tokens were spent, so the figures per model go first.
+    """
+    models = line.model_usage_since_last_result
+    if models:
+        spent = models.values()
+        inputs = sum(m.input_tokens + m.cache_read_input_tokens + m.cache_creation_input_tokens for m in spent)
+        return inputs, sum(model.output_tokens for model in spent), sum(model.cost_usd for model in spent)
+    usage = line.usage
+    if usage is None:
+        return None, None, None
+    parts = (usage.input_tokens, usage.cache_creation_input_tokens, usage.cache_read_input_tokens)
+    return sum(part or 0 for part in parts), usage.output_tokens, 0.0 if models is not None else None
+
+
+def _repair(line: bytes) -> bytes:
+    """
+    Write a line anew that holds bad UTF-8 or half of a surrogate pair: one such character closes every browser's socket.
+
+    Raises:
+        ValueError: it is not JSON either.
+    """
+    value = json.loads(line.decode("utf-8", "replace"))
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 

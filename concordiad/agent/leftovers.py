@@ -1,0 +1,80 @@
+"""
+What an agent leaves behind: processes that outlive it, found by the mark in their environment and ended through pidfds.
+
+A Bash tool of the agent has a session and a process group of its own, so no group reaches it; but it inherits the
+environment. Law: a signal is sent only through a pidfd that was opened before the mark was read, so that a recycled pid
+is never hit. What has thrown the mark out of its environment on purpose is out of reach; only a cgroup would hold it.
+"""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator
+from typing import Final
+
+MARK: Final = "CONCORDIA_AGENT"
+"""The variable: JOURNAL_ID/ROOM/INCARNATION."""
+END_GRACE_S: Final = 2.0
+"""How long a leftover has between SIGTERM and SIGKILL."""
+_POLL_S: Final = 0.02
+
+
+def mark_of(journal_id: str, room: str = "", incarnation: str = "") -> str:
+    """Write a mark, or the beginning that the marks of a room or of a whole journal have in common."""
+    return f"{journal_id}/" + (f"{room}/" if room else "") + incarnation
+
+
+def end_leftovers(mark: str, grace_s: float = END_GRACE_S) -> int:
+    """
+    End every process whose mark begins with `mark`; blocks for up to the grace and a little.
+
+    Returns:
+        How many there were.
+    """
+    marked = dict(_open_marked(mark))
+    try:
+        _signal_all(marked, signal.SIGTERM)
+        deadline = time.monotonic() + grace_s
+        while any(map(_is_alive, marked.values())) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        _signal_all(marked, signal.SIGKILL)
+    finally:
+        for pidfd in marked.values():
+            os.close(pidfd)
+    return len(marked)
+
+
+def _open_marked(mark: str) -> Iterator[tuple[int, int]]:
+    wanted = f"{MARK}={mark}".encode()
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            pidfd = os.pidfd_open(int(name))
+        except OSError:
+            continue
+        try:
+            with open(f"/proc/{name}/environ", "rb") as file:
+                is_ours = any(entry.startswith(wanted) for entry in file.read().split(b"\0"))
+        except OSError:
+            is_ours = False
+        if is_ours and _is_alive(pidfd):
+            yield int(name), pidfd
+        else:
+            os.close(pidfd)
+
+
+def _is_alive(pidfd: int) -> bool:
+    # A pidfd becomes readable when its process ends; a poll, unlike select, takes any number of descriptors.
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return not poll.poll(0)
+
+
+def _signal_all(marked: dict[int, int], number: signal.Signals) -> None:
+    for pidfd in marked.values():
+        try:
+            signal.pidfd_send_signal(pidfd, number)
+        except ProcessLookupError:
+            continue

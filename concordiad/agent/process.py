@@ -1,0 +1,143 @@
+"""
+One agent process as a plain child: its streams, its exit, and how it is ended.
+
+Laws: it gets a session of its own, so that a Ctrl-C meant for the daemon is not meant for it; its stdin tells whether a
+line was begun; it is always reaped.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+import trio
+
+from concordiad.errors import AgentError, AgentGone
+
+WRITE_GRACE_S: Final = 30.0
+"""How long one line may take to be written: an agent that reads nothing for so long counts as gone."""
+
+
+class Exit(NamedTuple):
+    """How a process ended: its exit code, or the number of the signal that ended it."""
+
+    code: int | None
+    signal: int | None
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        if self.signal is None:
+            return f"exit status {self.code}"
+        try:
+            return f"signal {signal.Signals(self.signal).name}"
+        except ValueError:
+            return f"signal {self.signal}"
+
+
+class LineWriter(Protocol):
+    """The agent's stdin as the writer needs it."""
+
+    async def write(self, line: bytes) -> None:
+        """Write a whole line or raise AgentGone."""
+
+    def close(self) -> None:
+        """Let the agent read the end of its input."""
+
+
+class AgentStdin:
+    """
+    The write end of the agent's stdin.
+
+    Args:
+        stream: Trio's stream of the pipe; it stays the owner of the descriptor.
+        grace_s: how long one line may take.
+    """
+
+    def __init__(self, stream: trio.lowlevel.FdStream, grace_s: float = WRITE_GRACE_S) -> None:
+        self._stream = stream
+        self._grace_s = grace_s
+
+    async def write(self, line: bytes) -> None:
+        """
+        Write a whole line; a cancellation waits until it is written, because half a line would kill the agent.
+
+        Raises:
+            AgentGone: the agent reads no more; `begun` tells whether it may have seen a part of the line.
+        """
+        await trio.lowlevel.checkpoint()
+        written = 0
+        view = memoryview(line)
+        with trio.move_on_after(self._grace_s, shield=True):
+            while written < len(line):
+                try:
+                    written += os.write(self._stream.fileno(), view[written:])
+                except BlockingIOError:
+                    await trio.lowlevel.wait_writable(self._stream.fileno())
+                except OSError as error:
+                    raise AgentGone(f"the agent's stdin is broken: {error.strerror}", begun=written > 0) from error
+            return
+        raise AgentGone(f"the agent read nothing for {self._grace_s:g} s", begun=written > 0)
+
+    def close(self) -> None:
+        """Close the pipe; the agent reads the end of its input."""
+        self._stream.close()
+
+
+class AgentProcess:
+    """A spawned agent."""
+
+    def __init__(self, process: trio.Process) -> None:
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            raise AgentError("the agent was spawned without pipes")
+        self._process = process
+        self.pid = process.pid
+        self.stdin = AgentStdin(process.stdin)  # type: ignore[arg-type]  # on Unix it is an FdStream
+        self.stdout: trio.abc.ReceiveStream = process.stdout
+        self.stderr: trio.abc.ReceiveStream = process.stderr
+
+    async def wait(self) -> Exit:
+        """Wait until the process has ended and is reaped."""
+        status = await self._process.wait()
+        return Exit(status, None) if status >= 0 else Exit(None, -status)
+
+    def has_ended(self) -> bool:
+        """Tell whether the process has ended; reaps it if so."""
+        return self._process.poll() is not None
+
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM)."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it (SIGKILL)."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Let go of its streams."""
+        self.stdin.close()
+
+
+async def spawn(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> AgentProcess:
+    """
+    Start an agent with three pipes.
+
+    Raises:
+        AgentError: the program or the directory is not there, or may not be used; the message names it.
+    """
+    if not cwd.is_dir():
+        raise AgentError(f"the room's directory {cwd} is not there: create it, or change workdir")
+    try:
+        process = await trio.lowlevel.open_process(
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise AgentError(f"the agent {command[0]} cannot be started: {error.strerror}; check its command") from error
+    return AgentProcess(process)

@@ -1,0 +1,234 @@
+"""
+The journal: the durable record, behind one task that owns the one connection that writes.
+
+Laws: what was asked for as durable is fsynced before it is answered (`synchronous=FULL`); what was only to be recorded is
+committed (`NORMAL`: a power cut may take it, a crash cannot); transactions are committed in the order of the inbox, all
+that wait together as one. After a failed commit nothing more is recorded: the journal ends, and so does the daemon.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
+
+import trio
+from attrs import frozen
+
+from concordiad.errors import JournalError
+from concordiad.journal.rows import Transaction, begin_epoch, write
+from concordiad.journal.schema import open_memory, open_reader, open_writer
+
+T = TypeVar("T")
+
+INBOX: Final = 256
+"""Transactions that may wait for the next commit: each sender has one at a time, so this is a bound on senders."""
+CHECKPOINT_BYTES: Final = 4 * 1024 * 1024
+"""Size of the log at which it is copied back: as with SQLite's default of 1000 pages, a reader stays fast."""
+
+
+
+
+class _Ask(NamedTuple):
+    transaction: Transaction
+    reply: trio.MemorySendChannel[JournalError | None]
+
+
+@frozen
+class Journal:
+    """
+    What everybody else has of the journal.
+
+    Attributes:
+        id: names the file for ever, wherever it is moved.
+        epoch: the number of this run of the daemon.
+    """
+
+    id: str
+    epoch: int
+    _inbox: trio.MemorySendChannel[_Ask]
+    _read: "Reader"
+
+    async def record(self, transaction: Transaction) -> None:
+        """
+        Commit a transaction; durable when it asks for it.
+
+        Raises:
+            JournalError: nothing of it was recorded.
+        """
+        send_reply, reply = trio.open_memory_channel[JournalError | None](1)
+        with reply:
+            try:
+                await self._inbox.send(_Ask(transaction, send_reply))
+                error = await reply.receive()
+            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.EndOfChannel) as gone:
+                raise JournalError("the journal has ended") from gone
+        if error is not None:
+            raise error
+
+    async def read(self, query: Callable[..., T], *args: object) -> T:
+        """
+        Run a query over a connection that only reads and sees everything that was committed.
+
+        Raises:
+            JournalError: the file could not be read.
+        """
+        return await self._read(query, *args)
+
+
+class Reader:
+    """Run queries one after the other on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection, *, has_thread: bool) -> None:
+        self._connection = connection
+        self._limiter = trio.CapacityLimiter(1)
+        self._has_thread = has_thread
+
+    async def __call__(self, query: Callable[..., T], *args: object) -> T:
+        """Run one query."""
+        try:
+            if not self._has_thread:
+                await trio.lowlevel.checkpoint()
+                return query(self._connection, *args)
+            return await trio.to_thread.run_sync(query, self._connection, *args, limiter=self._limiter)
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be read: {error}") from error
+
+
+@asynccontextmanager
+async def open_journal(path: Path) -> AsyncIterator[Journal]:
+    """
+    Open the journal of a state directory and run its tasks; on leaving, what was sent is still committed.
+
+    Raises:
+        JournalError: it cannot be opened, or (in the group of the nursery) it failed while it ran.
+    """
+    writer = await trio.to_thread.run_sync(open_writer, path)
+    reader = await trio.to_thread.run_sync(open_reader, path)
+    checkpointer = await trio.to_thread.run_sync(open_reader, path)
+    checkpointer.execute("PRAGMA query_only = OFF")
+    log = path.with_name(path.name + "-wal")
+    try:
+        async with _serve(writer, Reader(reader, has_thread=True), log, checkpointer) as journal:
+            yield journal
+    finally:
+        for connection in (checkpointer, reader, writer):
+            connection.close()
+
+
+@asynccontextmanager
+async def open_memory_journal() -> AsyncIterator[Journal]:
+    """Open a journal in memory that uses no thread, for tests in virtual time."""
+    connection = open_memory()
+    try:
+        async with _serve(connection, Reader(connection, has_thread=False), None, None) as journal:
+            yield journal
+    finally:
+        connection.close()
+
+
+@asynccontextmanager
+async def _serve(
+    writer: sqlite3.Connection, reader: Reader, log: Path | None, checkpointer: sqlite3.Connection | None
+) -> AsyncIterator[Journal]:
+    try:
+        journal_id, epoch = begin_epoch(writer)
+    except sqlite3.Error as error:
+        raise JournalError(f"the journal cannot be written: {error}; free its disk, or make it writable") from error
+    send_ask, asks = trio.open_memory_channel[_Ask](INBOX)
+    # One slot: a checkpoint that is asked for while one runs is one more, however often it is asked for.
+    send_full, full = trio.open_memory_channel[None](1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_journal, writer, asks, log, send_full)
+        nursery.start_soon(run_checkpointer, checkpointer, full)
+        with send_ask:
+            yield Journal(journal_id, epoch, send_ask, reader)
+
+
+async def run_journal(
+    connection: sqlite3.Connection,
+    asks: trio.MemoryReceiveChannel[_Ask],
+    log: Path | None,
+    full: trio.MemorySendChannel[None],
+) -> None:
+    """
+    Commit what comes, all that waits together as one.
+
+    Owns: the connection that writes. Ends when: nobody can send any more. Raises: JournalError, after it has told
+    everybody who waits.
+    """
+    is_full_sync = True
+    with asks, full:
+        async for ask in asks:
+            group = [ask]
+            while True:
+                try:
+                    group.append(asks.receive_nowait())
+                except (trio.WouldBlock, trio.EndOfChannel):
+                    break
+            is_durable = any(each.transaction.is_durable for each in group)
+            transactions = [each.transaction for each in group]
+            try:
+                if log is None:
+                    await trio.lowlevel.checkpoint()
+                    write(connection, transactions)
+                else:
+                    size = await trio.to_thread.run_sync(
+                        _commit, connection, transactions, is_durable, is_full_sync, log
+                    )
+                    if size > CHECKPOINT_BYTES:
+                        _ask_once(full)
+            except sqlite3.Error as error:
+                failure = JournalError(f"the journal cannot record: {error}; free its disk, or check the device")
+                for each in group:
+                    _answer(each, failure)
+                raise failure from error
+            is_full_sync = is_durable
+            for each in group:
+                _answer(each, None)
+
+
+def _commit(
+    connection: sqlite3.Connection, transactions: list[Transaction], is_durable: bool, was_durable: bool, log: Path
+) -> int:
+    if is_durable != was_durable:
+        connection.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
+    write(connection, transactions)
+    return log.stat().st_size
+
+
+def _ask_once(full: trio.MemorySendChannel[None]) -> None:
+    try:
+        full.send_nowait(None)
+    except trio.WouldBlock:
+        return
+
+
+def _answer(ask: _Ask, error: JournalError | None) -> None:
+    with ask.reply:
+        try:
+            ask.reply.send_nowait(error)
+        except trio.BrokenResourceError:
+            # Whoever asked was cancelled meanwhile; what it asked for is recorded all the same.
+            return
+
+
+async def run_checkpointer(connection: sqlite3.Connection | None, full: trio.MemoryReceiveChannel[None]) -> None:
+    """
+    Copy the write-ahead log back into the file whenever it has grown.
+
+    Owns: a connection of its own, so that no commit waits for it. Ends when: the journal ends.
+    """
+    with full:
+        async for _ in full:
+            if connection is not None:
+                # PASSIVE never waits for a reader or a writer; what it leaves is for the next time.
+                await trio.to_thread.run_sync(_checkpoint, connection)
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    except sqlite3.OperationalError:
+        # Busy, or the disk is full: the log keeps everything, the next commit that fails says so itself.
+        return

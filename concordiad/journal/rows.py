@@ -1,0 +1,299 @@
+"""Rows of the journal as objects and back: plain synchronous functions over a connection."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from attrs import frozen
+
+from concordiad.core.backlog import EpochStart
+from concordiad.core.model import (
+    AgentSession,
+    Author,
+    AuthorKind,
+    Origin,
+    Outcome,
+    Priority,
+    Prompt,
+    PromptState,
+    Turn,
+    TurnState,
+)
+
+class RoomEpoch(NamedTuple):
+    """Where a room's epoch begins: the number of the first event that it can give."""
+
+    room: str
+    epoch: int
+    first_seq: int
+
+
+Change = Prompt | Turn | AgentSession | RoomEpoch
+"""A row of the ledger as it is from now on."""
+
+
+class Recorded(NamedTuple):
+    """A numbered event on its way into the journal; `json` is the whole event as it is published."""
+
+    seq: int
+    json: bytes
+
+
+@frozen
+class Transaction:
+    """What one owner wants recorded together; `is_durable` asks for an fsync before it is answered."""
+
+    room: str
+    events: Sequence[Recorded] = ()
+    changes: Sequence[Change] = ()
+    is_durable: bool = False
+
+
+_PROMPT_COLUMNS: Final = (
+    "id, room, author_id, author_name, author_kind, text, submitted_at, state, priority, key, expires_at, turn,"
+    " retry_of, is_raw, is_alone"
+)
+_TURN_COLUMNS: Final = (
+    "id, room, origin, prompts, text, started_at, incarnation, state, outcome, reason, answer, finished_at, duration_s,"
+    " ttft_s, input_tokens, output_tokens, cost_usd, agent_turns"
+)
+_WRITE_PROMPT: Final = (
+    f"INSERT INTO prompts ({_PROMPT_COLUMNS}) VALUES ({', '.join('?' * 15)})"
+    " ON CONFLICT (id) DO UPDATE SET state = excluded.state, turn = excluded.turn"
+)
+_WRITE_TURN: Final = (
+    f"INSERT INTO turns ({_TURN_COLUMNS}) VALUES ({', '.join('?' * 18)})"
+    " ON CONFLICT (id) DO UPDATE SET state = excluded.state, outcome = excluded.outcome, reason = excluded.reason,"
+    " answer = excluded.answer, finished_at = excluded.finished_at, duration_s = excluded.duration_s,"
+    " ttft_s = excluded.ttft_s, input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,"
+    " cost_usd = excluded.cost_usd, agent_turns = excluded.agent_turns"
+)
+
+
+def write(connection: sqlite3.Connection, transactions: Iterable[Transaction]) -> None:
+    """
+    Commit several owners' transactions as one.
+
+    Raises:
+        sqlite3.Error: nothing was committed.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for transaction in transactions:
+            room = transaction.room
+            connection.executemany(
+                "INSERT INTO events (room, seq, json) VALUES (?, ?, ?)",
+                [(room, event.seq, event.json) for event in transaction.events],
+            )
+            for change in transaction.changes:
+                _write_change(connection, change)
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _write_change(connection: sqlite3.Connection, change: Change) -> None:
+    match change:
+        case Prompt():
+            author = change.author
+            row: tuple[Any, ...] = (
+                change.id,
+                change.room,
+                author.id,
+                author.name,
+                author.kind,
+                change.text,
+                change.submitted_at,
+                change.state,
+                change.priority,
+                change.key,
+                change.expires_at,
+                change.turn,
+                change.retry_of,
+                change.is_raw,
+                change.is_alone,
+            )
+            connection.execute(_WRITE_PROMPT, row)
+        case Turn():
+            row = (
+                change.id,
+                change.room,
+                change.origin,
+                json.dumps(change.prompts),
+                change.text,
+                change.started_at,
+                change.incarnation,
+                change.state,
+                change.outcome,
+                change.reason,
+                change.answer,
+                change.finished_at,
+                change.duration_s,
+                change.ttft_s,
+                change.input_tokens,
+                change.output_tokens,
+                change.cost_usd,
+                change.agent_turns,
+            )
+            connection.execute(_WRITE_TURN, row)
+        case AgentSession():
+            connection.execute(
+                "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)",
+                (change.room, change.session_id, change.incarnation, change.has_history),
+            )
+        case RoomEpoch():
+            connection.execute("INSERT OR REPLACE INTO room_epochs VALUES (?, ?, ?)", change)
+
+
+def begin_epoch(connection: sqlite3.Connection) -> tuple[str, int]:
+    """Raise the epoch; return the journal's id and the new epoch. Committed with the connection's synchronous mode."""
+    row = connection.execute("UPDATE meta SET epoch = epoch + 1 RETURNING journal_id, epoch").fetchone()
+    return row[0], row[1]
+
+
+def read_room_epochs(connection: sqlite3.Connection, room: str) -> list[EpochStart]:
+    """Read where each of a room's epochs began, oldest first."""
+    rows = connection.execute("SELECT epoch, first_seq FROM room_epochs WHERE room = ? ORDER BY epoch", (room,))
+    return [EpochStart(*row) for row in rows]
+
+
+def last_seq(connection: sqlite3.Connection, room: str) -> int:
+    """Find the number of a room's last recorded event; 0 if it has none."""
+    row = connection.execute("SELECT max(seq) FROM events WHERE room = ?", (room,)).fetchone()
+    return row[0] or 0
+
+
+def first_seq(connection: sqlite3.Connection, room: str) -> int:
+    """Find the number of a room's first event that was not pruned; 1 if it has none."""
+    row = connection.execute("SELECT min(seq) FROM events WHERE room = ?", (room,)).fetchone()
+    return row[0] or 1
+
+
+def read_events(
+    connection: sqlite3.Connection, room: str, since: int, limit: int, limit_bytes: int
+) -> list[Recorded]:
+    """Read a room's events from `since` on, until a limit is reached; at least one if there is any."""
+    rows = connection.execute(
+        "SELECT seq, json FROM events WHERE room = ? AND seq >= ? ORDER BY seq LIMIT ?", (room, since, limit)
+    )
+    events: list[Recorded] = []
+    size = 0
+    for row in rows:
+        size += len(row[1])
+        if events and size > limit_bytes:
+            break
+        events.append(Recorded(*row))
+    return events
+
+
+def read_session(connection: sqlite3.Connection, room: str) -> AgentSession | None:
+    """Read the conversation that a room's next incarnation resumes."""
+    row = connection.execute("SELECT * FROM sessions WHERE room = ?", (room,)).fetchone()
+    return None if row is None else AgentSession(row[0], row[1], row[2], bool(row[3]))
+
+
+def _prompt(row: Sequence[Any]) -> Prompt:
+    return Prompt(
+        id=row[0],
+        room=row[1],
+        author=Author(row[2], row[3], AuthorKind(row[4])),
+        text=row[5],
+        submitted_at=row[6],
+        state=PromptState(row[7]),
+        priority=Priority(row[8]),
+        key=row[9],
+        expires_at=row[10],
+        turn=row[11],
+        retry_of=row[12],
+        is_raw=bool(row[13]),
+        is_alone=bool(row[14]),
+    )
+
+
+def _turn(row: Sequence[Any]) -> Turn:
+    return Turn(
+        id=row[0],
+        room=row[1],
+        origin=Origin(row[2]),
+        prompts=tuple(json.loads(row[3])),
+        text=row[4],
+        started_at=row[5],
+        incarnation=row[6],
+        state=TurnState(row[7]),
+        outcome=None if row[8] is None else Outcome(row[8]),
+        reason=row[9],
+        answer=row[10],
+        finished_at=row[11],
+        duration_s=row[12],
+        ttft_s=row[13],
+        input_tokens=row[14],
+        output_tokens=row[15],
+        cost_usd=row[16],
+        agent_turns=row[17],
+    )
+
+
+def read_prompt(connection: sqlite3.Connection, prompt_id: str) -> Prompt | None:
+    """Read one prompt."""
+    row = connection.execute(f"SELECT {_PROMPT_COLUMNS} FROM prompts WHERE id = ?", (prompt_id,)).fetchone()
+    return None if row is None else _prompt(row)
+
+
+def read_prompt_by_key(connection: sqlite3.Connection, room: str, author_id: str, key: str) -> Prompt | None:
+    """Read the prompt that an author submitted under an idempotency key."""
+    query = f"SELECT {_PROMPT_COLUMNS} FROM prompts WHERE room = ? AND author_id = ? AND key = ?"
+    row = connection.execute(query, (room, author_id, key)).fetchone()
+    return None if row is None else _prompt(row)
+
+
+def read_prompts_of(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Prompt]:
+    """Read prompts by id, in the order of the ids."""
+    found = [read_prompt(connection, identity) for identity in ids]
+    return [prompt for prompt in found if prompt is not None]
+
+
+def read_prompts_in(connection: sqlite3.Connection, room: str, states: Sequence[PromptState]) -> list[Prompt]:
+    """Read a room's prompts in some states, oldest first."""
+    marks = ", ".join("?" * len(states))
+    query = f"SELECT {_PROMPT_COLUMNS} FROM prompts WHERE room = ? AND state IN ({marks}) ORDER BY ord"
+    return [_prompt(row) for row in connection.execute(query, (room, *states))]
+
+
+def read_prompt_page(
+    connection: sqlite3.Connection, room: str, states: Sequence[PromptState], limit: int, before: int
+) -> tuple[list[Prompt], int | None]:
+    """Read a page of a room's prompts, newest first, before a row number; also the number for the next page."""
+    chosen = states or tuple(PromptState)
+    marks = ", ".join("?" * len(chosen))
+    query = (
+        f"SELECT {_PROMPT_COLUMNS}, ord FROM prompts WHERE room = ? AND ord < ? AND state IN ({marks})"
+        " ORDER BY ord DESC LIMIT ?"
+    )
+    rows = connection.execute(query, (room, before, *chosen, limit + 1)).fetchall()
+    following = rows[limit - 1][-1] if len(rows) > limit else None
+    return [_prompt(row) for row in rows[:limit]], following
+
+
+def read_turn(connection: sqlite3.Connection, turn_id: str) -> Turn | None:
+    """Read one turn."""
+    row = connection.execute(f"SELECT {_TURN_COLUMNS} FROM turns WHERE id = ?", (turn_id,)).fetchone()
+    return None if row is None else _turn(row)
+
+
+def read_running_turns(connection: sqlite3.Connection, room: str) -> list[Turn]:
+    """Read a room's turns that have not ended."""
+    query = f"SELECT {_TURN_COLUMNS} FROM turns WHERE room = ? AND state = ? ORDER BY ord"
+    return [_turn(row) for row in connection.execute(query, (room, TurnState.RUNNING))]
+
+
+def read_turn_page(
+    connection: sqlite3.Connection, room: str, limit: int, before: int
+) -> tuple[list[Turn], int | None]:
+    """Read a page of a room's turns, newest first, before a row number; also the number for the next page."""
+    query = f"SELECT {_TURN_COLUMNS}, ord FROM turns WHERE room = ? AND ord < ? ORDER BY ord DESC LIMIT ?"
+    rows = connection.execute(query, (room, before, limit + 1)).fetchall()
+    following = rows[limit - 1][-1] if len(rows) > limit else None
+    return [_turn(row) for row in rows[:limit]], following

@@ -1,0 +1,1 @@
+"""What running a daemon needs besides its purpose: ids and time, logs."""

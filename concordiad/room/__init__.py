@@ -1,0 +1,229 @@
+"""
+One room: all of its tasks, and every channel between them.
+
+                     ┌────────── next? ──────────┐
+    Room.submit ─▶ batcher ──── offer ─────▶ writer ──▶ agent's stdin
+                     │                        ▲   │
+                     │             facts      │   │        keeper: spawns, watches, ends the agent
+                     │      ┌── pump ─────────┘   │            │
+                     │      │    ▲ agent's stdout │            │
+                     ▼      ▼    │                ▼            ▼
+                   drafts ─────────────────▶ fan-out ─▶ journal, then subscribers
+
+Order of ending is the indentation of `run_room`: first the agent's side (drained by the writer), then the batcher, whose
+prompts go on waiting in the journal, then the fan-out, when nobody has anything to say any more.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import trio
+from attrs import frozen
+
+from concordiad.agent.leftovers import end_leftovers, mark_of
+from concordiad.config import Graces, Limits
+from concordiad.core.model import Approval, Author, Outcome, Prompt, PromptState, Turn
+from concordiad.journal import Journal
+from concordiad.journal.rows import (
+    RoomEpoch,
+    Transaction,
+    first_seq,
+    last_seq,
+    read_prompts_in,
+    read_prompts_of,
+    read_room_epochs,
+    read_running_turns,
+)
+from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
+from concordiad.room.fanout import Transcript, run_fanout
+from concordiad.room.keeper import AgentSpec, Keeper, KeeperEnds, run_keeper
+from concordiad.room.ledger import InProgress, close_turn
+from concordiad.room.messages import (
+    DRAFTS,
+    FACTS,
+    SUBMITTERS,
+    AnswerApproval,
+    Cancel,
+    Describe,
+    Drain,
+    Hurry,
+    Interrupt,
+    ListApprovals,
+    ListWaiting,
+    Placed,
+    Post,
+    Submission,
+    Submit,
+    ToBatcher,
+    ToWriter,
+    ask,
+    record,
+)
+from concordiad.room.writer import Writer, WriterEnds, run_writer
+
+
+@frozen
+class RoomSetup:
+    """What a room is made of."""
+
+    name: str
+    spec: AgentSpec
+    limits: Limits
+    graces: Graces
+    journal: Journal
+    new_id: Callable[[], str]
+    now: Callable[[], float]
+    closing: trio.Event
+    hurry: trio.Event
+
+
+@frozen
+class Room:
+    """What everybody outside has of a room: the ways into its inboxes, and its transcript to follow."""
+
+    setup: RoomSetup
+    transcript: Transcript
+    _batcher: trio.MemorySendChannel[ToBatcher]
+    _writer: trio.MemorySendChannel[ToWriter]
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.setup.name
+
+    async def submit(self, submission: Submission) -> Placed:
+        """Accept a prompt; returns once it is durable. Raises RoomError."""
+        return await ask(self._batcher, lambda reply: Submit(submission, reply))
+
+    async def cancel(self, prompt: str, by: Author) -> Placed:
+        """Take a waiting prompt out. Raises RoomError."""
+        return await ask(self._batcher, lambda reply: Cancel(prompt, by, reply))
+
+    async def waiting(self) -> list[Prompt]:
+        """List the waiting prompts by place. Raises RoomError."""
+        return await ask(self._batcher, ListWaiting)
+
+    async def interrupt(self, turn: str | None, by: Author) -> Turn:
+        """Stop the running turn, or only that one; returns once the agent was told. Raises RoomError."""
+        return await ask(self._writer, lambda reply: Interrupt(turn, by, reply))
+
+    async def answer(
+        self, approval: str, *, is_allowed: bool, answers: dict[str, str], reason: str | None, by: Author
+    ) -> Approval:
+        """Approve or deny; the first answer wins. Raises RoomError."""
+        return await ask(
+            self._writer, lambda reply: AnswerApproval(approval, is_allowed, answers, reason, by, reply)
+        )
+
+    async def approvals(self) -> list[Approval]:
+        """List what waits for people. Raises RoomError."""
+        return await ask(self._writer, ListApprovals)
+
+    async def describe(self) -> dict[str, Any]:
+        """Tell how the room is, as `room.list` shows it. Raises RoomError."""
+        told = await ask(self._writer, Describe)
+        spec = self.setup.spec
+        about_agent = ("version", "model", "pid", "incarnation", "session_id", "restarts", "started_at")
+        return {
+            "name": self.name,
+            "workdir": str(spec.workdir),
+            "state": told["state"],
+            "reason": told["reason"],
+            "agent": {
+                "name": spec.name,
+                "kind": spec.kind,
+                "rehearsal": spec.kind == "rehearsal",
+                **{key: told[key] for key in about_agent},
+            },
+            "turn": told["turn"],
+            "queue": len(await self.waiting()),
+            "approvals": told["approvals"],
+            "guests": 0,
+            "followers": self.transcript.subscribers,
+            "cursor": {"epoch": self.transcript.cursor.epoch, "seq": self.transcript.cursor.seq},
+        }
+
+
+async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None:
+    """
+    Serve one room until it is told to close and what runs has ended.
+
+    Owns: every channel between the room's tasks. Ends when: `setup.closing` is set and the room is drained.
+    Raises: JournalError.
+    """
+    to_batcher, batcher_inbox = trio.open_memory_channel[ToBatcher](SUBMITTERS)
+    to_writer, writer_inbox = trio.open_memory_channel[ToWriter](FACTS)
+    to_fanout, fanout_inbox = trio.open_memory_channel[Post](DRAFTS)
+
+    transcript = await _open_transcript(setup)
+    batcher_ends = BatcherEnds(batcher_inbox, to_fanout.clone(), to_writer.clone())
+    writer_ends = WriterEnds(writer_inbox, to_batcher.clone(), to_fanout.clone())
+    keeper_ends = KeeperEnds(to_fanout.clone(), to_writer.clone())
+
+    async with trio.open_nursery() as lasting:
+        with to_fanout, to_batcher, to_writer:
+            lasting.start_soon(run_fanout, fanout_inbox, transcript, setup.journal, setup.now)
+            await _recover(setup, to_fanout)
+            lasting.start_soon(run_batcher, await _make_batcher(setup), batcher_ends)
+            async with trio.open_nursery() as closers:
+                closers.start_soon(_pass_on_closing, setup, to_batcher, to_writer)
+                async with trio.open_nursery() as agent_side:
+                    agent_side.start_soon(run_writer, _make_writer(setup, writer_ends), writer_ends)
+                    agent_side.start_soon(run_keeper, _make_keeper(setup), keeper_ends)
+                    task_status.started(Room(setup, transcript, to_batcher, to_writer))
+                closers.cancel_scope.cancel()
+
+
+async def _pass_on_closing(
+    setup: RoomSetup, batcher: trio.MemorySendChannel[ToBatcher], writer: trio.MemorySendChannel[ToWriter]
+) -> None:
+    """Tell the owners, through their inboxes, what the daemon was told."""
+    await setup.closing.wait()
+    await batcher.send(Drain())
+    await writer.send(Drain())
+    await setup.hurry.wait()
+    await writer.send(Hurry())
+
+
+async def _open_transcript(setup: RoomSetup) -> Transcript:
+    journal, name = setup.journal, setup.name
+    last = await journal.read(last_seq, name)
+    epoch = RoomEpoch(name, journal.epoch, last + 1)
+    await journal.record(Transaction(name, changes=[epoch], is_durable=True))
+    epochs = await journal.read(read_room_epochs, name)
+    return Transcript(name, epochs, last, await journal.read(first_seq, name))
+
+
+async def _recover(setup: RoomSetup, fanout: trio.MemorySendChannel[Post]) -> None:
+    """End what is left of the last run's agent, and say of each turn that it left open that nobody knows how it ended."""
+    await trio.to_thread.run_sync(end_leftovers, mark_of(setup.journal.id, setup.name))
+    for turn in await setup.journal.read(read_running_turns, setup.name):
+        prompts = await setup.journal.read(read_prompts_of, turn.prompts)
+        progress = InProgress(turn, 0.0, tuple((prompt, 0.0) for prompt in prompts))
+        reason = "daemon_died: concordiad ended while the agent worked on it; whether it was done is not known"
+        is_rehearsal = setup.spec.kind == "rehearsal"
+        entry = close_turn(progress, Outcome.UNCERTAIN, reason, setup.now(), is_rehearsal=is_rehearsal)
+        await record(fanout, [entry.draft], entry.changes)
+
+
+async def _make_batcher(setup: RoomSetup) -> Batcher:
+    waiting = await setup.journal.read(read_prompts_in, setup.name, [PromptState.WAITING])
+    return Batcher(setup.name, waiting, setup.limits, setup.journal, setup.new_id, setup.now)
+
+
+def _make_writer(setup: RoomSetup, ends: WriterEnds) -> Writer:
+    return Writer(setup.name, setup.graces, setup.new_id, setup.now, ends)
+
+
+def _make_keeper(setup: RoomSetup) -> Keeper:
+    return Keeper(
+        setup.name,
+        setup.spec,
+        setup.limits,
+        setup.graces,
+        setup.journal,
+        setup.new_id,
+        setup.now,
+        setup.closing,
+        setup.hurry,
+    )

@@ -1,0 +1,107 @@
+"""
+The approvals of one room: what the agent asked for, who answered first, and when time is up.
+
+Law: an approval is resolved once; whoever comes later is told how it was resolved. The writer owns this.
+"""
+
+from collections import OrderedDict
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from concordiad.core.model import Approval, ApprovalKind, Author
+from concordiad.errors import RoomError
+
+RESOLVED_KEPT: Final = 256
+"""Resolved approvals remembered, so that a late answer is told who was first: more than anybody scrolls back."""
+NEVER: Final = float("inf")
+
+
+class Resolution(NamedTuple):
+    """How an approval was resolved: approved, denied, timed_out or withdrawn; by whom, where it was a person."""
+
+    how: str
+    by: Author | None
+
+
+class Approvals:
+    """What waits for people, and what did lately."""
+
+    def __init__(self) -> None:
+        self._pending: dict[str, tuple[Approval, float]] = {}
+        self._resolved: OrderedDict[str, Resolution] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Count those that wait."""
+        return len(self._pending)
+
+    def add(self, approval: Approval, deadline: float) -> None:
+        """Let an approval wait until a monotonic time."""
+        self._pending[approval.id] = (approval, deadline)
+
+    def pending(self) -> list[Approval]:
+        """List what waits, oldest first."""
+        return [approval for approval, _ in self._pending.values()]
+
+    def next_deadline(self) -> float:
+        """Tell when the next one times out."""
+        return min((deadline for _, deadline in self._pending.values()), default=NEVER)
+
+    def overdue(self, now: float) -> list[Approval]:
+        """List what nobody answered in time."""
+        return [approval for approval, deadline in self._pending.values() if deadline <= now]
+
+    def find_request(self, request_id: str) -> Approval | None:
+        """Find a waiting approval by the agent's own name for it."""
+        return next((approval for approval, _ in self._pending.values() if approval.request_id == request_id), None)
+
+    def check(self, approval_id: str, answers: dict[str, str], *, is_allowed: bool) -> Approval:
+        """
+        Find the approval that an answer is for.
+
+        Raises:
+            RoomError: it is resolved already, it never was, or the answers do not fit its questions.
+        """
+        if approval_id in self._resolved:
+            how, by = self._resolved[approval_id]
+            raise RoomError.conflict(f"approval {approval_id} is {how} already" + (f" by {by.name}" if by else ""))
+        if approval_id not in self._pending:
+            raise RoomError.not_found(f"no approval {approval_id}: see `concordiactl approvals`")
+        approval = self._pending[approval_id][0]
+        if is_allowed:
+            _check_answers(approval, answers)
+        return approval
+
+    def resolve(self, approval: Approval, resolution: Resolution) -> None:
+        """Take an approval out and remember how it was resolved."""
+        del self._pending[approval.id]
+        self._resolved[approval.id] = resolution
+        while len(self._resolved) > RESOLVED_KEPT:
+            self._resolved.popitem(last=False)
+
+
+def _check_answers(approval: Approval, answers: dict[str, str]) -> None:
+    if approval.kind is ApprovalKind.PERMISSION:
+        if answers:
+            raise RoomError.invalid("answers", f"{approval.tool} asks for permission, it takes no answers: leave them out")
+        return
+    questions = questions_of(approval.input)
+    unknown = [key for key in answers if key not in questions]
+    if unknown:
+        raise RoomError.invalid("answers", f"there is no question {unknown[0]!r}: the questions are {_list(questions)}")
+    missing = [question for question in questions if question not in answers]
+    if missing:
+        raise RoomError.invalid("answers", f"not answered: {_list(missing)}")
+
+
+def questions_of(tool_input: bytes) -> list[str]:
+    """Read the questions of an AskUserQuestion input; empty where it has another shape."""
+    value: Any = msgspec.json.decode(tool_input)
+    questions = value.get("questions") if isinstance(value, dict) else None
+    if not isinstance(questions, list):
+        return []
+    return [entry["question"] for entry in questions if isinstance(entry, dict) and isinstance(entry.get("question"), str)]
+
+
+def _list(questions: list[str]) -> str:
+    return "; ".join(repr(question) for question in questions)

@@ -1,0 +1,252 @@
+"""
+The agent process of one room: spawned, watched, ended, spawned again.
+
+Laws: whatever happens, the process is reaped, and so is what it left behind; a conversation has one process at a time,
+because the next one is spawned only then. An incarnation's mark is durable before it is spawned, so that the next daemon
+finds what this one could not end.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import trio
+from attrs import frozen
+
+from concordiad.agent.leftovers import MARK, end_leftovers, mark_of
+from concordiad.agent.process import AgentProcess, Exit, spawn
+from concordiad.config import Graces, Limits
+from concordiad.core.agents import AgentCodec, IdSource, Launch, Settings
+from concordiad.core.model import AgentSession
+from concordiad.core.views import members
+from concordiad.errors import AgentError
+from concordiad.journal import Journal
+from concordiad.journal.rows import read_session
+from concordiad.room.ledger import mark
+from concordiad.room.messages import AgentGone, AgentUp, Draft, Incarnation, KeeperEnded, Post, ToWriter, record
+from concordiad.room.pump import Diagnosis, PumpEnds, run_pump, run_stderr
+
+BACKOFF_FIRST_S: Final = 0.5
+BACKOFF_MOST_S: Final = 60.0
+FAILURES_NAMED: Final = 5
+"""Failures in a row after which the room says that its agent is failing, not merely down."""
+LIVED_S: Final = 60.0
+"""An incarnation that lived so long was no failure to start: the backoff begins anew."""
+PIPE_GRACE_S: Final = 2.0
+"""How long the pipes of an ended process may stay open: what it left behind is ended by then."""
+
+
+@frozen
+class AgentSpec:
+    """
+    How a room's agent is started.
+
+    Attributes:
+        name: the table of the configuration.
+        command: the program and its first arguments.
+        environment: all of its variables but the mark.
+        make_codec: makes the codec of one incarnation.
+        version: what the program said of itself.
+    """
+
+    name: str
+    kind: str
+    command: Sequence[str]
+    workdir: Path
+    environment: Mapping[str, str]
+    settings: Settings
+    make_codec: Callable[[IdSource], AgentCodec]
+    version: str | None
+
+
+@frozen
+class KeeperEnds:
+    """The keeper's ends of the room's channels."""
+
+    fanout: trio.MemorySendChannel[Post]
+    writer: trio.MemorySendChannel[ToWriter]
+
+
+class _Life(NamedTuple):
+    """How one attempt went: the incarnation if there was one, how it ended in words and as a status."""
+
+    incarnation: str | None
+    how: str
+    exit: Exit | None
+
+
+class Keeper:
+    """
+    What the keeper owns.
+
+    Args:
+        room: its name.
+        closing: set when the room is to close: no further incarnation.
+        hurry: set when there is no grace any more.
+    """
+
+    def __init__(
+        self,
+        room: str,
+        spec: AgentSpec,
+        limits: Limits,
+        graces: Graces,
+        journal: Journal,
+        new_id: IdSource,
+        now: Callable[[], float],
+        closing: trio.Event,
+        hurry: trio.Event,
+    ) -> None:
+        self._room = room
+        self._spec = spec
+        self._limits = limits
+        self._graces = graces
+        self._journal = journal
+        self._new_id = new_id
+        self._now = now
+        self._closing = closing
+        self._hurry = hurry
+        self._failures = 0
+
+    async def run(self, ends: KeeperEnds) -> None:
+        """Keep an agent alive until the room closes."""
+        while not self._closing.is_set():
+            began_at = trio.current_time()
+            try:
+                life = await self._live_once(ends)
+            except AgentError as error:
+                life = _Life(None, str(error), None)
+            self._failures = self._failures + 1 if trio.current_time() - began_at < LIVED_S else 0
+            delay_s = None if self._closing.is_set() else self._backoff_s()
+            state = "agent-failing" if self._failures >= FAILURES_NAMED else "agent-down"
+            await ends.writer.send(AgentGone(life.incarnation, life.how, state))
+            await self._tell_exit(ends, life, state, delay_s)
+            if delay_s is not None:
+                with trio.move_on_after(delay_s):
+                    await self._closing.wait()
+
+    def _backoff_s(self) -> float:
+        if self._failures == 0:
+            return 0.0
+        most: float = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** (self._failures - 1))
+        return most * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, no secret
+
+    async def _tell_exit(self, ends: KeeperEnds, life: "_Life", state: str, delay_s: float | None) -> None:
+        body = members(
+            incarnation=life.incarnation,
+            code=None if life.exit is None else life.exit.code,
+            signal=None if life.exit is None else life.exit.signal,
+            reason=life.how,
+            next_attempt_s=None if delay_s is None else round(delay_s, 3),
+        )
+        drafts = [Draft("agent.exited", self._mark(body))]
+        if self._failures == FAILURES_NAMED and delay_s is not None:
+            drafts.append(Draft("room.changed", members(state=state, reason=life.how)))
+        await record(ends.fanout, drafts)
+
+    def _mark(self, body: bytes) -> bytes:
+        return mark(body, is_rehearsal=self._spec.kind == "rehearsal")
+
+    async def _live_once(self, ends: KeeperEnds) -> "_Life":
+        session = await self._journal.read(read_session, self._room)
+        is_resumed = session is not None and session.has_history and session.session_id is not None
+        session_id = session.session_id if session is not None and is_resumed else None
+        session_id = session_id or self._new_id()
+        incarnation_id = self._new_id()
+        await record(ends.fanout, [], [AgentSession(self._room, session_id, incarnation_id, is_resumed)])
+        codec = self._spec.make_codec(self._new_id)
+        command = [*self._spec.command, *codec.arguments(self._spec.settings, Launch(session_id, is_resumed))]
+        agent_mark = mark_of(self._journal.id, self._room, incarnation_id)
+        environment = {**self._spec.environment, **codec.environment(), MARK: agent_mark}
+        process = await spawn(command, self._spec.workdir, environment)
+        incarnation = Incarnation(
+            id=incarnation_id,
+            agent=self._spec.name,
+            kind=self._spec.kind,
+            version=self._spec.version,
+            model=self._spec.settings.model,
+            session_id=session_id,
+            is_resumed=is_resumed,
+            pid=process.pid,
+            started_at=self._now(),
+            codec=codec,
+            stdin=process.stdin,
+            end=trio.Event(),
+        )
+        diagnosis = Diagnosis()
+        try:
+            ended = await self._watch(process, incarnation, agent_mark, diagnosis, ends)
+        finally:
+            await self._reap(process, agent_mark)
+        last = str(diagnosis).strip().rpartition("\n")[2]
+        return _Life(incarnation.id, f"{ended}: {last}" if last else str(ended), ended)
+
+    async def _watch(
+        self, process: AgentProcess, incarnation: Incarnation, agent_mark: str, diagnosis: Diagnosis, ends: KeeperEnds
+    ) -> Exit:
+        pump_ends = PumpEnds(ends.fanout, ends.writer)
+        read_all = trio.Event()
+
+        async def read_stdout() -> None:
+            await run_pump(process.stdout, incarnation.codec, incarnation.id, self._limits.line_bytes, pump_ends)
+            # An agent that says nothing more is of no use, whatever it still does.
+            incarnation.end.set()
+
+        async def read_both() -> None:
+            async with trio.open_nursery() as readers:
+                readers.start_soon(read_stdout)
+                readers.start_soon(run_stderr, process.stderr, diagnosis)
+            read_all.set()
+
+        async with trio.open_nursery() as nursery:
+            await record(ends.fanout, [Draft("agent.started", self._mark(_started(incarnation)))])
+            await ends.writer.send(AgentUp(incarnation))
+            nursery.start_soon(read_both)
+            nursery.start_soon(self._end_when_told, process, incarnation.end)
+            ended = await process.wait()
+            # What it left behind may hold its pipes open.
+            await trio.to_thread.run_sync(end_leftovers, agent_mark)
+            with trio.move_on_after(PIPE_GRACE_S):
+                await read_all.wait()
+            nursery.cancel_scope.cancel()
+        return ended
+
+    async def _end_when_told(self, process: AgentProcess, end: trio.Event) -> None:
+        await end.wait()
+        with trio.move_on_after(self._graces.exit_s):
+            await self._hurry.wait()
+        process.terminate()
+        await trio.sleep(self._graces.kill_s)
+        process.kill()
+
+    async def _reap(self, process: AgentProcess, agent_mark: str) -> None:
+        process.close()
+        if process.has_ended():
+            return
+        process.kill()
+        with trio.move_on_after(self._graces.kill_s, shield=True):
+            await process.wait()
+            await trio.to_thread.run_sync(end_leftovers, agent_mark)
+
+
+def _started(incarnation: Incarnation) -> bytes:
+    return members(
+        incarnation=incarnation.id,
+        pid=incarnation.pid,
+        agent=incarnation.agent,
+        kind=incarnation.kind,
+        version=incarnation.version,
+        session="resumed" if incarnation.is_resumed else "fresh",
+    )
+
+
+async def run_keeper(keeper: Keeper, ends: KeeperEnds) -> None:
+    """
+    Keep the room's agent alive.
+
+    Owns: the agent process. Ends when: the room closes and the last incarnation has ended.
+    """
+    with ends.fanout, ends.writer:
+        await keeper.run(ends)
+        await ends.writer.send(KeeperEnded())

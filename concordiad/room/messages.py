@@ -1,0 +1,312 @@
+"""
+What the tasks of a room say to each other, and how one asks and another answers.
+
+Law: whoever owns an inbox answers every question in it, at the latest when it ends; an answer never waits.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+import trio
+from attrs import frozen
+
+from concordiad.agent.process import LineWriter
+from concordiad.core.agents import AgentCodec, Fact
+from concordiad.core.model import Approval, Author, Priority, Prompt, Turn
+from concordiad.errors import RoomError
+from concordiad.journal.rows import Change
+
+T = TypeVar("T")
+M = TypeVar("M")
+
+SUBMITTERS: Final = 256
+"""Messages that wait for the batcher: more than a room's connections send at once; further ones wait in their tasks."""
+DRAFTS: Final = 64
+"""Posts that wait for the fan-out: a chunk of output each, so at most 4 MiB, then the agent's pipe fills instead."""
+FACTS: Final = 64
+"""Messages that wait for the writer: one or two a chunk of output, and what people ask of the turn."""
+
+
+UNREAD: Final = 100_000
+"""More than any inbox and all its waiting senders hold."""
+
+
+class Reply(Generic[T]):
+    """The way back to whoever asked; used once, or closed."""
+
+    def __init__(self, channel: trio.MemorySendChannel[T | RoomError]) -> None:
+        self._channel = channel
+
+    def answer(self, value: T | RoomError) -> None:
+        """Answer; does nothing if nobody waits any more."""
+        with self._channel:
+            try:
+                self._channel.send_nowait(value)
+            except trio.BrokenResourceError:
+                return
+
+    def close(self) -> None:
+        """Give no answer: whoever asked is told that the room is closing."""
+        self._channel.close()
+
+
+async def ask(inbox: trio.MemorySendChannel[M], make_message: Callable[[Reply[T]], M]) -> T:
+    """
+    Send a question and wait for its answer.
+
+    Raises:
+        RoomError: the owner's refusal, or that the room is closing.
+    """
+    send, receive = trio.open_memory_channel[T | RoomError](1)
+    with receive:
+        try:
+            await inbox.send(make_message(Reply(send)))
+            answer = await receive.receive()
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.EndOfChannel) as closed:
+            raise RoomError.not_now("the room is closing: try again once the daemon is back") from closed
+    if isinstance(answer, RoomError):
+        raise answer
+    return answer
+
+
+@contextmanager
+def serve(inbox: trio.MemoryReceiveChannel[M]) -> Iterator[trio.MemoryReceiveChannel[M]]:
+    """Own an inbox; on leaving, the questions that are still in it are closed."""
+    with inbox:
+        try:
+            yield inbox
+        finally:
+            for message in take_all(inbox, [], UNREAD):
+                reply = getattr(message, "reply", None)
+                if reply is not None:
+                    reply.close()
+
+
+def take_all(inbox: trio.MemoryReceiveChannel[M], taken: list[M], limit: int) -> list[M]:
+    """Take what an inbox holds without waiting, up to the limit, after what was taken already."""
+    while len(taken) < limit:
+        try:
+            taken.append(inbox.receive_nowait())
+        except (trio.WouldBlock, trio.EndOfChannel):
+            break
+    return taken
+
+
+class Draft(NamedTuple):
+    """An event without its number; `is_live` ones are published but not recorded."""
+
+    event_type: str
+    body: bytes
+    is_live: bool = False
+
+
+@frozen
+class Post:
+    """Drafts for the fan-out, with the rows of the ledger that belong to them; answered once they are recorded."""
+
+    drafts: Sequence[Draft] = ()
+    changes: Sequence[Change] = ()
+    is_durable: bool = False
+    reply: Reply[None] | None = None
+
+
+async def record(
+    fanout: trio.MemorySendChannel[Post], drafts: Sequence[Draft], changes: Sequence[Change] = ()
+) -> None:
+    """
+    Have events and rows recorded durably, together.
+
+    Raises:
+        RoomError: the room is closing, nothing was recorded.
+    """
+    await ask(fanout, lambda reply: Post(drafts, changes, is_durable=True, reply=reply))
+
+
+@frozen
+class Submission:
+    """A prompt as somebody hands it in; `expires_s` is seconds from now."""
+
+    author: Author
+    text: str
+    priority: Priority = Priority.NORMAL
+    key: str | None = None
+    expires_s: float | None = None
+    is_alone: bool = False
+    is_raw: bool = False
+    retry_of: str | None = None
+
+
+class Placed(NamedTuple):
+    """A prompt and its place; None where it does not wait."""
+
+    prompt: Prompt
+    place: int | None
+
+
+@frozen
+class Submit:
+    """Accept a prompt."""
+
+    submission: Submission
+    reply: Reply[Placed]
+
+
+@frozen
+class Cancel:
+    """Take a waiting prompt out."""
+
+    prompt: str
+    by: Author
+    reply: Reply[Placed]
+
+
+@frozen
+class ListWaiting:
+    """List who waits, by place."""
+
+    reply: Reply[list[Prompt]]
+
+
+@frozen
+class NextTurn:
+    """The writer is ready for a turn."""
+
+
+@frozen
+class TakeBack:
+    """The writer returns what it could not hand over."""
+
+    prompts: Sequence[tuple[Prompt, float]]
+
+
+@frozen
+class Drain:
+    """No new turns from now on."""
+
+
+ToBatcher = Submit | Cancel | ListWaiting | NextTurn | TakeBack | Drain
+
+
+@frozen
+class Offer:
+    """The batcher's next turn: prompts with their deadlines."""
+
+    prompts: Sequence[tuple[Prompt, float]]
+
+
+@frozen
+class Incarnation:
+    """
+    One spawn of the agent.
+
+    Attributes:
+        id: names it for ever; it is in the environment of everything that it starts.
+        is_resumed: whether it goes on with an earlier conversation.
+        end: set when the process is to end: its input is closed, the keeper sees to the rest.
+    """
+
+    id: str
+    agent: str
+    kind: str
+    version: str | None
+    model: str | None
+    session_id: str
+    is_resumed: bool
+    pid: int
+    started_at: float
+    codec: AgentCodec
+    stdin: LineWriter
+    end: trio.Event
+
+
+@frozen
+class AgentUp:
+    """The keeper spawned an agent."""
+
+    incarnation: Incarnation
+
+
+class Spoke(NamedTuple):
+    """A turn's first output came, at this monotonic time."""
+
+    turn: str
+    at: float
+
+
+@frozen
+class FromAgent:
+    """What the pump read; answered when `reply` is given, so that the transcript keeps the order of the output."""
+
+    incarnation: str
+    facts: Sequence[Fact | Spoke]
+    reply: Reply[None] | None = None
+
+
+@frozen
+class AgentGone:
+    """The agent's process has ended and everything it wrote was read; no `incarnation` if none could be spawned."""
+
+    incarnation: str | None
+    how: str
+    room_state: str
+
+
+@frozen
+class KeeperEnded:
+    """There will be no further incarnation."""
+
+
+@frozen
+class Interrupt:
+    """Stop the running turn; with `turn`, only that one."""
+
+    turn: str | None
+    by: Author
+    reply: Reply[Turn]
+
+
+@frozen
+class AnswerApproval:
+    """Approve or deny."""
+
+    approval: str
+    is_allowed: bool
+    answers: dict[str, str]
+    reason: str | None
+    by: Author
+    reply: Reply[Approval]
+
+
+@frozen
+class ListApprovals:
+    """List what waits for people."""
+
+    reply: Reply[list[Approval]]
+
+
+@frozen
+class Describe:
+    """Tell how the agent is."""
+
+    reply: Reply[dict[str, Any]]
+
+
+@frozen
+class Hurry:
+    """The running turn has no grace any more."""
+
+
+ToWriter = (
+    Offer
+    | AgentUp
+    | FromAgent
+    | AgentGone
+    | KeeperEnded
+    | Interrupt
+    | AnswerApproval
+    | ListApprovals
+    | Describe
+    | Drain
+    | Hurry
+)

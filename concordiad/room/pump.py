@@ -1,0 +1,135 @@
+"""
+The agent's stdout and stderr: one task each, the only readers.
+
+Laws: what the agent said goes to the fan-out, what it means for the turn goes to the writer, in the order of the output;
+at the borders of a turn the pump waits for the writer, so that a turn's events stand between its start and its end.
+"""
+
+from collections import deque
+from typing import Final
+
+import trio
+from attrs import frozen
+
+from concordiad.core.agents import AgentCodec, Ended, Fact, OwnTurnBegan, Said
+from concordiad.core.lines import LineSplitter
+from concordiad.room.ledger import REHEARSAL_MARK
+from concordiad.room.messages import Draft, FromAgent, Post, Spoke, ToWriter, ask
+
+READ_BYTES: Final = 64 * 1024
+"""Bytes taken from a pipe at once: the whole of a default pipe, one journal commit each."""
+STDERR_LINES: Final = 50
+"""The last lines of stderr that are kept for diagnosis; the CLI is silent there in normal running."""
+STDERR_LINE_BYTES: Final = 2000
+
+
+@frozen
+class PumpEnds:
+    """The pump's ends of the room's channels."""
+
+    fanout: trio.MemorySendChannel[Post]
+    writer: trio.MemorySendChannel[ToWriter]
+
+
+class _Router:
+    """Send facts where they belong, what belongs together in one message."""
+
+    def __init__(self, incarnation: str, ends: PumpEnds, *, is_rehearsal: bool) -> None:
+        self._incarnation = incarnation
+        self._ends = ends
+        self._mark = REHEARSAL_MARK if is_rehearsal else b""
+        self._drafts: list[Draft] = []
+        self._facts: list[Fact | Spoke] = []
+        self._spoke: str | None = None
+
+    async def take(self, facts: list[Fact]) -> None:
+        """Take one line's facts."""
+        for fact in facts:
+            if isinstance(fact, Said):
+                await self._take_said(fact)
+                continue
+            await self._flush_drafts()
+            self._facts.append(fact)
+            if isinstance(fact, OwnTurnBegan | Ended):
+                await self._flush_facts(is_border=True)
+
+    async def _take_said(self, said: Said) -> None:
+        if said.turn is not None and said.turn != self._spoke and said.event_type != "agent.api_retry":
+            self._spoke = said.turn
+            self._facts.append(Spoke(said.turn, trio.current_time()))
+        if self._facts:
+            await self._flush_facts()
+        self._drafts.append(Draft(said.event_type, said.body + self._mark, said.is_live))
+
+    async def flush(self) -> None:
+        """Send what is left of a chunk."""
+        await self._flush_drafts()
+        await self._flush_facts()
+
+    async def _flush_drafts(self) -> None:
+        if self._drafts:
+            drafts, self._drafts = self._drafts, []
+            await self._ends.fanout.send(Post(drafts))
+
+    async def _flush_facts(self, *, is_border: bool = False) -> None:
+        if not self._facts:
+            return
+        facts, self._facts = self._facts, []
+        if is_border:
+            await ask(self._ends.writer, lambda reply: FromAgent(self._incarnation, facts, reply))
+        else:
+            await self._ends.writer.send(FromAgent(self._incarnation, facts))
+
+
+async def run_pump(
+    stdout: trio.abc.ReceiveStream, codec: AgentCodec, incarnation: str, line_bytes: int, ends: PumpEnds
+) -> None:
+    """
+    Read everything that the agent says.
+
+    Owns: the agent's stdout. Ends when: end of file. A line that never got its newline is not a line.
+    """
+    splitter = LineSplitter(line_bytes)
+    router = _Router(incarnation, ends, is_rehearsal=codec.is_rehearsal)
+    async with stdout:
+        while chunk := await _receive(stdout):
+            for line in splitter.feed(chunk):
+                await router.take(codec.decode(line))
+            await router.flush()
+
+
+async def _receive(stream: trio.abc.ReceiveStream) -> bytes:
+    try:
+        return bytes(await stream.receive_some(READ_BYTES))
+    except trio.BrokenResourceError:
+        return b""
+
+
+class Diagnosis:
+    """The last lines that one incarnation wrote to stderr."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=STDERR_LINES)
+
+    def add(self, line: bytes) -> None:
+        """Keep a line."""
+        self._lines.append(line[:STDERR_LINE_BYTES].decode("utf-8", "replace"))
+
+    def __str__(self) -> str:
+        """Give all that is kept."""
+        return "\n".join(self._lines)
+
+
+async def run_stderr(stderr: trio.abc.ReceiveStream, diagnosis: Diagnosis) -> None:
+    """
+    Drain the agent's stderr, so that the agent never waits for it, and keep its end.
+
+    Owns: the agent's stderr. Ends when: end of file.
+    """
+    splitter = LineSplitter(STDERR_LINE_BYTES * 8)
+    async with stderr:
+        while chunk := await _receive(stderr):
+            for line in splitter.feed(chunk):
+                diagnosis.add(line if isinstance(line, bytes) else line.head)
+        if rest := splitter.end():
+            diagnosis.add(rest)

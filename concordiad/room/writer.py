@@ -1,0 +1,545 @@
+"""
+The agent's stdin, the turn in progress, and the approvals that are pending: one task, one inbox, one state table.
+
+Laws: a line is written only in state IDLE with every control request answered; the hand-over is durable before the
+line's first byte; a turn ends once, by the result that names it or by the end of its agent. The writer lives as long as
+the room, so that whoever asks is answered also while there is no agent.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import trio
+from attrs import evolve, frozen
+
+from concordiad.config import Graces
+from concordiad.core.agents import (
+    Acknowledged,
+    Answered,
+    ApprovalAsked,
+    ApprovalWithdrawn,
+    Began,
+    ConversationLost,
+    Ended,
+    Fact,
+    LineDone,
+    OwnTurnBegan,
+    Session,
+    Unreadable,
+    Unsupported,
+    WentIdle,
+)
+from concordiad.core.model import AgentSession, Approval, Author, Origin, Outcome, Prompt, Turn, rfc3339
+from concordiad.core.turns import WriterInput, WriterState, move_writer
+from concordiad.core.views import approval_view, author_view, members, turn_event_view
+from concordiad.errors import AgentGone as StdinGone
+from concordiad.errors import RoomError
+from concordiad.room.approvals import Approvals, Resolution
+from concordiad.room.ledger import Entry, InProgress, close_turn, mark, open_turn, return_turn
+from concordiad.room.messages import (
+    AgentGone,
+    AgentUp,
+    AnswerApproval,
+    Describe,
+    Drain,
+    Draft,
+    FromAgent,
+    Hurry,
+    Incarnation,
+    Interrupt,
+    KeeperEnded,
+    ListApprovals,
+    NextTurn,
+    Offer,
+    Post,
+    Reply,
+    Spoke,
+    TakeBack,
+    ToBatcher,
+    ToWriter,
+    record,
+    serve,
+)
+
+NEVER: Final = float("inf")
+_COST_DIGITS: Final = 10
+"""Digits of a cost in dollars: a difference of two sums keeps no noise of floating point."""
+
+
+_STATE_NAMES: Final = {
+    WriterState.DOWN: "agent-down",
+    WriterState.STARTING: "starting",
+    WriterState.IDLE: "idle",
+    WriterState.BUSY: "busy",
+    WriterState.SETTLING: "busy",
+    WriterState.OWN: "busy",
+}
+
+
+@frozen
+class WriterEnds:
+    """The writer's ends of the room's channels."""
+
+    inbox: trio.MemoryReceiveChannel[ToWriter]
+    batcher: trio.MemorySendChannel[ToBatcher]
+    fanout: trio.MemorySendChannel[Post]
+
+
+@frozen
+class _Interruption:
+    """An interrupt that the agent has not answered yet: the turn it is for, and who waits for the answer."""
+
+    turn: Turn
+    reply: Reply[Turn] | None
+
+
+class Writer:
+    """
+    What the writer owns.
+
+    Args:
+        room: its name.
+        graces: how long an approval, a start, a drain may take.
+        new_id: makes ids.
+        now: Unix seconds.
+        ends: its ends of the channels.
+    """
+
+    def __init__(
+        self, room: str, graces: Graces, new_id: Callable[[], str], now: Callable[[], float], ends: WriterEnds
+    ) -> None:
+        self._room = room
+        self._graces = graces
+        self._new_id = new_id
+        self._now = now
+        self._ends = ends
+        self._state = WriterState.DOWN
+        self._agent: Incarnation | None = None
+        self._session_id: str | None = None
+        self._model: str | None = None
+        self._has_history = False
+        self._ours: InProgress | None = None
+        self._own: InProgress | None = None
+        self._controls: dict[str, _Interruption | None] = {}
+        self._cost_usd: float | None = None
+        self._approvals = Approvals()
+        self._is_asked = False
+        self._start_deadline = NEVER
+        self._drain_deadline: float | None = None
+        self._is_input_closed = False
+        self._away = ("starting", "")
+        self._restarts = -1
+        self.has_ended = False
+
+    def next_deadline(self) -> float:
+        """Tell when something is to be done that no message brings, in monotonic seconds."""
+        drain = NEVER if self._drain_deadline is None else self._drain_deadline
+        return min(self._approvals.next_deadline(), self._start_deadline, drain)
+
+    async def take(self, message: ToWriter) -> None:
+        """Do what one message asks for."""
+        match message:
+            case Offer(prompts):
+                await self._take_offer(prompts)
+            case FromAgent(incarnation, facts, reply):
+                if self._agent is not None and incarnation == self._agent.id:
+                    for fact in facts:
+                        await self._take_fact(fact)
+                if reply is not None:
+                    reply.answer(None)
+            case AgentUp(incarnation):
+                await self._take_agent(incarnation)
+            case AgentGone(incarnation, how, room_state):
+                self._away = (room_state, how)
+                if self._agent is not None and incarnation == self._agent.id:
+                    await self._lose_agent(how)
+            case KeeperEnded():
+                self.has_ended = True
+            case Interrupt(turn, by, reply):
+                await self._interrupt(turn, by, reply)
+            case AnswerApproval():
+                await self._answer_approval(message)
+            case ListApprovals(reply):
+                reply.answer(self._approvals.pending())
+            case Describe(reply):
+                reply.answer(self._describe())
+            case Drain():
+                self._drain_deadline = trio.current_time() + self._graces.turn_s
+            case Hurry():
+                self._drain_deadline = trio.current_time()
+
+    async def tick(self) -> None:
+        """Do what the clock asks for, then ask for the next turn or close the input if the state is right for it."""
+        now = trio.current_time()
+        for approval in self._approvals.overdue(now):
+            reason = f"nobody answered within {self._graces.approval_s:g} s"
+            await self._resolve(approval, Resolution("timed_out", None), reason)
+            if self._agent is not None:
+                await self._write(self._agent.codec.deny(approval.request_id, reason))
+        if now >= self._start_deadline:
+            self._start_deadline = NEVER
+            self._end_agent()
+        if self._drain_deadline is not None:
+            await self._drain(now)
+        elif self._is_free() and not self._is_asked:
+            self._is_asked = True
+            await self._ends.batcher.send(NextTurn())
+
+    def _move(self, move: WriterInput) -> None:
+        self._state = move_writer(self._state, move)
+
+    def _is_free(self) -> bool:
+        return self._state is WriterState.IDLE and not self._controls and not self._is_input_closed
+
+    @property
+    def _is_rehearsal(self) -> bool:
+        return self._agent is not None and self._agent.codec.is_rehearsal
+
+    async def _record(self, entry: Entry) -> None:
+        await record(self._ends.fanout, [entry.draft], entry.changes)
+
+    async def _write(self, line: bytes) -> bool:
+        """Write a control line; tells whether the agent took it. If not, the keeper will say that it is gone."""
+        if self._agent is None or self._is_input_closed:
+            return False
+        try:
+            await self._agent.stdin.write(line)
+        except StdinGone:
+            self._end_agent()
+            return False
+        return True
+
+    def _end_agent(self) -> None:
+        if self._agent is not None and not self._is_input_closed:
+            self._is_input_closed = True
+            self._agent.stdin.close()
+            self._agent.end.set()
+
+    async def _take_agent(self, incarnation: Incarnation) -> None:
+        self._move(WriterInput.SPAWNED)
+        self._agent = incarnation
+        self._restarts += 1
+        self._is_input_closed = False
+        self._session_id = incarnation.session_id
+        self._has_history = incarnation.is_resumed
+        self._model = incarnation.model
+        self._cost_usd = None
+        self._start_deadline = trio.current_time() + self._graces.start_s
+        for request_id, line in incarnation.codec.handshake(self._new_id):
+            self._controls[request_id] = None
+            await self._write(line)
+
+    async def _take_offer(self, prompts: Sequence[tuple[Prompt, float]]) -> None:
+        self._is_asked = False
+        agent = self._agent
+        if agent is None or not self._is_free() or self._drain_deadline is not None:
+            await self._ends.batcher.send(TakeBack(prompts))
+            return
+        first = prompts[0][0]
+        turn = Turn(
+            id=self._new_id(),
+            room=self._room,
+            origin=Origin.PROMPTS,
+            prompts=tuple(prompt.id for prompt, _ in prompts),
+            text=first.text,
+            started_at=self._now(),
+            incarnation=agent.id,
+        )
+        self._move(WriterInput.HANDED_OVER)
+        entry = open_turn(turn, prompts, trio.current_time(), is_rehearsal=agent.codec.is_rehearsal)
+        self._ours = entry.progress
+        await self._record(entry)
+        try:
+            await agent.stdin.write(agent.codec.prompt(turn.id, turn.text, is_raw=first.is_raw))
+        except StdinGone as gone:
+            self._end_agent()
+            if not gone.begun:
+                await self._return(str(gone))
+
+    async def _return(self, reason: str) -> None:
+        if self._ours is None:
+            return
+        entry = return_turn(self._ours, reason, is_rehearsal=self._is_rehearsal)
+        self._ours = None
+        await self._record(entry)
+        await self._ends.batcher.send(TakeBack(entry.progress.prompts))
+
+    async def _take_fact(self, fact: Fact | Spoke) -> None:
+        match fact:
+            case Spoke(turn, at):
+                self._note_first_output(turn, at)
+            case Acknowledged(turn) if self._ours is not None and turn == self._ours.turn.id:
+                self._ours = evolve(self._ours, is_acknowledged=True)
+            case Began(turn) if self._ours is not None and turn == self._ours.turn.id:
+                self._ours = evolve(self._ours, is_acknowledged=True, has_begun=True)
+            case OwnTurnBegan(turn, text):
+                await self._open_own(turn, text)
+            case Ended():
+                await self._take_result(fact)
+            case LineDone(turn):
+                await self._take_line_done(turn)
+            case WentIdle():
+                self._move(WriterInput.AGENT_IDLE)
+            case ApprovalAsked():
+                await self._take_approval(fact)
+            case ApprovalWithdrawn(request_id):
+                approval = self._approvals.find_request(request_id)
+                if approval is not None:
+                    await self._resolve(approval, Resolution("withdrawn", None), "the agent no longer asks")
+            case Answered():
+                self._take_answer(fact)
+            case Session(session_id, model):
+                self._model = model or self._model
+                if session_id != self._session_id:
+                    self._session_id = session_id
+                    await self._record_session()
+            case Unsupported(request_id, why):
+                if self._agent is not None:
+                    await self._write(self._agent.codec.refuse(request_id, why))
+            case ConversationLost():
+                await self._lose_conversation("the agent has no such conversation any more")
+            case Unreadable(why, size_bytes):
+                body = members(code="unreadable_output", message=f"the agent wrote {size_bytes} bytes that are {why}")
+                await self._ends.fanout.send(Post([Draft("notice", body)]))
+
+    def _note_first_output(self, turn: str, at: float) -> None:
+        if self._ours is not None and turn == self._ours.turn.id:
+            self._ours = evolve(self._ours, ttft_s=at - self._ours.began_at)
+        elif self._own is not None and turn == self._own.turn.id:
+            self._own = evolve(self._own, ttft_s=at - self._own.began_at)
+
+    async def _open_own(self, turn_id: str, text: str) -> None:
+        self._move(WriterInput.OWN_BEGAN)
+        turn = Turn(
+            id=turn_id,
+            room=self._room,
+            origin=Origin.AGENT,
+            prompts=(),
+            text=text,
+            started_at=self._now(),
+            incarnation=self._agent.id if self._agent is not None else "",
+        )
+        entry = open_turn(turn, (), trio.current_time(), is_rehearsal=self._is_rehearsal)
+        self._own = entry.progress
+        await self._record(entry)
+
+    async def _take_result(self, ended: Ended) -> None:
+        cost_usd = ended.cost_usd
+        if self._cost_usd is not None and ended.total_cost_usd is not None:
+            cost_usd = round(ended.total_cost_usd - self._cost_usd, _COST_DIGITS)
+        self._cost_usd = ended.total_cost_usd
+        if self._ours is not None and ended.turn == self._ours.turn.id:
+            progress, self._ours = self._ours, None
+            self._move(WriterInput.RESULT)
+        elif self._own is not None and ended.turn == self._own.turn.id:
+            progress, self._own = self._own, None
+            self._move(WriterInput.OWN_ENDED)
+        else:
+            body = members(code="stale_result", message=f"the agent ended turn {ended.turn}, which is over already")
+            await self._ends.fanout.send(Post([Draft("notice", body)]))
+            return
+        await self._close(progress, ended.outcome, ended.reason, ended, cost_usd)
+        if not self._has_history:
+            self._has_history = True
+            await self._record_session()
+
+    async def _take_line_done(self, turn: str) -> None:
+        if self._ours is not None and turn == self._ours.turn.id:
+            progress, self._ours = self._ours, None
+            self._move(WriterInput.RESULT)
+            await self._close(progress, Outcome.FAILED, "no_result: the agent is done with the prompt but gave no result")
+        self._move(WriterInput.LINE_DONE)
+
+    async def _record_session(self) -> None:
+        session = AgentSession(
+            self._room, self._session_id, self._agent.id if self._agent is not None else None, self._has_history
+        )
+        await record(self._ends.fanout, [], [session])
+
+    async def _lose_conversation(self, why: str) -> None:
+        self._session_id, self._has_history = None, False
+        await self._record_session()
+        message = f"the conversation so far is lost to the agent: {why}; the transcript keeps it"
+        await record(self._ends.fanout, [Draft("notice", members(code="context_lost", message=message))])
+
+    def _take_answer(self, answered: Answered) -> None:
+        if answered.request_id not in self._controls:
+            return
+        interruption = self._controls.pop(answered.request_id)
+        if interruption is not None and interruption.reply is not None:
+            interruption.reply.answer(
+                interruption.turn
+                if answered.error is None
+                else RoomError.conflict(f"the agent refused to be interrupted: {answered.error}")
+            )
+        if answered.total_cost_usd is not None:
+            self._cost_usd = answered.total_cost_usd
+        if self._state is WriterState.STARTING and not self._controls:
+            self._start_deadline = NEVER
+            self._move(WriterInput.READY)
+
+    async def _lose_agent(self, how: str) -> None:
+        self._move(WriterInput.GONE)
+        self._start_deadline = NEVER
+        for interruption in self._controls.values():
+            if interruption is not None and interruption.reply is not None:
+                interruption.reply.answer(interruption.turn)
+        self._controls.clear()
+        for approval in self._approvals.pending():
+            await self._resolve(approval, Resolution("withdrawn", None), f"the agent ended: {how}")
+        had_turn = self._ours is not None or self._own is not None
+        for progress in (self._own, self._ours):
+            if progress is not None:
+                await self._close_unfinished(progress, how)
+        self._ours = self._own = None
+        self._agent = None
+        if had_turn and not self._has_history:
+            await self._lose_conversation(f"it ended ({how}) before it had saved anything")
+
+    async def _close_unfinished(self, progress: InProgress, how: str) -> None:
+        is_stopped = progress.stopped_by is not None or progress.stop_reason is not None
+        if is_stopped:
+            outcome, reason = Outcome.INTERRUPTED, None
+        elif progress.is_acknowledged or progress.has_begun:
+            outcome, reason = Outcome.FAILED, f"agent_exited: the agent ended in the middle of the turn ({how})"
+        else:
+            outcome = Outcome.UNCERTAIN
+            reason = f"agent_exited: the agent ended ({how}) before it said whether it took the prompt"
+        await self._close(progress, outcome, reason)
+
+    async def _close(
+        self,
+        progress: InProgress,
+        outcome: Outcome,
+        reason: str | None,
+        figures: Ended | None = None,
+        cost_usd: float | None = None,
+    ) -> None:
+        entry = close_turn(
+            progress,
+            outcome,
+            reason,
+            self._now(),
+            is_rehearsal=self._is_rehearsal,
+            duration_s=trio.current_time() - progress.began_at,
+            figures=figures,
+            cost_usd=cost_usd,
+        )
+        await self._record(entry)
+
+    async def _interrupt(self, turn: str | None, by: Author, reply: Reply[Turn]) -> None:
+        running = self._own or self._ours
+        if running is None:
+            reply.answer(RoomError.conflict(f"no turn is running in room {self._room}"))
+        elif turn is not None and turn != running.turn.id:
+            if self._ours is not None and turn == self._ours.turn.id:
+                message = f"turn {turn} has not begun: the agent still works on its own turn {running.turn.id}"
+            else:
+                message = f"turn {turn} is not running, {running.turn.id} is: nothing was stopped"
+            reply.answer(RoomError.conflict(message))
+        else:
+            await self._stop(running, by, None, reply)
+
+    async def _stop(self, running: InProgress, by: Author | None, reason: str | None, reply: Reply[Turn] | None) -> None:
+        stopped = evolve(running, stopped_by=running.stopped_by or by, stop_reason=running.stop_reason or reason)
+        if running is self._own:
+            self._own = stopped
+        else:
+            self._ours = stopped
+        if self._agent is None:
+            return
+        request_id = self._new_id()
+        self._controls[request_id] = _Interruption(running.turn, reply)
+        await self._write(self._agent.codec.interrupt(request_id))
+
+    async def _take_approval(self, asked: ApprovalAsked) -> None:
+        now = self._now()
+        approval = Approval(
+            id=self._new_id(),
+            room=self._room,
+            request_id=asked.request_id,
+            turn=asked.turn,
+            kind=asked.kind,
+            tool=asked.tool,
+            input=asked.input,
+            description=asked.description,
+            requested_at=now,
+            expires_at=now + self._graces.approval_s,
+        )
+        self._approvals.add(approval, trio.current_time() + self._graces.approval_s)
+        body = mark(members(approval=approval_view(approval, whole=False)), is_rehearsal=self._is_rehearsal)
+        await record(self._ends.fanout, [Draft("approval.requested", body)])
+
+    async def _answer_approval(self, message: AnswerApproval) -> None:
+        try:
+            approval = self._approvals.check(message.approval, message.answers, is_allowed=message.is_allowed)
+        except RoomError as error:
+            message.reply.answer(error)
+            return
+        reason = message.reason or (None if message.is_allowed else f"denied by {message.by.name}")
+        how = "approved" if message.is_allowed else "denied"
+        await self._resolve(approval, Resolution(how, message.by), reason)
+        if self._agent is not None:
+            codec = self._agent.codec
+            await self._write(
+                codec.allow(approval.request_id, approval.input, message.answers)
+                if message.is_allowed
+                else codec.deny(approval.request_id, reason or how)
+            )
+        message.reply.answer(approval)
+
+    async def _resolve(self, approval: Approval, resolution: Resolution, reason: str | None) -> None:
+        self._approvals.resolve(approval, resolution)
+        body = members(
+            approval=approval_view(approval, whole=False),
+            resolution=resolution.how,
+            by=None if resolution.by is None else author_view(resolution.by),
+            reason=reason,
+        )
+        await record(self._ends.fanout, [Draft("approval.resolved", mark(body, is_rehearsal=self._is_rehearsal))])
+
+    async def _drain(self, now: float) -> None:
+        """Close the input once nothing runs; interrupt what runs when its grace is over; then close it all the same."""
+        running = self._own or self._ours
+        if self._state is WriterState.STARTING or (running is None and self._state is WriterState.IDLE):
+            self._end_agent()
+            self._drain_deadline = NEVER
+        elif self._drain_deadline is not None and now >= self._drain_deadline:
+            if running is not None and running.stop_reason is None:
+                await self._stop(running, None, "the daemon was stopped", None)
+                self._drain_deadline = now + self._graces.interrupt_s
+            else:
+                self._end_agent()
+                self._drain_deadline = NEVER
+
+    def _describe(self) -> dict[str, Any]:
+        agent = self._agent
+        running = self._own or self._ours
+        state, reason = self._away if agent is None else (_STATE_NAMES[self._state], None)
+        return {
+            "state": "draining" if self._drain_deadline is not None else state,
+            "reason": reason or None,
+            "approvals": len(self._approvals),
+            "turn": None if running is None else turn_event_view(running.turn, running.authors()),
+            "version": None if agent is None else agent.version,
+            "model": None if agent is None else self._model,
+            "pid": None if agent is None else agent.pid,
+            "incarnation": None if agent is None else agent.id,
+            "session_id": self._session_id,
+            "started_at": None if agent is None else rfc3339(agent.started_at),
+            "restarts": max(self._restarts, 0),
+        }
+
+
+async def run_writer(writer: Writer, ends: WriterEnds) -> None:
+    """
+    Give the agent one turn at a time, and be the one who knows which.
+
+    Owns: the agent's stdin, the turn in progress, the pending approvals. Ends when: the keeper has said that there will
+    be no further incarnation.
+    """
+    with serve(ends.inbox) as inbox, ends.batcher, ends.fanout:
+        while not writer.has_ended:
+            with trio.move_on_at(writer.next_deadline()):
+                await writer.take(await inbox.receive())
+            await writer.tick()
