@@ -1,4 +1,4 @@
-"""The rehearsal agent as a child process, driven line by line; every wait has an end."""
+"""An agent as a child process, driven line by line; every wait has an end."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,28 +24,21 @@ CLI_FLAGS = (
 Line = dict[str, Any]
 
 
-class Rehearsal:
-    """One process, its standard error in a file, its memory and working directory under `home`."""
+class AgentProcess:
+    """One process that speaks stream-json, its standard error in a file, its working directory under `home`."""
 
-    def __init__(self, home: Path, *flags: str, **variables: str) -> None:
+    def __init__(self, home: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.work = home / "work"
         self.work.mkdir(exist_ok=True)
         self._errors = home / "stderr"
-        environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "CLAUDE_CONFIG_DIR": str(home / "config"),
-            "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1",
-            "CONCORDIA_REHEARSAL_PACE_MS": "0",
-        }
         with self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "concordiad.agent.rehearsal", *CLI_FLAGS, *flags],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 cwd=self.work,
-                env=environment | variables,
+                env=environment,
                 bufsize=0,
             )
         self._unread = b""
@@ -154,6 +147,21 @@ class Rehearsal:
         self.close()
         self.rest()
         return self.status()
+
+
+class Rehearsal(AgentProcess):
+    """The rehearsal agent, its memory under `home` too."""
+
+    def __init__(self, home: Path, *flags: str, **variables: str) -> None:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "CLAUDE_CONFIG_DIR": str(home / "config"),
+            "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1",
+            "CONCORDIA_REHEARSAL_PACE_MS": "0",
+        }
+        command = [sys.executable, "-P", "-m", "concordiad.agent.rehearsal", *CLI_FLAGS, *flags]
+        super().__init__(home, command, environment | variables)
 
 
 def prompt(text: str, uuid: str | None = "u1", **more: object) -> Line:

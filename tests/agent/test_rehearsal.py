@@ -347,11 +347,12 @@ def test_api_error_that_passes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("status", "retries"), [(400, 0), (401, 2), (529, 2)])
 def test_api_error_that_stays(tmp_path: Path, status: int, retries: int) -> None:
-    """An error without end becomes a failed result of subtype success, after as many retries as the CLI makes."""
+    """An error without end cancels the prompt with a failed result of subtype success, after the CLI's retries."""
     with Rehearsal(tmp_path, CLAUDE_CODE_MAX_RETRIES="2") as agent:
         agent.prompt(f"[[error:{status}]][[text:never]]")
         lines = agent.until("idle")
-        assert [*BEGINNING, *["system api_retry"] * retries, "assistant", *ENDING] == essences(lines)
+        retried = ["system api_retry"] * retries
+        assert [*BEGINNING, *retried, "assistant", "result success", "cancelled", "idle"] == essences(lines)
         result = lines[-3]
         expected = {"is_error": True, "terminal_reason": "api_error", "api_error_status": status, "total_cost_usd": 0}
         assert expected == {key: result[key] for key in expected}

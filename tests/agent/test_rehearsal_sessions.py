@@ -133,12 +133,12 @@ def test_clear_starts_a_new_session(tmp_path: Path) -> None:
         before = agent.last("idle")["session_id"]
         agent.send({"type": "user", "uuid": "u2", "message": {"role": "user", "content": "/clear"}})
         lines = agent.until("idle")
-        middle = ["conversation_reset", "system init", "result success"]
+        middle = ["conversation_reset", "system background_tasks_changed", "system init", "result success"]
         assert ["running", "queued", "started", *middle, "completed", "idle"] == essences(lines)
-        assert ("clear", 0) == (lines[5]["local_command"], lines[5]["total_cost_usd"])
+        assert ("clear", 0) == (lines[6]["local_command"], lines[6]["total_cost_usd"])
         ids = [line["session_id"] for line in lines]
-        assert [before] * 4 == ids[:4]
-        assert (1, False) == (len(set(ids[4:])), before in ids[4:])
+        assert [before] * 5 == ids[:5]
+        assert (1, False) == (len(set(ids[5:])), before in ids[5:])
 
 
 def test_clear_as_text(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from concordiad.agent.rehearsal.doing import do
 from concordiad.agent.rehearsal.options import MODEL, MODES, Options, parse
 from concordiad.agent.rehearsal.prompts import BadInput, Prompt, read_prompt, record
 from concordiad.agent.rehearsal.session import Session, find_session
-from concordiad.agent.rehearsal.turn import ABORTED, Ending, Turn
+from concordiad.agent.rehearsal.turn import CANCELLING, Ending, Turn
 
 Origin = dict[str, Any] | None
 
@@ -77,7 +77,7 @@ class Agent:
         ending = self._work(prompt.text, prompt.orders, uuids, None)
         if prompt.has("no-idle"):
             self._never_finish()
-        self._tell_life(prompt, "cancelled" if ending.terminal_reason in ABORTED else "completed")
+        self._tell_life(prompt, "cancelled" if ending.terminal_reason in CANCELLING else "completed")
         return ending.is_error
 
     def _notice(self, text: str, origin: Origin) -> bool:
@@ -109,8 +109,9 @@ class Agent:
     def _clear(self, uuids: Sequence[str]) -> None:
         """Obey `/clear`: a new session, with nothing in it and nothing spent."""
         reset = str(uuid4())
-        about = {"trigger": "clear", "timestamp": shapes.now()} | shapes.addressed(uuids)
+        about = {"trigger": "clear", "user_message_uuid": uuids[-1] if uuids else None, "timestamp": shapes.now()}
         self._desk.tell("conversation_reset", new_conversation_id=reset, **about)
+        self._background.tell()
         self._session = Session(str(uuid4()))
         self._desk.session_id = self._session.id
         self._desk.tell("system", **shapes.init(self._options, uuids))

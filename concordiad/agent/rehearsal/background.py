@@ -35,17 +35,18 @@ class Background:
             self._desk.tell("system", subtype="task_updated", **name, patch=patch)
             about = {"tool_use_id": call_id, "status": status, "output_file": "", "summary": summary}
             self._desk.tell("system", subtype="task_notification", **name, **about)
-            self._tell()
+            self.tell()
             origin = {"kind": "task-notification", "producer": "session-task", "runId": name["run_id"]}
             self.notices.append((f"{summary}\n{tool.output}".rstrip(), origin))
 
         self._desk.start_tool(command, ended)
         self._running[task_id] = name | kind
-        self._tell()
+        self.tell()
         about = {"tool_use_id": call_id, "is_backgrounded": True}
         self._desk.tell("system", subtype="task_started", **name, **kind, **about)
         return task_id
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Tell which commands there are."""
         tasks = list(self._running.values())
         self._desk.tell("system", subtype="background_tasks_changed", tasks=tasks)

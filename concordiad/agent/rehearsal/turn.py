@@ -17,7 +17,8 @@ from concordiad.agent.rehearsal.speech import OutOfTurns, Speech
 RETRY_CAP_S: Final = 0.5
 """The CLI's own pauses grow to minutes; ten of these are five seconds at most."""
 
-ABORTED: Final = frozenset({"aborted_streaming", "aborted_tools"})
+CANCELLING: Final = frozenset({"aborted_streaming", "aborted_tools", "api_error"})
+"""Terminal reasons after which the CLI calls the prompt cancelled, not completed."""
 
 
 class Ending(NamedTuple):
