@@ -1,0 +1,16 @@
+"""`cancel`: withdraw a prompt that waits."""
+
+import click
+
+from ctl.printing import print_result
+from ctl.settings import Command, Settings
+
+
+@click.command(cls=Command)
+@click.argument("id")
+@click.pass_obj
+def cancel(settings: Settings, id: str) -> None:  # noqa: A002  # click names it for the person
+    """Withdraw a prompt that waits; one that runs is stopped by `interrupt`."""
+    with settings.connect() as connection:
+        result = connection.call("prompt.cancel", room=settings.room_name, id=id)
+    print_result(settings, result, f"cancelled prompt {result['prompt']['id']}")

@@ -1,0 +1,17 @@
+"""`interrupt`: stop the running turn."""
+
+import click
+
+from ctl.printing import print_result
+from ctl.settings import Command, Settings
+
+
+@click.command(cls=Command)
+@click.option("--turn", metavar="ID", help="Only if it is still this turn.")
+@click.pass_obj
+def interrupt(settings: Settings, turn: str | None) -> None:
+    """Stop the running turn."""
+    params = {} if turn is None else {"turn": turn}
+    with settings.connect() as connection:
+        result = connection.call("turn.interrupt", room=settings.room_name, **params)
+    print_result(settings, result, f"interrupted turn {result['turn']['id']}")

@@ -1,0 +1,104 @@
+"""`show`: one prompt or one turn, in full."""
+
+import time
+from typing import Any
+
+import click
+
+from concordiad.core.codes import NOT_FOUND
+from ctl.connection import Connection
+from ctl.failures import Refused
+from ctl.harmless import first_line, harmless
+from ctl.printing import print_result
+from ctl.quantities import cost, duration, relative, tokens
+from ctl.screen import Screen, fields, indent
+from ctl.settings import Command, Settings
+from ctl.transcript import names
+
+
+def _when(at: str | None, now: float) -> str:
+    return "" if at is None else f"{at} ({relative(at, now)})"
+
+
+def _block(out: Screen, title: str, text: str | None) -> str:
+    return f"\n{out.style(title, 'bold')}\n{indent(harmless(text).rstrip(), 2)}\n" if text else ""
+
+
+def _prompt(out: Screen, prompt: dict[str, Any], now: float) -> str:
+    author = prompt["author"]
+    flags = [name for name in ("raw", "alone") if prompt[name]]
+    pairs = [
+        ("prompt", prompt["id"]),
+        ("room", prompt["room"]),
+        ("state", prompt["state"]),
+        ("place", "" if prompt["place"] is None else str(prompt["place"])),
+        ("author", f"{first_line(author['name'])} ({author['kind']})"),
+        ("submitted", _when(prompt["submitted_at"], now)),
+        ("expires", _when(prompt["expires_at"], now)),
+        ("priority", "" if prompt["priority"] == "normal" else prompt["priority"]),
+        ("flags", ", ".join(flags)),
+        ("key", first_line(prompt["key"] or "")),
+        ("retry of", prompt["retry_of"] or ""),
+    ]
+    return fields(out, pairs) + _block(out, "text", prompt["text"])
+
+
+def _turn(out: Screen, turn: dict[str, Any], now: float) -> str:
+    ttft = "" if turn["ttft_s"] is None else f", first word after {duration(turn['ttft_s'])}"
+    pairs = [
+        ("turn", turn["id"]),
+        ("room", turn["room"]),
+        ("state", turn["outcome"] or turn["state"]),
+        ("reason", first_line(turn["reason"] or "")),
+        ("started", _when(turn["started_at"], now)),
+        ("took", duration(turn["duration_s"]) + ttft),
+        ("tokens", tokens(turn["input_tokens"], turn["output_tokens"])),
+        ("cost", cost(turn["cost_usd"])),
+    ]
+    return fields(out, pairs)
+
+
+def _show_prompt(out: Screen, result: dict[str, Any], now: float) -> str:
+    prompt, turn = result["prompt"], result["turn"]
+    text = _prompt(out, prompt, now)
+    if turn is not None:
+        text += "\n" + _turn(out, turn, now)
+        # A turn's text is the prompt's own, unless several were merged into it.
+        text += _block(out, "text for the agent", turn["text"] if turn["text"] != prompt["text"] else None)
+        text += _block(out, "answer", turn["answer"])
+    return text
+
+
+def _show_turn(out: Screen, result: dict[str, Any], now: float) -> str:
+    turn, prompts = result["turn"], result["prompts"]
+    authors = names([prompt["author"] for prompt in prompts]) or "the agent, by itself"
+    merged = "\n".join(f"{prompt['id']}  {first_line(prompt['author']['name'])}" for prompt in prompts)
+    text = _turn(out, turn, now) + fields(out, [("authors", authors)])
+    blocks = (("prompts", merged), ("text", turn["text"]), ("answer", turn["answer"]))
+    return text + "".join(_block(out, title, body) for title, body in blocks)
+
+
+def _look_up(connection: Connection, room: str, identity: str) -> dict[str, Any]:
+    try:
+        return connection.call("prompt.get", room=room, id=identity)
+    except Refused as refused:
+        if refused.code != NOT_FOUND.number:
+            raise
+    try:
+        return connection.call("turn.get", room=room, id=identity)
+    except Refused as refused:
+        if refused.code != NOT_FOUND.number:
+            raise
+        raise Refused(refused.code, f"room {room} has no prompt and no turn {identity!r}") from refused
+
+
+@click.command(cls=Command)
+@click.argument("id")
+@click.pass_obj
+def show(settings: Settings, id: str) -> None:  # noqa: A002  # click shows it as ID
+    """Show one prompt or one turn in full."""
+    with settings.connect() as connection:
+        result = _look_up(connection, settings.room_name, id)
+    out = Screen.out()
+    describe = _show_prompt if "prompt" in result else _show_turn
+    print_result(settings, result, "" if settings.is_json else describe(out, result, time.time()))

@@ -1,0 +1,79 @@
+"""`status`: the daemon and its rooms."""
+
+import time
+from typing import Any, Final
+
+import click
+
+from concordiad.core.codes import EXIT_FAILURE
+from ctl.failures import Failure
+from ctl.harmless import first_line
+from ctl.printing import print_result
+from ctl.quantities import duration, plural, relative, unix_time
+from ctl.screen import Screen, fields, indent
+from ctl.settings import Command, Settings
+
+STATES: Final = {
+    "starting": ("yellow", "the agent is starting"),
+    "idle": ("green", "ready for prompts"),
+    "busy": ("green", "a turn is running"),
+    "agent-down": ("yellow", "the agent is not running; prompts wait"),
+    "agent-failing": ("red", "the agent fails again and again; prompts wait"),
+    "draining": ("yellow", "stopping: no new turns"),
+}
+
+
+def _state(out: Screen, room: dict[str, Any]) -> str:
+    colour, sentence = STATES.get(room["state"], ("yellow", ""))
+    about = ", ".join(part for part in (sentence, first_line(room["reason"] or "")) if part)
+    return f"{out.style('● ' + first_line(room['state']), colour)}  {about}".rstrip()
+
+
+def _agent(out: Screen, agent: dict[str, Any], now: float) -> str:
+    kind = " ".join(first_line(part) for part in (agent["kind"], agent["version"], agent["model"]) if part)
+    parts = [f"{first_line(agent['name'])} ({kind})"]
+    parts += [f"pid {agent['pid']}"] if agent["pid"] is not None else []
+    parts += [f"started {relative(agent['started_at'], now)}"] if agent["started_at"] is not None else []
+    parts += [plural(agent["restarts"], "restart")] if agent["restarts"] else []
+    text = ", ".join(parts)
+    return f"{text}\n{out.style('rehearsal: no model answers here', 'yellow')}" if agent["rehearsal"] else text
+
+
+def _room(settings: Settings, out: Screen, room: dict[str, Any], now: float) -> str:
+    turn = room["turn"]
+    here = settings._replace(room=room["name"])
+    waiting = plural(room["queue"], "prompt waits", "prompts wait")
+    asking = plural(room["approvals"], "approval waits", "approvals wait")
+    running = "" if turn is None else f"{turn['id']}, for {duration(now - unix_time(turn['started_at']))}"
+    pairs = [
+        ("state", _state(out, room)),
+        ("directory", first_line(room["workdir"])),
+        ("agent", _agent(out, room["agent"], now).replace("\n", "\n" + " " * 11)),
+        ("turn", running),
+        ("", "" if turn is None else first_line(turn["text"])),
+        ("queue", waiting if room["queue"] else "empty"),
+        ("approvals", f"{asking}: {here.command('approvals')}" if room["approvals"] else ""),
+        ("people", f"{plural(room['guests'], 'guest')}, {plural(room['followers'], 'follower')}"),
+    ]
+    return f"{out.style('room ' + room['name'], 'bold')}\n{indent(fields(out, pairs), 2)}"
+
+
+@click.command(cls=Command)
+@click.pass_obj
+def status(settings: Settings) -> None:
+    """Show the daemon and its rooms."""
+    with settings.connect() as connection:
+        result = connection.call("daemon.status")
+        path = connection.path
+    if settings.room is not None:
+        result["rooms"] = [room for room in result["rooms"] if room["name"] == settings.room]
+        if not result["rooms"]:
+            raise Failure(f"there is no room {settings.room!r}", EXIT_FAILURE)
+    out = Screen.out()
+    daemon = result["daemon"]
+    now = time.time()
+    head = out.style(f"concordiad {daemon['version']}", "bold")
+    about = f"{head}, pid {daemon['pid']}, up {duration(daemon['uptime_s'])}\n"
+    places = fields(out, [("socket", path), ("state", first_line(daemon["state_dir"]))])
+    rooms = [] if settings.is_json else [_room(settings, out, room, now) for room in result["rooms"]]
+    print_result(settings, result, "\n".join([about + indent(places, 2), *rooms]))

@@ -1,0 +1,116 @@
+"""`submit`: hand in a prompt; with --wait or --follow, see it through to the end of its turn."""
+
+import sys
+from typing import Any
+
+import click
+
+from concordiad.core.codes import EXIT_USAGE
+from ctl.failures import INVALID_UNICODE, Failure
+from ctl.settings import Command, Settings
+
+
+def _duration(text: str) -> float:
+    from ctl.quantities import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+class _Submit(Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; a word of the prompt that looks like an option is worth a hint."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            hint = "If it belongs to the prompt, write -- before the prompt."
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from error
+
+
+def read_text(words: tuple[str, ...]) -> str:
+    """
+    Take the prompt from the arguments, or from standard input for `-` or nothing.
+
+    Raises:
+        Failure: there is none, or it is not UTF-8.
+    """
+    if words and words != ("-",):
+        if "-" in words:
+            raise click.UsageError("- reads the whole prompt from standard input, so it stands alone")
+        return " ".join(words)
+    if sys.stdin is None or (not words and sys.stdin.isatty()):
+        raise click.UsageError(
+            "no prompt: write it behind `submit`, or `submit -` and type it, ending with Ctrl-D, or pipe it in"
+        )
+    try:
+        return sys.stdin.buffer.read().decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise Failure(
+            f"standard input is not UTF-8 (byte {error.start}): convert it first, for example with iconv", EXIT_USAGE
+        ) from error
+    except OSError as error:
+        raise Failure(f"cannot read standard input: {error.strerror}", EXIT_USAGE) from error
+
+
+@click.command(cls=_Submit)
+@click.argument("text", nargs=-1)
+@click.option("--wait", is_flag=True, help="Wait until its turn ends, and print the answer.")
+@click.option("--follow", is_flag=True, help="Wait, and print the answer as it comes.")
+@click.option("--timeout", type=_duration, metavar="DURATION", help="Stop waiting after this time; the prompt goes on.")
+@click.option("--key", help="Make a retry harmless: the same key is the same prompt.")
+@click.option("--priority", type=click.Choice(["low", "normal", "high"]), help="Who goes first (high: hosts only).")
+@click.option(
+    "--expires", type=_duration, metavar="DURATION", help="Withdraw it by itself if its turn has not started by then."
+)
+@click.option("--alone", is_flag=True, help="Never merge it with another prompt.")
+@click.option("--raw", is_flag=True, help="Let the agent obey slash commands and @files in it (hosts only).")
+@click.pass_obj
+def submit(
+    settings: Settings,
+    text: tuple[str, ...],
+    wait: bool,
+    follow: bool,
+    timeout: float | None,
+    key: str | None,
+    priority: str | None,
+    expires: float | None,
+    alone: bool,
+    raw: bool,
+) -> None:
+    """
+    Hand in a prompt; prints its id once it is durable.
+
+    Several words are one prompt. Without TEXT, or with -, the prompt is read from standard input. A DURATION is
+    90, 90s, 5m, 2h or 1d.
+    """
+    is_waiting = wait or follow
+    if timeout is not None and not is_waiting:
+        raise click.UsageError("--timeout is about waiting: give --wait or --follow with it")
+    prompt = read_text(text)
+    if not prompt.strip():
+        raise click.UsageError("the prompt is empty: say what you want to ask")
+    if any("\ud800" <= character <= "\udfff" for character in prompt):
+        raise Failure(INVALID_UNICODE, EXIT_USAGE)
+    params: dict[str, Any] = {"text": prompt, "room": settings.room_name}
+    given = {"key": key, "priority": priority, "expires_s": expires, "alone": alone or None, "raw": raw or None}
+    params |= {name: value for name, value in given.items() if value is not None}
+    with settings.connect() as connection:
+        if is_waiting:
+            from ctl.following import submit_and_wait
+
+            submit_and_wait(settings, connection, params, timeout, is_streaming=follow)
+            return
+        result = connection.call("prompt.submit", **params)
+    _print_submitted(settings, result)
+
+
+def _print_submitted(settings: Settings, result: dict[str, Any]) -> None:
+    # The plainest way of all is not a matter of taste here: it saves a script's loop a tenth of every call.
+    if not settings.is_json:
+        print(result["prompt"]["id"])
+        return
+    from ctl.printing import print_result
+
+    print_result(settings, result, "")

@@ -1,0 +1,73 @@
+"""What the global options say, which every command takes before or after its own name."""
+
+from typing import Any, Final, NamedTuple
+
+import click
+
+from ctl.connection import Connection
+
+DEFAULT_ROOM: Final = "main"
+
+
+class Settings(NamedTuple):
+    """The global options; None where one was not given."""
+
+    socket: str | None = None
+    room: str | None = None
+    output: str | None = None
+
+    @property
+    def room_name(self) -> str:
+        """The room that a command is about."""
+        return self.room or DEFAULT_ROOM
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the output is for programs."""
+        return self.output == "json"
+
+    def connect(self) -> Connection:
+        """
+        Connect to the daemon.
+
+        Raises:
+            Failure: none accepts.
+        """
+        import os
+
+        from ctl.sockets import candidates, connect
+
+        return Connection(*connect(candidates(self.socket, os.environ)))
+
+    def command(self, *words: str) -> str:
+        """Write a command that a person can type to go on, at the same daemon and in the same room."""
+        from shlex import join
+
+        options = ["--socket", self.socket] if self.socket else []
+        options += ["--room", self.room] if self.room not in (None, DEFAULT_ROOM) else []
+        return join(["concordiactl", *options, *(word for word in words if word)])
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value is not None and parameter.name is not None:
+        context.obj = context.find_object(Settings)._replace(**{parameter.name: value})  # type: ignore[union-attr]
+
+
+def global_options() -> list[click.Option]:
+    """Make the options that the group and every command have in common."""
+    common: dict[str, Any] = {"expose_value": False, "callback": _remember}
+    return [
+        click.Option(["--socket"], metavar="PATH", help="The daemon's control socket.", **common),
+        click.Option(["--room"], metavar="NAME", help=f"The room (default: {DEFAULT_ROOM}).", **common),
+        click.Option(
+            ["-o", "--output"], type=click.Choice(["text", "json"]), help="For people, or for programs.", **common
+        ),
+    ]
+
+
+class Command(click.Command):
+    """A command that takes the global options as well."""
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.params.extend(global_options())

@@ -1,0 +1,72 @@
+"""
+Where the control socket is, and connecting to it.
+
+A socket that was named (`--socket`, `$CONCORDIA_SOCKET`) is the only one that is tried; otherwise the person's own
+comes first and the system's second, and the first that accepts is taken.
+"""
+
+import errno
+import os
+import socket
+from collections.abc import Mapping
+from typing import Final
+
+from concordiad.core.codes import EXIT_NO_DAEMON, EXIT_NOT_ALLOWED
+from ctl.failures import Failure
+
+SYSTEM_SOCKET: Final = "/run/concordia/control.sock"
+
+_WHY_NOT: Final = {
+    errno.ENOENT: "not there",
+    errno.ENOTDIR: "not there",
+    errno.ECONNREFUSED: "nobody listens",
+}
+
+
+def candidates(named: str | None, environment: Mapping[str, str]) -> list[str]:
+    """List the sockets to try, in order."""
+    named = named or environment.get("CONCORDIA_SOCKET")
+    return [named] if named else [_persons_socket(environment), SYSTEM_SOCKET]
+
+
+def _persons_socket(environment: Mapping[str, str]) -> str:
+    # The XDG specification: a relative path in these variables is invalid and counts as unset.
+    runtime = environment.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(runtime):
+        return os.path.join(runtime, "concordia", "control.sock")
+    state = environment.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(state):
+        state = os.path.expanduser("~/.local/state")
+    return os.path.join(state, "concordia", "run", "control.sock")
+
+
+def connect(paths: list[str]) -> tuple[socket.socket, str]:
+    """
+    Connect to the first of these sockets that accepts.
+
+    Raises:
+        Failure: none does; with EXIT_NOT_ALLOWED where one would, but not for this person.
+    """
+    tried: list[str] = []
+    forbidden: str | None = None
+    for path in paths:
+        stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            stream.connect(path)
+        except PermissionError:
+            forbidden = forbidden or path
+        except OSError as error:  # also "AF_UNIX path too long", which has no errno
+            tried.append(f"{path} ({_WHY_NOT.get(error.errno or 0, error.strerror or str(error))})")
+        else:
+            return stream, path
+        stream.close()
+    if forbidden is not None:
+        raise Failure(
+            f"not allowed to use {forbidden}: ask whoever runs this concordiad to let you into the socket's group",
+            EXIT_NOT_ALLOWED,
+        )
+    raise Failure(
+        f"no daemon at {' or '.join(tried)}: start one with `concordiad --try` (in a checkout: `make run`),"
+        " or name its socket with --socket",
+        EXIT_NO_DAEMON,
+    )

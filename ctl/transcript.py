@@ -1,0 +1,251 @@
+"""
+The room's transcript for people: who, when, what; the agent's text as it comes where the output is a terminal.
+
+One event at a time goes in. The only memory is where the cursor stands: the day that was printed last, and the block of
+live text that is open.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+from zlib import crc32
+
+from ctl.asking import describe, heading, tool_line
+from ctl.harmless import LiveText, first_line, harmless
+from ctl.quantities import cost, count, duration, plural, unix_time
+from ctl.screen import Screen, cut, indent, pad
+from ctl.watching import ending
+
+NAME_COLUMNS: Final = 10
+MARGIN: Final = 8 + 2 + NAME_COLUMNS + 2
+"""Columns before the text: the time, the name, and two spaces after each."""
+RESULT_LINES: Final = 3
+"""Lines of a tool's result that are shown; the transcript as JSON has all of them."""
+_COLOURS: Final = ("green", "blue", "magenta", "yellow")
+
+Json = dict[str, Any]
+
+
+def names(authors: list[Json]) -> str:
+    """Name the authors of a turn, everybody once."""
+    return ", ".join(dict.fromkeys(first_line(author["name"]) for author in authors))
+
+
+class Transcript:
+    """Writes events to a screen; with `is_live`, the agent's text as it comes."""
+
+    def __init__(self, screen: Screen, *, is_live: bool) -> None:
+        self._screen = screen
+        self._is_live = is_live
+        self._day = datetime.now().astimezone().date()
+        self._open: tuple[str, int] | None = None
+        self._blocks: dict[tuple[str, int], LiveText] = {}
+
+    def show(self, event: Json) -> None:
+        """Write one event."""
+        kind: str = event["type"]
+        if kind == "agent.delta":
+            if self._is_live and event["kind"] == "text":
+                self._delta(event)
+        elif kind == "agent.text":
+            self._text(event)
+        else:
+            if kind in ("turn.finished", "turn.returned"):
+                self._blocks.clear()
+            who, text = self._said(kind, event)
+            self._entry(event, who, text)
+
+    def close(self) -> None:
+        """End the line that is open, if there is one."""
+        if self._open is not None:
+            self._open = None
+            self._screen.write("\n")
+
+    def _delta(self, event: Json) -> None:
+        block = (event["turn"], event["block"])
+        live = self._blocks.setdefault(block, LiveText())
+        self._continue(event, block, live.delta(event["offset"], event["text"]))
+
+    def _text(self, event: Json) -> None:
+        block = (event["turn"], event["block"])
+        live = self._blocks.pop(block, None)
+        if live is None:
+            self._entry(event, self._agent(event), harmless(event["text"]).strip("\n"))
+            return
+        self._continue(event, block, live.whole(event["text"]))
+        self.close()
+
+    def _continue(self, event: Json, block: tuple[str, int], piece: str) -> None:
+        if not piece:
+            return
+        if self._open != block:
+            self.close()
+            self._screen.write(self._head(event, self._agent(event)))
+            self._open = block
+        self._screen.write(piece.replace("\n", "\n" + " " * MARGIN))
+
+    def _entry(self, event: Json, who: str, text: str) -> None:
+        self.close()
+        head = self._head(event, who)
+        self._screen.line((head + indent(text, MARGIN).removeprefix(" " * MARGIN)).rstrip(" "))
+
+    def _head(self, event: Json, who: str) -> str:
+        at = datetime.fromtimestamp(unix_time(event["at"])).astimezone()
+        day = ""
+        if at.date() != self._day:
+            self._day = at.date()
+            day = self._screen.style(f"── {at:%A, %d %B %Y} ──", "dim") + "\n"
+        return f"{day}{self._screen.style(f'{at:%H:%M:%S}', 'dim')}  {who}  "
+
+    def _agent(self, event: Json) -> str:
+        return self._name("rehearsal" if event.get("rehearsal") else "agent", "cyan", "bold")
+
+    def _person(self, author: Json | None) -> str:
+        if author is None:
+            return self._nobody()
+        return self._name(author["name"], _COLOURS[crc32(author["id"].encode("utf-8", "replace")) % len(_COLOURS)])
+
+    def _nobody(self) -> str:
+        return self._name("·", "dim")
+
+    def _name(self, name: str, *styles: str) -> str:
+        return self._screen.style(pad(cut(first_line(name), NAME_COLUMNS), NAME_COLUMNS), *styles)
+
+    def _dim(self, text: str) -> str:
+        return "\n".join(self._screen.style(line, "dim") for line in text.split("\n"))
+
+    def _said(self, kind: str, event: Json) -> tuple[str, str]:
+        family, _, what = kind.partition(".")
+        speak = {
+            "prompt": self._say_prompt,
+            "turn": self._say_turn,
+            "agent": self._say_agent,
+            "approval": self._say_approval,
+            "room": self._say_room,
+            "notice": self._say_notice,
+        }.get(family)
+        said = None if speak is None else speak(what, event)
+        # Also what a newer daemon has to say: better plain than not at all.
+        return said or (self._nobody(), self._dim(_unknown(kind, event)))
+
+    def _say_prompt(self, what: str, event: Json) -> tuple[str, str] | None:
+        prompt = event["prompt"]
+        author = self._person(prompt["author"])
+        if what == "accepted":
+            notes = [f"place {prompt['place']}"] if (prompt["place"] or 1) > 1 else []
+            notes += [f"priority {prompt['priority']}"] if prompt["priority"] != "normal" else []
+            note = f"  ({', '.join(notes)})" if notes else ""
+            return author, harmless(prompt["text"]).strip("\n") + self._dim(note)
+        if what == "cancelled":
+            whose = "" if event["by"]["id"] == prompt["author"]["id"] else f" of {first_line(prompt['author']['name'])}"
+            return self._person(event["by"]), self._dim(f"✗ cancelled the prompt{whose}: {first_line(prompt['text'])}")
+        if what == "expired":
+            return author, self._dim(f"✗ expired before its turn came: {first_line(prompt['text'])}")
+        return None
+
+    def _say_turn(self, what: str, event: Json) -> tuple[str, str] | None:
+        turn = event["turn"]
+        agent = self._agent(event)
+        if what == "started":
+            if turn["origin"] == "agent":
+                return agent, self._dim("▶ began a turn by itself")
+            merged = plural(len(turn["prompts"]), "prompt")
+            return agent, self._dim(f"▶ works on {merged} of {names(turn['authors'])}")
+        if what == "finished":
+            figures = [
+                f"{duration(turn['duration_s'])}" if turn["duration_s"] is not None else "",
+                f"{count(turn['input_tokens'])} in" if turn["input_tokens"] is not None else "",
+                f"{count(turn['output_tokens'])} out" if turn["output_tokens"] is not None else "",
+                cost(turn["cost_usd"]),
+            ]
+            summary = self._dim(" · ".join(figure for figure in figures if figure))
+            if turn["outcome"] == "completed":
+                return agent, f"{self._screen.style('✓', 'green')} {summary}".rstrip()
+            sentence = self._screen.style(f"✗ {first_line(ending(turn))}", "red")
+            return agent, f"{sentence}  {summary}".rstrip()
+        if what == "returned":
+            return agent, self._dim(f"↺ the turn went back to the queue: {first_line(event['reason'] or '')}")
+        return None
+
+    def _say_agent(self, what: str, event: Json) -> tuple[str, str] | None:
+        agent = self._agent(event)
+        if what == "thinking":
+            return agent, self._dim(harmless(event["text"]).strip("\n"))
+        if what == "tool_use":
+            return agent, self._dim(f"⚙ {self._fit(tool_line(event['tool'], event['input']), 2)}")
+        if what == "tool_result":
+            return agent, self._result(event)
+        if what == "oversize":
+            return agent, self._dim(f"({event['kind']} of {event['bytes']} bytes: too large to be shown)")
+        if what == "started":
+            session = "goes on with its conversation" if event["session"] == "resumed" else "begins a conversation"
+            about = " ".join(part for part in (event["agent"], event["version"]) if part)
+            return agent, self._dim(f"● {first_line(about)} {session}")
+        if what == "exited":
+            return agent, self._screen.style(f"● {agent_exit(event)}", "yellow")
+        if what == "api_retry":
+            return agent, self._screen.style(api_retry(event), "yellow")
+        return None
+
+    def _say_approval(self, what: str, event: Json) -> tuple[str, str] | None:
+        approval = event["approval"]
+        if what == "requested":
+            now = unix_time(event["at"])
+            identity = self._screen.style(f"concordiactl approve {approval['id']}", "bold")
+            return self._agent(event), f"{heading(self._screen, approval, now)}\n{describe(approval)}\n{identity}"
+        if what == "resolved":
+            who = self._person(event["by"]) if event["by"] else self._nobody()
+            reason = f": {first_line(event['reason'])}" if event["reason"] else ""
+            decision = event["resolution"].replace("_", " ")
+            return who, f"{decision} {tool_line(approval['tool'], approval['input'])}{reason}"
+        return None
+
+    def _say_room(self, what: str, event: Json) -> tuple[str, str] | None:
+        if what != "changed":
+            return None
+        reason = f": {first_line(event['reason'])}" if event["reason"] else ""
+        return self._nobody(), self._dim(f"the room is {event['state']}{reason}")
+
+    def _say_notice(self, _: str, event: Json) -> tuple[str, str] | None:
+        return self._nobody(), self._screen.style(harmless(event["message"]), "yellow")
+
+    def _result(self, event: Json) -> str:
+        content = event["content"]
+        if isinstance(content, list):
+            content = "\n".join(
+                part["text"] if isinstance(part, dict) and isinstance(part.get("text"), str) else "(not text)"
+                for part in content
+            )
+        lines = harmless(str(content)).strip("\n").split("\n")
+        shown = [self._fit(line, 2) for line in lines[:RESULT_LINES]]
+        if len(lines) > RESULT_LINES:
+            shown.append(f"… {plural(len(lines) - RESULT_LINES, 'more line')}")
+        text = "↳ " + "\n  ".join(shown)
+        return self._screen.style(text, "red") if event["is_error"] else self._dim(text)
+
+    def _fit(self, line: str, used: int) -> str:
+        width = self._screen.width
+        return line if width is None else cut(line, max(width - MARGIN - used, 20))
+
+
+def agent_exit(event: Json) -> str:
+    """Say how the agent process ended and what comes next."""
+    how = f"signal {event['signal']}" if event["signal"] is not None else f"exit status {event['code']}"
+    reason = f": {first_line(event['reason'])}" if event["reason"] else ""
+    again = f"; next attempt in {duration(event['next_attempt_s'])}" if event["next_attempt_s"] is not None else ""
+    return f"the agent ended with {how}{reason}{again}"
+
+
+def api_retry(event: Json) -> str:
+    """Say what trouble the agent has with its API."""
+    status = f" {event['status']}" if event["status"] is not None else ""
+    attempt = f"attempt {event['attempt']} of {event['max_retries']}"
+    error = first_line(event["error"] or "nothing")
+    return f"the API answers {error}{status}: {attempt} in {duration(event['delay_s'])}"
+
+
+def _unknown(kind: str, event: Json) -> str:
+    import json
+
+    envelope = ("room", "epoch", "seq", "at", "type")
+    rest = {key: value for key, value in event.items() if key not in envelope}
+    return f"{first_line(kind)} {first_line(json.dumps(rest, ensure_ascii=False))}"

@@ -1,0 +1,239 @@
+"""What every command has in common: options, sockets, exit codes, and standard streams that misbehave."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from concordiad.core.codes import CODES, INVALID_PARAMS, NOT_NOW, Code
+from tests.ctl.program import command, environment, run, start
+from tests.ctl.samples import PROMPT, TURN, event, prompt, room, running_turn, status
+from tests.ctl.scripted_daemon import Client, Script, scripted_daemon
+
+
+def idle(client: Client) -> None:
+    """Answer `status` once."""
+    client.answer("daemon.status", status(room()))
+
+
+def hanging_up(client: Client) -> None:
+    """Take a request and go."""
+    client.request("daemon.status")
+
+
+def serving(method: str, result: dict[str, Any]) -> Script:
+    """Answer one request."""
+
+    def script(client: Client) -> None:
+        client.answer(method, result)
+
+    return script
+
+
+def refusing(code: Code, retry_after_s: float | None = None) -> Script:
+    """Refuse a cancel with this code."""
+
+    def script(client: Client) -> None:
+        client.request("prompt.cancel")
+        client.error(code.number, "it cannot be", retry_after_s)
+
+    return script
+
+
+def test_without_a_daemon_the_program_says_so(tmp_path: Path) -> None:
+    """At once, with the sockets that were tried and what to do."""
+    ran = run(tmp_path, "status", XDG_RUNTIME_DIR=str(tmp_path / "run"))
+    assert (ran.code, ran.out) == (69, "")
+    assert f"no daemon at {tmp_path}/run/concordia/control.sock (not there)" in ran.err
+    assert "make run" in ran.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may connect to any socket")
+def test_a_socket_of_others_is_not_allowed(tmp_path: Path) -> None:
+    """It is there, but not for this person."""
+    socket = tmp_path / "closed"
+    with scripted_daemon(socket):
+        socket.chmod(0)
+        ran = run(tmp_path, "--socket", str(socket), "status")
+    assert ran.code == 4
+    assert f"not allowed to use {socket}" in ran.err
+
+
+@pytest.mark.parametrize("code", CODES, ids=lambda code: code.name)
+def test_a_refusal_has_the_exit_code_of_its_row(tmp_path: Path, control_socket: Path, code: Code) -> None:
+    """The table of codes is the only place that knows."""
+    with scripted_daemon(control_socket, refusing(code)):
+        ran = run(tmp_path, "cancel", PROMPT)
+    assert (code.exit_code, "", "concordiactl: it cannot be\n") == ran
+
+
+def test_a_refusal_for_now_says_when_to_try_again(tmp_path: Path, control_socket: Path) -> None:
+    """The daemon knows, so the person is told."""
+    with scripted_daemon(control_socket, refusing(NOT_NOW, 2.5)):
+        ran = run(tmp_path, "cancel", PROMPT)
+    assert ran.err == "concordiactl: it cannot be (try again in 2.5s)\n"
+
+
+def test_a_refusal_leaves_json_clean(tmp_path: Path, control_socket: Path) -> None:
+    """What is no answer is not on standard output."""
+    with scripted_daemon(control_socket, refusing(INVALID_PARAMS)):
+        ran = run(tmp_path, "-o", "json", "cancel", PROMPT)
+    assert (ran.code, ran.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    "words", [("--room", "lab", "queue"), ("queue", "--room", "lab"), ("--room=x", "queue", "--room=lab")]
+)
+def test_global_options_stand_anywhere(tmp_path: Path, control_socket: Path, words: tuple[str, ...]) -> None:
+    """Before the command or behind it; the last word counts."""
+
+    def script(client: Client) -> None:
+        assert client.answer("prompt.list", {"prompts": [], "next": None})["room"] == "lab"
+
+    with scripted_daemon(control_socket, script):
+        assert run(tmp_path, *words).code == 0
+
+
+def test_a_socket_in_the_environment_is_used(tmp_path: Path) -> None:
+    """As a script would say it once for all."""
+    socket = tmp_path / "elsewhere"
+    with scripted_daemon(socket, idle):
+        assert run(tmp_path, "status", CONCORDIA_SOCKET=str(socket)).code == 0
+
+
+def test_an_unknown_command_is_told_the_nearest(tmp_path: Path) -> None:
+    """A slip of the finger needs no manual."""
+    ran = run(tmp_path, "statsu")
+    assert (ran.code, ran.out) == (2, "")
+    assert "there is no command 'statsu': did you mean 'status'?" in ran.err
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("show",), ("status", "--nonsense"), ("-o", "xml", "status"), ("tail", "-n", "x")]
+)
+def test_bad_usage_has_its_exit_code(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Before any socket is looked for."""
+    ran = run(tmp_path, *words)
+    assert (ran.code, ran.out) == (2, "")
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    """Without a daemon."""
+    from concordiad import __version__
+
+    assert (0, f"concordiactl {__version__}\n", "") == run(tmp_path, "--version")
+
+
+def test_every_command_has_help(tmp_path: Path) -> None:
+    """Each is listed with its own sentence."""
+    from ctl.cli import COMMANDS
+
+    ran = run(tmp_path, "--help")
+    listed = {line.split()[0]: line.split()[1:] for line in ran.out.partition("Commands:\n")[2].splitlines()}
+    assert set(COMMANDS) == set(listed)
+    assert all(listed.values())
+
+
+def test_a_daemon_that_hangs_up_is_no_daemon(tmp_path: Path, control_socket: Path) -> None:
+    """It went away before it answered."""
+    with scripted_daemon(control_socket, hanging_up):
+        ran = run(tmp_path, "status")
+    assert ran.code == 69
+    assert "closed the connection" in ran.err
+
+
+def test_a_refusal_is_read_although_the_daemon_has_hung_up(tmp_path: Path, control_socket: Path) -> None:
+    """A message that is too large is refused before all of it was sent."""
+
+    def script(client: Client) -> None:
+        client.error(-32005, "the message is longer than the limit")
+
+    with scripted_daemon(control_socket, script):
+        ran = run(tmp_path, "submit", stdin=b"x" * 3_000_000)
+    assert "the message is longer than the limit" in ran.err
+
+
+@pytest.mark.parametrize("line", ["hello", "[]", '{"jsonrpc":"2.0"'])
+def test_somebody_elses_protocol_is_noticed(tmp_path: Path, control_socket: Path, line: str) -> None:
+    """A socket where no concordiad listens gives a sentence, not a traceback."""
+
+    def script(client: Client) -> None:
+        client.request("daemon.status")
+        client.line(line)
+
+    with scripted_daemon(control_socket, script):
+        ran = run(tmp_path, "status")
+    assert ran.code == 1
+    assert "Traceback" not in ran.err
+
+
+def test_an_answer_of_any_length_is_read(tmp_path: Path, control_socket: Path) -> None:
+    """Ten megabytes in one line."""
+    whole = {"turn": running_turn(state="finished", outcome="completed", answer="x" * 10_000_000), "prompts": []}
+
+    def script(client: Client) -> None:
+        client.request("prompt.get")
+        client.error(-32001, "no")
+        client.answer("turn.get", whole)
+
+    with scripted_daemon(control_socket, script):
+        ran = run(tmp_path, "show", TURN, "-o", "json")
+    assert whole == json.loads(ran.out)
+
+
+def test_a_reader_that_has_seen_enough_ends_it_silently(tmp_path: Path, control_socket: Path) -> None:
+    """As in `concordiactl tail | head -1`."""
+
+    def script(client: Client) -> None:
+        client.answer("events.subscribe", {"cursor": {}, "resync": False, "snapshot": None})
+        try:
+            while True:
+                client.event(event("prompt.accepted", prompt=prompt()))
+        except OSError:
+            pass
+
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with scripted_daemon(control_socket, script), start(tmp_path, "tail", **pipes) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.readline()
+        child.stdout.close()
+        errors = child.stderr.read()
+    assert (child.returncode, errors) == (0, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_output_that_cannot_be_written_is_a_failure(tmp_path: Path, control_socket: Path) -> None:
+    """A full disk does not look like success."""
+    with scripted_daemon(control_socket, idle), open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command("status"), stdout=full, stderr=subprocess.PIPE, env=environment(tmp_path), check=False
+        )
+    assert done.returncode == 1
+    assert b"cannot write the output: No space left on device" in done.stderr
+
+
+def test_closed_standard_streams_are_no_crash(tmp_path: Path, control_socket: Path) -> None:
+    """A service may start it with nothing open."""
+    with scripted_daemon(control_socket, idle):
+        shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command("status")]
+        assert subprocess.run(shell, env=environment(tmp_path), check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("words", "method"), [(("submit", "x"), "prompt.submit"), (("status",), "daemon.status")])
+def test_the_fast_commands_import_nothing_heavy(
+    tmp_path: Path, control_socket: Path, words: tuple[str, ...], method: str
+) -> None:
+    """A loop in a shell script pays for every import."""
+    answer = {"prompt.submit": {"prompt": prompt(), "turn": None}, "daemon.status": status(room())}[method]
+    child = command(*words)
+    child[1:2] = ["-P", "-X", "importtime"]
+    with scripted_daemon(control_socket, serving(method, answer)):
+        done = subprocess.run(child, capture_output=True, text=True, env=environment(tmp_path), check=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "ctl.connection" in imported
+    heavy = {"trio", "attrs", "attr", "cattrs", "msgspec", "structlog", "sqlite3", "asyncio", "concordiad.core.wire"}
+    assert set() == imported & heavy
