@@ -198,8 +198,8 @@ class Desk:
         return self._answer
 
     def hear_answer(self, response: dict[str, Any]) -> None:
-        """Take the answer to the request that is open; the first one counts, others are nobody's."""
-        if self._question is not None and response.get("request_id") == self._question and self._answer is None:
+        """Take the answer to the request that is open; it closes with the first one, and others are nobody's."""
+        if self._question is not None and response.get("request_id") == self._question:
             self._answer = response
 
     def interrupt(self, stop: Stop) -> None:
