@@ -23,7 +23,6 @@ from concordiad.core.wire import PROMPT_LIMIT_BYTES
 from concordiad.errors import ConfigError
 
 ROOM_NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
-PERMISSION_MODES: Final = ("default", "acceptEdits", "plan", "dontAsk", "bypassPermissions", "auto", "manual")
 
 
 def _at_least(low: float) -> Any:
@@ -231,10 +230,6 @@ def _check(config: Config) -> Config:
     for name, agent in agents.items():
         if agent.command is not None and not agent.command:
             raise ConfigError(f"agents.{name}.command is empty: leave it out to have the CLI found")
-        if agent.permission_mode is not None and agent.permission_mode not in PERMISSION_MODES:
-            raise ConfigError(
-                f"agents.{name}.permission_mode is {agent.permission_mode!r}, it must be one of {', '.join(PERMISSION_MODES)}"
-            )
         for variable in (*agent.env, *agent.credentials):
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
                 raise ConfigError(f"agents.{name}: {variable!r} is no name of an environment variable")

@@ -32,9 +32,7 @@ class Backlog:
         limit_bytes: how many bytes are kept.
     """
 
-    def __init__(
-        self, last_seq: int, limit_events: int = BACKLOG_EVENTS, limit_bytes: int = BACKLOG_BYTES
-    ) -> None:
+    def __init__(self, last_seq: int, limit_events: int = BACKLOG_EVENTS, limit_bytes: int = BACKLOG_BYTES) -> None:
         self._lines: deque[bytes] = deque()
         self._last_seq = last_seq
         self._bytes = 0
@@ -59,7 +57,9 @@ class Backlog:
         missing = self._last_seq - seq
         if missing > len(self._lines):
             return None
-        return [self._lines[index] for index in range(len(self._lines) - missing, len(self._lines))] if missing > 0 else []
+        return (
+            [self._lines[index] for index in range(len(self._lines) - missing, len(self._lines))] if missing > 0 else []
+        )
 
 
 def can_continue(epoch: int, seq: int, starts: Sequence[EpochStart], last_seq: int, first_kept_seq: int) -> bool:

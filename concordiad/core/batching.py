@@ -9,7 +9,6 @@ from bisect import insort
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-
 from concordiad.core.model import Priority, Prompt
 
 RANK: Final = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
@@ -95,5 +94,3 @@ class Queue:
     def find(self, prompt_id: str) -> Prompt | None:
         """Find a waiting prompt."""
         return next((waiting.prompt for waiting in self._order if waiting.prompt.id == prompt_id), None)
-
-

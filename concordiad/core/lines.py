@@ -35,6 +35,11 @@ class LineSplitter:
         self._oversize_tail = b""
         self._oversize_bytes = 0
 
+    @property
+    def has_part(self) -> bool:
+        """Whether a line was begun that has no newline yet."""
+        return bool(self._held_bytes or self._oversize_bytes)
+
     def feed(self, chunk: bytes) -> list[bytes | Oversize]:
         """Take the next chunk; return the lines that it completes."""
         last = chunk.rfind(b"\n")

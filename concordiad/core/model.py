@@ -27,7 +27,11 @@ def make_id(ticks: int, random: bytes) -> str:
     """
     unix_ms, fraction = divmod(ticks, ID_TICKS_PER_MS)
     number = (
-        (unix_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | int.from_bytes(random) & (1 << 62) - 1
+        (unix_ms & (1 << 48) - 1) << 80
+        | 0x7 << 76
+        | fraction << 64
+        | 0b10 << 62
+        | int.from_bytes(random) & (1 << 62) - 1
     )
     text = f"{number:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -192,11 +192,12 @@ METHODS: Final[dict[str, type[Params]]] = {
 
 @frozen
 class Request:
-    """One request that was understood: `id` is None for a notification, which gets no answer."""
+    """One request that was understood; a notification gets no answer."""
 
     id: int | str | None
     method: str
     params: Params
+    is_notification: bool = False
 
 
 class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
@@ -303,7 +304,8 @@ def decode_request(message: bytes) -> Request:
         raise BadRequest(PARSE_ERROR, f"params is not JSON in UTF-8: {error}", identity) from error
     if not isinstance(members, dict):
         raise BadRequest(INVALID_PARAMS, f"params must be an object, not {_name_of(members)}", identity)
-    return Request(identity, envelope.method, structure_params(params_class, members, identity))
+    params = structure_params(params_class, members, identity)
+    return Request(identity, envelope.method, params, is_notification=envelope.id is msgspec.UNSET)
 
 
 def structure_params(

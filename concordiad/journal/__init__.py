@@ -27,8 +27,6 @@ CHECKPOINT_BYTES: Final = 4 * 1024 * 1024
 """Size of the log at which it is copied back: as with SQLite's default of 1000 pages, a reader stays fast."""
 
 
-
-
 class _Ask(NamedTuple):
     transaction: Transaction
     reply: trio.MemorySendChannel[JournalError | None]

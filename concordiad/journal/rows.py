@@ -21,6 +21,7 @@ from concordiad.core.model import (
     TurnState,
 )
 
+
 class RoomEpoch(NamedTuple):
     """Where a room's epoch begins: the number of the first event that it can give."""
 
@@ -172,9 +173,7 @@ def first_seq(connection: sqlite3.Connection, room: str) -> int:
     return row[0] or 1
 
 
-def read_events(
-    connection: sqlite3.Connection, room: str, since: int, limit: int, limit_bytes: int
-) -> list[Recorded]:
+def read_events(connection: sqlite3.Connection, room: str, since: int, limit: int, limit_bytes: int) -> list[Recorded]:
     """Read a room's events from `since` on, until a limit is reached; at least one if there is any."""
     rows = connection.execute(
         "SELECT seq, json FROM events WHERE room = ? AND seq >= ? ORDER BY seq LIMIT ?", (room, since, limit)
@@ -289,9 +288,7 @@ def read_running_turns(connection: sqlite3.Connection, room: str) -> list[Turn]:
     return [_turn(row) for row in connection.execute(query, (room, TurnState.RUNNING))]
 
 
-def read_turn_page(
-    connection: sqlite3.Connection, room: str, limit: int, before: int
-) -> tuple[list[Turn], int | None]:
+def read_turn_page(connection: sqlite3.Connection, room: str, limit: int, before: int) -> tuple[list[Turn], int | None]:
     """Read a page of a room's turns, newest first, before a row number; also the number for the next page."""
     query = f"SELECT {_TURN_COLUMNS}, ord FROM turns WHERE room = ? AND ord < ? ORDER BY ord DESC LIMIT ?"
     rows = connection.execute(query, (room, before, limit + 1)).fetchall()

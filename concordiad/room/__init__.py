@@ -111,9 +111,7 @@ class Room:
         self, approval: str, *, is_allowed: bool, answers: dict[str, str], reason: str | None, by: Author
     ) -> Approval:
         """Approve or deny; the first answer wins. Raises RoomError."""
-        return await ask(
-            self._writer, lambda reply: AnswerApproval(approval, is_allowed, answers, reason, by, reply)
-        )
+        return await ask(self._writer, lambda reply: AnswerApproval(approval, is_allowed, answers, reason, by, reply))
 
     async def approvals(self) -> list[Approval]:
         """List what waits for people. Raises RoomError."""

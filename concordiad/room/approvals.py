@@ -83,7 +83,9 @@ class Approvals:
 def _check_answers(approval: Approval, answers: dict[str, str]) -> None:
     if approval.kind is ApprovalKind.PERMISSION:
         if answers:
-            raise RoomError.invalid("answers", f"{approval.tool} asks for permission, it takes no answers: leave them out")
+            raise RoomError.invalid(
+                "answers", f"{approval.tool} asks for permission, it takes no answers: leave them out"
+            )
         return
     questions = questions_of(approval.input)
     unknown = [key for key in answers if key not in questions]
@@ -100,7 +102,9 @@ def questions_of(tool_input: bytes) -> list[str]:
     questions = value.get("questions") if isinstance(value, dict) else None
     if not isinstance(questions, list):
         return []
-    return [entry["question"] for entry in questions if isinstance(entry, dict) and isinstance(entry.get("question"), str)]
+    return [
+        entry["question"] for entry in questions if isinstance(entry, dict) and isinstance(entry.get("question"), str)
+    ]
 
 
 def _list(questions: list[str]) -> str:

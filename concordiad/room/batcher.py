@@ -21,8 +21,8 @@ from concordiad.journal.rows import read_prompt, read_prompt_by_key
 from concordiad.room.messages import (
     SUBMITTERS,
     Cancel,
-    Drain,
     Draft,
+    Drain,
     ListWaiting,
     NextTurn,
     Offer,

@@ -63,20 +63,14 @@ def mark(body: bytes, *, is_rehearsal: bool) -> bytes:
 
 
 def _entry(progress: InProgress, event_type: str, *, is_rehearsal: bool, by: Author | None = None) -> Entry:
-    body = members(
-        turn=turn_event_view(progress.turn, progress.authors()), by=None if by is None else author_view(by)
-    )
+    body = members(turn=turn_event_view(progress.turn, progress.authors()), by=None if by is None else author_view(by))
     changes: list[Prompt | Turn] = [progress.turn, *(prompt for prompt, _ in progress.prompts)]
     return Entry(progress, Draft(event_type, mark(body, is_rehearsal=is_rehearsal)), changes)
 
 
-def open_turn(
-    turn: Turn, prompts: Sequence[tuple[Prompt, float]], began_at: float, *, is_rehearsal: bool
-) -> Entry:
+def open_turn(turn: Turn, prompts: Sequence[tuple[Prompt, float]], began_at: float, *, is_rehearsal: bool) -> Entry:
     """Open a turn: its prompts run from now on."""
-    running = tuple(
-        (move_prompt(prompt, PromptMove.HANDED_OVER, turn.id), deadline) for prompt, deadline in prompts
-    )
+    running = tuple((move_prompt(prompt, PromptMove.HANDED_OVER, turn.id), deadline) for prompt, deadline in prompts)
     progress = InProgress(turn, began_at, running, has_begun=turn.origin is Origin.AGENT)
     return _entry(progress, "turn.started", is_rehearsal=is_rehearsal)
 

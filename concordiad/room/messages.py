@@ -111,9 +111,7 @@ class Post:
     reply: Reply[None] | None = None
 
 
-async def record(
-    fanout: trio.MemorySendChannel[Post], drafts: Sequence[Draft], changes: Sequence[Change] = ()
-) -> None:
+async def record(fanout: trio.MemorySendChannel[Post], drafts: Sequence[Draft], changes: Sequence[Change] = ()) -> None:
     """
     Have events and rows recorded durably, together.
 

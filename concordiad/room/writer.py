@@ -41,8 +41,8 @@ from concordiad.room.messages import (
     AgentUp,
     AnswerApproval,
     Describe,
-    Drain,
     Draft,
+    Drain,
     FromAgent,
     Hurry,
     Incarnation,
@@ -347,7 +347,9 @@ class Writer:
         if self._ours is not None and turn == self._ours.turn.id:
             progress, self._ours = self._ours, None
             self._move(WriterInput.RESULT)
-            await self._close(progress, Outcome.FAILED, "no_result: the agent is done with the prompt but gave no result")
+            await self._close(
+                progress, Outcome.FAILED, "no_result: the agent is done with the prompt but gave no result"
+            )
         self._move(WriterInput.LINE_DONE)
 
     async def _record_session(self) -> None:
@@ -440,7 +442,9 @@ class Writer:
         else:
             await self._stop(running, by, None, reply)
 
-    async def _stop(self, running: InProgress, by: Author | None, reason: str | None, reply: Reply[Turn] | None) -> None:
+    async def _stop(
+        self, running: InProgress, by: Author | None, reason: str | None, reply: Reply[Turn] | None
+    ) -> None:
         stopped = evolve(running, stopped_by=running.stopped_by or by, stop_reason=running.stop_reason or reason)
         if running is self._own:
             self._own = stopped

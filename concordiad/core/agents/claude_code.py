@@ -475,7 +475,9 @@ class ClaudeCode:
         try:
             result = msgspec.convert(figures, _ResultLine)
         except msgspec.ValidationError:
-            result = _ResultLine(is_error=False, user_message_uuids=[self._turn] if self._is_ours and self._turn else [])
+            result = _ResultLine(
+                is_error=False, user_message_uuids=[self._turn] if self._is_ours and self._turn else []
+            )
         return [said, *self._end(result)]
 
     @staticmethod

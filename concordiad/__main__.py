@@ -1,0 +1,120 @@
+"""From the command line to the daemon: arguments, configuration, exit codes."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+import trio
+
+import concordiad
+from concordiad.config import Config, find_directories, find_file, parse_config, read_config
+from concordiad.core.codes import EXIT_CONFIG, EXIT_FAILURE
+from concordiad.daemon import Setup, prepare, run_daemon
+from concordiad.errors import ConcordiaError, ConfigError, JournalError
+from concordiad.ops.log import configure_logging
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--config", type=click.Path(path_type=Path), help="The configuration file.")
+@click.option("--state-dir", type=click.Path(path_type=Path), help="Where the journal is kept.")
+@click.option("--runtime-dir", type=click.Path(path_type=Path), help="Where the control socket is made.")
+@click.option("--try", "is_try", is_flag=True, help="Fall back to the rehearsal agent if the real one cannot run.")
+@click.option("--check", "is_check", is_flag=True, help="Check the configuration, print what is in force, and end.")
+@click.option("--verbose", is_flag=True, help="Log more.")
+@click.version_option(concordiad.__version__, prog_name="concordiad")
+def main(
+    config: Path | None, state_dir: Path | None, runtime_dir: Path | None, is_try: bool, is_check: bool, verbose: bool
+) -> None:
+    """Let several people share one Claude Code session."""
+    configure_logging(is_verbose=verbose)
+    status = 0
+    try:
+        settings = _read(config, is_try=is_try)
+        directories = find_directories(state_dir, runtime_dir, os.environ)
+        if is_check:
+            click.echo(json.dumps(_effective(settings), indent=2))
+            return
+        setup = prepare(settings, directories, os.environ, is_try=is_try)
+        trio.run(run_daemon, setup, _announce)
+    except* ConfigError as errors:
+        status = _say(errors, EXIT_CONFIG)
+    except* JournalError as errors:
+        status = _say(errors, EXIT_FAILURE)
+    sys.exit(status)
+
+
+def _read(path: Path | None, *, is_try: bool) -> Config:
+    if path is not None:
+        return read_config(path)
+    default = find_file(os.environ, is_service="STATE_DIRECTORY" in os.environ)
+    if default.exists():
+        return read_config(default)
+    if is_try:
+        default.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        default.write_text(FIRST_CONFIG, encoding="utf-8")
+        click.echo(f"concordiad: wrote a first configuration to {default}", err=True)
+        return parse_config(FIRST_CONFIG)
+    return Config() if "STATE_DIRECTORY" not in os.environ else read_config(default)
+
+
+FIRST_CONFIG = """\
+# Concordia's configuration; docs/configuration.md explains every key.
+
+[rooms.main]
+workdir = "."         # where `concordiad` is started
+agent = "claude"
+
+[agents.claude]
+kind = "claude-code"
+# command = ["claude"]
+# model = "sonnet"
+# permission_mode = "default"
+# credentials = { ANTHROPIC_API_KEY = "/path/to/a/file/with/mode/0600" }
+"""
+
+
+def _effective(config: Config) -> dict[str, Any]:
+    shown: dict[str, Any] = attrs.asdict(config)
+    for agent in shown["agents"].values():
+        # A value in env may be a secret that somebody put in the wrong place.
+        agent["env"] = dict.fromkeys(agent["env"], "…")
+    return shown
+
+
+def _announce(setup: Setup) -> None:
+    lines = ["", f"concordiad {concordiad.__version__} is ready, its socket is {setup.directories.socket}"]
+    for name, spec in setup.specs.items():
+        lines.append(f"  room {name}: {spec.name} {spec.version or ''} in {spec.workdir}")
+        if spec.kind == "rehearsal":
+            lines.append("  *** This is the REHEARSAL agent: no model is behind it, it only echoes. ***")
+    program = Path(sys.argv[0]).with_name("concordiactl")
+    ctl = str(program) if program.exists() else "concordiactl"
+    lines += [
+        "Now type, in another terminal:",
+        f'  {ctl} submit --follow "Hello, who are you?"',
+        f"  {ctl} tail",
+        "Ctrl-C here drains and stops; twice hurries.",
+        "",
+    ]
+    click.echo("\n".join(lines), err=True)
+
+
+def _say(errors: BaseExceptionGroup[ConcordiaError], status: int) -> int:
+    for error in _leaves(errors):
+        click.echo(f"concordiad: {error}", err=True)
+    return status
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return leaves
+
+
+if __name__ == "__main__":
+    main()

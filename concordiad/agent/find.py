@@ -1,0 +1,154 @@
+"""
+Which program an agent is, whether it is fit, and the environment that it gets.
+
+Whoever starts an installed daemon is told at the start what is missing and how to mend it, not at the first prompt.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from concordiad.config import Agent, read_credential
+from concordiad.core.agents import Launch, Settings
+from concordiad.core.agents.claude_code import ClaudeCode
+from concordiad.core.agents.rehearsal import Rehearsal
+from concordiad.errors import ConfigError
+
+PROBE_S: Final = 30.0
+"""How long a program may take to tell its version: 0.03 s when its pages are warm, seconds on a cold disk."""
+OLDEST_VERSION: Final = (2, 1, 0)
+"""The first version line whose flags and lines are those that Concordia was measured with (2.1.329)."""
+
+WITHHELD: Final = re.compile(
+    r"CONCORDIA_.*|NOTIFY_SOCKET|WATCHDOG_(USEC|PID)|LISTEN_(FDS|PID|FDNAMES)|FDSTORE|MAINPID|MANAGERPID|INVOCATION_ID"
+    r"|(CREDENTIALS|STATE|RUNTIME|CACHE|LOGS|CONFIGURATION)_DIRECTORY|JOURNAL_STREAM|SYSTEMD_EXEC_PID|MEMORY_PRESSURE_.*"
+    # Claude Code refuses to run inside itself, where somebody tries Concordia from a shell of it.
+    r"|CLAUDECODE|CLAUDE_CODE_(ENTRYPOINT|SSE_PORT|SESSION_ID|CHILD_SESSION)"
+)
+"""The daemon's own variables: an agent could speak to systemd, or read our secrets, with them."""
+
+
+def agent_environment(agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:
+    """
+    Make an agent's environment: the daemon's own less what is withheld, then the configured variables and credentials.
+
+    Raises:
+        ConfigError: a credential cannot be read.
+    """
+    kept = {name: value for name, value in environment.items() if not WITHHELD.fullmatch(name)}
+    secrets = {variable: read_credential(name, environment) for variable, name in agent.credentials.items()}
+    return {**kept, **agent.env, **secrets}
+
+
+def find_command(agent: Agent) -> list[str]:
+    """
+    Find the program: as configured, else the one on PATH, else the one that a wheel brought.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if agent.command is not None:
+        found = shutil.which(agent.command[0])
+        if found is None:
+            raise ConfigError(
+                f"the agent's command {agent.command[0]!r} is not there or cannot be executed: install it, or correct"
+                " command in the configuration"
+            )
+        return [found, *agent.command[1:]]
+    if agent.kind == "rehearsal":
+        return [sys.executable, "-P", "-m", "concordiad.agent.rehearsal"]
+    found = shutil.which("claude") or _find_in_wheel()
+    if found is None:
+        raise ConfigError(
+            "the Claude Code CLI is missing: install it so that `claude` is on PATH, or pip install claude-agent-sdk,"
+            " or name it with command in the configuration"
+        )
+    return [found]
+
+
+def _find_in_wheel() -> str | None:
+    spec = importlib.util.find_spec("claude_agent_sdk")
+    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+        bundled = Path(place) / "_bundled" / "claude"
+        if os.access(bundled, os.X_OK):
+            return str(bundled)
+    return None
+
+
+def read_version(agent: Agent, command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """
+    Ask the program for its version, and for its opinion of every flag that it will get.
+
+    Raises:
+        ConfigError: it does not run, is too old, or does not know a flag.
+    """
+    probe = _run([*command, "--version"], environment)
+    text = probe.stdout.strip()
+    if probe.returncode != 0:
+        raise ConfigError(f"{command[0]} --version failed (status {probe.returncode}): {_last_line(probe.stderr)}")
+    version = text.split(" ", 1)[0]
+    if agent.kind == "claude-code":
+        numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+        if numbers < OLDEST_VERSION:
+            oldest = ".".join(map(str, OLDEST_VERSION))
+            raise ConfigError(
+                f"{command[0]} is version {version}, Concordia needs {oldest} or newer: run `claude update`"
+            )
+    return version
+
+
+def check_flags(agent: Agent, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """
+    Let the program read its whole command line and an empty input: it says which flag it does not know.
+
+    Raises:
+        ConfigError: naming the flag.
+    """
+    codec = {"claude-code": ClaudeCode, "rehearsal": Rehearsal}[agent.kind](lambda: "")
+    settings = Settings(agent.model, agent.permission_mode, agent.args)
+    session_id = "00000000-0000-7000-8000-000000000000"
+    arguments = [*codec.arguments(settings, Launch(session_id, is_resumed=False)), "--no-session-persistence"]
+    probe = _run([*command, *arguments], environment)
+    if probe.returncode != 0:
+        raise ConfigError(
+            f"{command[0]} refuses to start: {_last_line(probe.stderr) or f'status {probe.returncode}'}; update it, or"
+            " correct args, model or permission_mode of the agent in the configuration"
+        )
+
+
+def has_credentials(command: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Ask the Claude Code CLI whether it has credentials; a CLI that cannot tell is believed to have them."""
+    probe = _run([*command, "auth", "status", "--json"], environment)
+    try:
+        return bool(json.loads(probe.stdout)["loggedIn"])
+    except (ValueError, KeyError, TypeError):
+        return True
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(
+            command,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=PROBE_S,
+            check=False,
+        )
+    except OSError as error:
+        raise ConfigError(f"{command[0]} cannot be run: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(f"{' '.join(command[:2])} gave no answer within {PROBE_S:g} s") from error
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2][:500]

@@ -1,0 +1,1 @@
+"""The ways in: who calls, what they may, and what they are answered."""

@@ -1,0 +1,259 @@
+"""
+The control socket: JSON-RPC 2.0, one message a line, for whoever the kernel lets open it.
+
+Laws: the author is whom the kernel names, never whom the client claims to be; requests of one connection are answered in
+their order; one connection's fault, silence or slowness is nobody else's.
+"""
+
+import errno
+import fcntl
+import grp
+import math
+import os
+import pwd
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from concordiad.core.codes import INTERNAL_ERROR, INVALID_REQUEST, TOO_LARGE
+from concordiad.core.lines import LineSplitter, Oversize
+from concordiad.core.model import Author, AuthorKind
+from concordiad.core.roles import Role
+from concordiad.core.wire import (
+    MESSAGE_LIMIT_BYTES,
+    BadRequest,
+    decode_request,
+    encode_error,
+    encode_result,
+)
+from concordiad.errors import ConfigError, JournalError, RemoteProtocolError, RoomError
+from concordiad.front.methods import Caller, House, call
+from concordiad.front.outbox import Outbox, run_follower
+from concordiad.room import Room
+
+READ_BYTES: Final = 64 * 1024
+BACKLOG: Final = 128
+"""Connections that the kernel holds until they are accepted."""
+LAST_WORDS_S: Final = 2.0
+"""How long a client that has been told of its fault may take to read it."""
+ACCEPT_PAUSE_S: Final = 0.1
+"""Pause after an accept that failed for want of descriptors or memory: until some connection ends."""
+_UCRED: Final = struct.Struct("3i")
+
+
+@contextmanager
+def bind_control_socket(path: Path, group: str | None) -> Iterator[trio.SocketListener]:
+    """
+    Listen on a Unix socket, replacing a stale file of its name; the file is removed on leaving.
+
+    Raises:
+        ConfigError: another daemon listens there, or the place or the group is not fit.
+    """
+    group_id = _group_id(group)
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"another concordiad serves {path}: stop it, or choose another --runtime-dir") from error
+        _remove_stale(path)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            old_mask = os.umask(0o177)
+            try:
+                listening.bind(str(path))
+            except OSError as error:
+                raise ConfigError(f"cannot listen on {path}: {error.strerror or error}") from error
+            finally:
+                os.umask(old_mask)
+            if group_id is not None:
+                os.chown(path, -1, group_id)
+                os.chmod(path, 0o660)
+            listening.listen(BACKLOG)
+            yield trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+        finally:
+            listening.close()
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
+def _group_id(group: str | None) -> int | None:
+    if group is None:
+        return None
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        raise ConfigError(f"control.group: there is no group {group!r} on this machine: groupadd {group}") from error
+
+
+def _remove_stale(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except OSError as error:
+            if error.errno != errno.EAGAIN and not isinstance(error, TimeoutError):
+                raise ConfigError(f"{path} is in the way: {error.strerror or error}; remove it") from error
+    raise ConfigError(f"somebody listens on {path} already: stop it, or choose another --runtime-dir")
+
+
+def identify(stream: trio.SocketStream) -> Caller:
+    """Ask the kernel who is at the other end; who may open the socket is a host."""
+    peer = stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    _, uid, _ = _UCRED.unpack(peer)
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"uid {uid}"
+    return Caller(Author(f"uid:{uid}", name, AuthorKind.LOCAL), Role.HOST)
+
+
+async def run_control_socket(
+    listener: trio.SocketListener, house: House, message_s: float, connections: trio.Nursery
+) -> None:
+    """
+    Accept connections.
+
+    Owns: the listening socket. Ends when: it is cancelled; the connections go on in their nursery.
+    """
+    places = trio.CapacityLimiter(house.limits.connections)
+    async with listener:
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    raise
+                await trio.sleep(ACCEPT_PAUSE_S)
+                continue
+            connections.start_soon(_serve_within, places, stream, house, message_s)
+
+
+async def _serve_within(
+    places: trio.CapacityLimiter, stream: trio.SocketStream, house: House, message_s: float
+) -> None:
+    try:
+        places.acquire_on_behalf_of_nowait(stream)
+    except trio.WouldBlock:
+        refusal = RoomError.not_now(
+            f"{places.total_tokens} connections are open already: close some, or raise limits.connections"
+        )
+        async with stream:
+            with trio.move_on_after(LAST_WORDS_S):
+                await _try_send(stream, encode_error(None, refusal) + b"\n")
+        return
+    try:
+        await serve_connection(stream, identify(stream), house, message_s)
+    finally:
+        places.release_on_behalf_of(stream)
+
+
+async def _try_send(stream: trio.abc.SendStream, data: bytes) -> None:
+    try:
+        await stream.send_all(data)
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        return
+
+
+async def serve_connection(stream: trio.SocketStream, caller: Caller, house: House, message_s: float) -> None:
+    """
+    Serve one client.
+
+    Owns: its stream. Ends when: the client has hung up, or has been told what it did wrong.
+    """
+    outbox = Outbox(house.limits.follower_bytes)
+    requests = _Requests(stream, message_s)
+    followed: dict[str, trio.CancelScope] = {}
+    async with stream, trio.open_nursery() as nursery:
+        nursery.start_soon(_run_sender, stream, outbox, nursery.cancel_scope)
+        while (lines := await requests.receive()) is not None:
+            for line in lines:
+                answer, follow = await _answer(line, caller, house)
+                await outbox.put(answer)
+                if follow is not None:
+                    room, after = follow
+                    if room.name in followed:
+                        followed[room.name].cancel()
+                    followed[room.name] = scope = trio.CancelScope()
+                    nursery.start_soon(_follow_within, scope, room, house, outbox, after)
+        if requests.fault is not None:
+            await outbox.put(encode_error(None, requests.fault) + b"\n")
+        outbox.close()
+        nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_S
+
+
+async def _run_sender(stream: trio.SocketStream, outbox: Outbox, scope: trio.CancelScope) -> None:
+    try:
+        await outbox.send_to(stream)
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        # The client has hung up; what it asked for is done all the same.
+        await trio.lowlevel.checkpoint()
+    scope.cancel()
+
+
+async def _follow_within(scope: trio.CancelScope, room: Room, house: House, outbox: Outbox, after: int) -> None:
+    with scope:
+        await run_follower(room.transcript, house.journal, outbox, after)
+
+
+class _Requests:
+    """The lines that one client sends; `fault` tells why there are no more, if it is the client's fault."""
+
+    def __init__(self, stream: trio.SocketStream, message_s: float) -> None:
+        self._stream = stream
+        self._message_s = message_s
+        self._splitter = LineSplitter(MESSAGE_LIMIT_BYTES)
+        self._deadline = math.inf
+        self.fault: RemoteProtocolError | None = None
+
+    async def receive(self) -> list[bytes | Oversize] | None:
+        """Wait for the next chunk and give the lines that it completes; None when there will be no more."""
+        with trio.move_on_at(self._deadline):
+            try:
+                chunk = await self._stream.receive_some(READ_BYTES)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return None
+            if not chunk:
+                return None
+            lines = self._splitter.feed(bytes(chunk))
+            if not self._splitter.has_part:
+                self._deadline = math.inf
+            elif lines or self._deadline == math.inf:
+                self._deadline = trio.current_time() + self._message_s
+            return lines
+        self.fault = RemoteProtocolError(
+            INVALID_REQUEST, f"the message was not finished within {self._message_s:g} s: send it whole, with a newline"
+        )
+        return None
+
+
+async def _answer(line: bytes | Oversize, caller: Caller, house: House) -> tuple[bytes, tuple[Room, int] | None]:
+    """Meet one request or say why not, as a line."""
+    if isinstance(line, Oversize):
+        message = f"the message has {line.length} bytes, the limit is {MESSAGE_LIMIT_BYTES}"
+        await trio.lowlevel.checkpoint()
+        return encode_error(None, RemoteProtocolError(TOO_LARGE, message)) + b"\n", None
+    request_id: int | str | None = None
+    try:
+        request = decode_request(line)
+        request_id = request.id
+        answer = await call(house, caller, request)
+    except BadRequest as error:
+        return encode_error(error.request_id, error) + b"\n", None
+    except RoomError as error:
+        return encode_error(request_id, error) + b"\n", None
+    except JournalError as error:
+        return encode_error(request_id, RemoteProtocolError(INTERNAL_ERROR, str(error))) + b"\n", None
+    line = b"" if request.is_notification else encode_result(request_id, answer.result) + b"\n"
+    return line, answer.follow
