@@ -5,7 +5,7 @@ One event at a time goes in. The only memory is where the cursor stands: the day
 live text that is open.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from zlib import crc32
 
@@ -31,12 +31,12 @@ def names(authors: list[Json]) -> str:
 
 
 class Transcript:
-    """Writes events to a screen; with `is_live`, the agent's text as it comes."""
+    """Writes events to a screen; with `is_live`, the agent's text as it comes. A day after `today` has a line."""
 
-    def __init__(self, screen: Screen, *, is_live: bool) -> None:
+    def __init__(self, screen: Screen, today: date, *, is_live: bool) -> None:
         self._screen = screen
         self._is_live = is_live
-        self._day = datetime.now().astimezone().date()
+        self._day = today
         self._open: tuple[str, int] | None = None
         self._blocks: dict[tuple[str, int], LiveText] = {}
 

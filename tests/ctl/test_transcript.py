@@ -1,0 +1,219 @@
+"""The transcript for people, event by event."""
+
+import io
+import time
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from ctl.screen import Screen
+from ctl.transcript import Transcript
+from tests.ctl.samples import (
+    ADA,
+    APPROVAL,
+    AT,
+    BOB,
+    TURN,
+    delta,
+    event,
+    finished_turn,
+    permission,
+    prompt,
+    running_turn,
+    told,
+)
+
+TEXT = event("agent.text", turn=TURN, block=0, text="one\ntwo")
+
+
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the wall's clock be the wire's."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def shown(*events: dict[str, Any], is_live: bool = False) -> str:
+    """Write events to a pipe."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    transcript = Transcript(Screen(stream), date(2026, 11, 21), is_live=is_live)
+    for each in events:
+        transcript.show(each)
+    transcript.close()
+    stream.seek(0)
+    return stream.read()
+
+
+def one(kind: str, /, **members: Any) -> str:
+    """Write one event and take the time away."""
+    written = shown(event(kind, **members))
+    assert written.startswith("01:30:58  ")
+    return written.removeprefix("01:30:58  ")
+
+
+def test_a_prompt_has_its_time_and_author() -> None:
+    """Lines after the first stand under it."""
+    assert (
+        shown(event("prompt.accepted", prompt=prompt(text="a\nb")))
+        == "01:30:58  ada         a\n                      b\n"
+    )
+
+
+def test_a_prompt_that_has_to_wait_says_where() -> None:
+    """And that it goes before others."""
+    later = prompt(place=3, priority="high", text="x")
+    assert one("prompt.accepted", prompt=later) == "ada         x  (place 3, priority high)\n"
+
+
+@pytest.mark.parametrize(("by", "text"), [(ADA, "the prompt: x"), (BOB, "the prompt of ada: x")])
+def test_a_cancel_names_who_did_it(by: dict[str, Any], text: str) -> None:
+    """And whose prompt it was, if it was another's."""
+    assert f"{by['name']}         ✗ cancelled {text}\n" == one("prompt.cancelled", prompt=prompt(text="x"), by=by)
+
+
+def test_a_long_name_is_cut() -> None:
+    """The columns stay."""
+    assert one("prompt.expired", prompt=prompt(author=ADA | {"name": "a" * 30}, text="x")).startswith("aaaaaaaaa…  ✗")
+
+
+def test_a_turn_names_those_it_works_for() -> None:
+    """Also where it has nobody to name."""
+    merged = told(running_turn(prompts=["1", "2"]), authors=[ADA, BOB, ADA])
+    assert one("turn.started", turn=merged) == "agent       ▶ works on 2 prompts of ada, bob\n"
+    assert "by itself" in one("turn.started", turn=told(running_turn(origin="agent", prompts=[]), authors=[]))
+
+
+def test_a_finished_turn_says_what_it_took() -> None:
+    """Time, tokens, money; the answer stands above already."""
+    expected = "agent       ✓ 3.2s · 1.2k in · 56 out · $0.0123\n"
+    assert expected == one("turn.finished", turn=told(finished_turn()))
+
+
+def test_a_turn_that_failed_says_why() -> None:
+    """What is not known is left out."""
+    unknown = {"duration_s": None, "input_tokens": None, "output_tokens": None, "cost_usd": None}
+    failed = told(finished_turn(outcome="failed", reason="API Error: 529", **unknown))
+    assert one("turn.finished", turn=failed) == "agent       ✗ the turn failed: API Error: 529\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "members", "expected"),
+    [
+        ("agent.tool_use", {"tool": "Bash", "input": {"command": "ls\nrm"}}, "⚙ Bash  ls …"),
+        ("agent.tool_use", {"tool": "mcp__x", "input": {"n": 1}}, 'mcp__x  {"n": 1}'),
+        ("agent.tool_use", {"tool": "Bash", "input": None}, "⚙ Bash"),
+        (
+            "agent.tool_result",
+            {"is_error": False, "content": "1\n2\n3\n4\n5\n"},
+            "3\n                        … 2 more lines",
+        ),
+        (
+            "agent.tool_result",
+            {"is_error": True, "content": [{"type": "text", "text": "x"}, {"type": "image"}]},
+            "(not text)",
+        ),
+        ("agent.thinking", {"block": 0, "text": "hm\n"}, "hm"),
+        ("agent.oversize", {"bytes": 5, "kind": "text"}, "(text of 5 bytes: too large to be shown)"),
+    ],
+)
+def test_what_the_agent_does_is_shown_in_short(kind: str, members: dict[str, Any], expected: str) -> None:
+    """All of it is in the JSON."""
+    assert one(kind, turn=TURN, id="t", **members).rstrip("\n").endswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "members", "expected"),
+    [
+        (
+            "agent.started",
+            {"incarnation": "i", "pid": 1, "agent": "claude", "kind": "k", "version": "2", "session": "resumed"},
+            "● claude 2 goes on with its conversation",
+        ),
+        (
+            "agent.exited",
+            {"incarnation": "i", "code": 1, "signal": None, "reason": None, "next_attempt_s": 2},
+            "the agent ended with exit status 1; next attempt in 2.0s",
+        ),
+        (
+            "agent.api_retry",
+            {"turn": TURN, "attempt": 1, "max_retries": 10, "delay_s": 0.6, "status": 529, "error": "overloaded"},
+            "the API answers overloaded 529: attempt 1 of 10 in 0.6s",
+        ),
+        ("room.changed", {"state": "agent-down", "reason": "why"}, "the room is agent-down: why"),
+        ("notice", {"code": "c", "message": "look"}, "look"),
+        ("turn.returned", {"turn": running_turn(), "reason": "why"}, "back to the queue: why"),
+        (
+            "approval.resolved",
+            {"approval": permission(), "resolution": "timed_out", "by": None, "reason": None},
+            "timed out Bash  rm -r build",
+        ),
+        (
+            "approval.resolved",
+            {"approval": permission(), "resolution": "denied", "by": BOB, "reason": "no"},
+            "denied Bash  rm -r build: no",
+        ),
+        ("guest.joined", {"guest": {"name": "eve"}}, 'guest.joined {"guest": {"name": "eve"}}'),
+    ],
+)
+def test_everything_that_happens_has_a_line(kind: str, members: dict[str, Any], expected: str) -> None:
+    """Also what only a newer daemon knows."""
+    assert one(kind, **members).endswith(f"{expected}\n")
+
+
+def test_an_approval_says_what_to_type() -> None:
+    """Whoever watches can decide."""
+    written = one("approval.requested", approval=permission())
+    assert "the agent asks to use Bash" in written
+    assert "$ rm -r build\n" in written
+    assert f"concordiactl approve {APPROVAL}\n" in written
+
+
+def test_a_rehearsal_signs_as_one() -> None:
+    """Nobody takes it for a model."""
+    assert shown(TEXT | {"rehearsal": True}).startswith("01:30:58  rehearsal   one\n")
+
+
+def test_in_a_pipe_only_finished_blocks_are_written() -> None:
+    """A log has no half lines."""
+    assert shown(TEXT) == shown(delta(0, "one"), TEXT)
+
+
+def test_live_text_is_written_once() -> None:
+    """Piece by piece, what was missed at the end, indented like a whole block."""
+    assert shown(TEXT) == shown(delta(0, "on"), delta(2, "e\nt"), TEXT, is_live=True)
+
+
+def test_live_text_makes_room_for_other_events() -> None:
+    """A prompt that comes in the middle has its own line, and the text goes on below."""
+    written = shown(
+        delta(0, "on"), event("prompt.accepted", prompt=prompt(text="x")), delta(2, "e\ntw"), TEXT, is_live=True
+    )
+    assert [line[10:] for line in written.splitlines()] == [
+        "agent       on",
+        "ada         x",
+        "agent       e",
+        "            two",
+    ]
+
+
+def test_a_broken_off_text_does_not_join_the_next_turn() -> None:
+    """A new turn's first block begins anew."""
+    ended = event("turn.finished", turn=told(finished_turn(outcome="interrupted")))
+    written = shown(delta(0, "half"), ended, delta(0, "new"), is_live=True)
+    assert written.count("half") == written.count("new") == 1
+
+
+def test_another_day_is_announced() -> None:
+    """A time alone would lie."""
+    yesterday = event("prompt.accepted", prompt=prompt(text="x")) | {"at": AT.replace("21T", "20T")}
+    assert "── Friday, 20 November 2026 ──\n01:30:58  ada" in shown(yesterday)
+
+
+def test_a_prompt_cannot_rewrite_the_screen() -> None:
+    """Nor pretend to be another line of the transcript."""
+    assert "␛[1A␍" in one("prompt.accepted", prompt=prompt(text="\x1b[1A\rx"))
