@@ -141,7 +141,7 @@ def test_stubborn(tmp_path: Path) -> None:
 def test_orphan(tmp_path: Path) -> None:
     """`orphan` starts a child in a session of its own that outlives the agent."""
     with Rehearsal(tmp_path) as agent:
-        agent.prompt("[[orphan:1000]]")
+        agent.prompt("[[orphan:100]]")
         (text,) = texts(agent.until("idle"))
         agent.signal(signal.SIGTERM)
         assert 143 == agent.status()

@@ -214,7 +214,7 @@ def test_output_is_bounded(tmp_path: Path) -> None:
 def test_command_ends_with_its_shell(tmp_path: Path) -> None:
     """What a command leaves behind does not keep its turn from ending."""
     with Lifeline(tmp_path / "line") as line, Rehearsal(tmp_path, "--allowed-tools=Bash") as agent:
-        agent.prompt(f"[[tool:(echo alive; exec sleep 1000) > {line.path} & echo done; echo $!]]")
+        agent.prompt(f"[[tool:(echo alive; exec sleep 100) > {line.path} & echo done; echo $!]]")
         done, child = tool_result(agent.last("user"))["content"].split()
         line.wait_for_life()
         assert "done" == done
@@ -225,7 +225,7 @@ def test_command_ends_with_its_shell(tmp_path: Path) -> None:
 def test_interrupt_kills_the_whole_command(tmp_path: Path) -> None:
     """An interrupt in a command kills its process group and tells so, in the recorded order."""
     with Lifeline(tmp_path / "line") as line, Rehearsal(tmp_path, "--allowed-tools=Bash") as agent:
-        agent.prompt(f"[[tool:(echo alive; exec sleep 1000) > {line.path}; true]]")
+        agent.prompt(f"[[tool:(echo alive; exec sleep 100) > {line.path}; true]]")
         line.wait_for_life()
         agent.control("interrupt")
         lines = agent.until("idle")
@@ -242,7 +242,7 @@ def test_sigterm_kills_commands(tmp_path: Path, background: bool) -> None:
     """SIGTERM takes every command along, with 143 and without a result."""
     verb = "background" if background else "tool"
     with Lifeline(tmp_path / "line") as line, Rehearsal(tmp_path, "--allowed-tools=Bash") as agent:
-        agent.prompt(f"[[{verb}:(echo alive; exec sleep 1000) > {line.path}; true]]")
+        agent.prompt(f"[[{verb}:(echo alive; exec sleep 100) > {line.path}; true]]")
         line.wait_for_life()
         agent.signal(signal.SIGTERM)
         line.wait_for_death()
