@@ -89,7 +89,7 @@ def _announce(setup: Setup) -> None:
     lines = ["", f"concordiad {concordiad.__version__} is ready, its socket is {setup.directories.socket}"]
     for name, spec in setup.specs.items():
         lines.append(f"  room {name}: {spec.name} {spec.version or ''} in {spec.workdir}")
-        if spec.kind == "rehearsal":
+        if spec.is_rehearsal:
             lines.append("  *** This is the REHEARSAL agent: no model is behind it, it only echoes. ***")
     program = Path(sys.argv[0]).with_name("concordiactl")
     ctl = str(program) if program.exists() else "concordiactl"

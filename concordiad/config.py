@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
-import cattrs
 from attrs import evolve, field, frozen
-from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
 
 from concordiad.core.agents import Kind
+from concordiad.core.strict import STRUCTURE_ERRORS, first_fault, make_strict_converter, structure_choice
 from concordiad.core.wire import PROMPT_LIMIT_BYTES
 from concordiad.errors import ConfigError
 
@@ -104,7 +103,7 @@ class Agent:
         credentials: variable = name of a systemd credential, or path of a file that only its owner can read.
     """
 
-    kind: Kind = "claude-code"
+    kind: Kind = Kind.CLAUDE_CODE
     command: tuple[str, ...] | None = None
     model: str | None = None
     permission_mode: str | None = None
@@ -209,7 +208,7 @@ def parse_config(text: str) -> Config:
         raise ConfigError(f"not TOML: {error}") from error
     try:
         config = _CONVERTER.structure(tables, Config)
-    except (ClassValidationError, ValueError, TypeError) as error:
+    except STRUCTURE_ERRORS as error:
         raise ConfigError(_explain(error)) from error
     return _check(config)
 
@@ -217,7 +216,7 @@ def parse_config(text: str) -> Config:
 def _check(config: Config) -> Config:
     agents = dict(config.agents)
     agents.setdefault("claude", Agent())
-    agents.setdefault("rehearsal", Agent(kind="rehearsal"))
+    agents.setdefault("rehearsal", Agent(kind=Kind.REHEARSAL))
     if not config.rooms:
         raise ConfigError("rooms is empty: give at least one, such as [rooms.main]")
     for name, room in config.rooms.items():
@@ -225,7 +224,8 @@ def _check(config: Config) -> Config:
             raise ConfigError(f"rooms.{name}: a room's name has 1 to 32 of a-z, 0-9 and -")
         if room.agent not in agents:
             raise ConfigError(
-                f"rooms.{name}.agent is {room.agent!r}, but there is no [agents.{room.agent}]{_nearest(room.agent, agents)}"
+                f"rooms.{name}.agent is {room.agent!r}, but there is no [agents.{room.agent}]"
+                f"{_nearest(room.agent, agents)}"
             )
     for name, agent in agents.items():
         if agent.command is not None and not agent.command:
@@ -241,44 +241,13 @@ def _nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _explain(error: BaseException, path: str = "") -> str:
-    if isinstance(error, ClassValidationError | IterableValidationError):
-        inner = error.exceptions[0]
-        notes = [note for note in getattr(inner, "__notes__", ()) if hasattr(note, "name") or hasattr(note, "index")]
-        here = str(getattr(notes[-1], "name", getattr(notes[-1], "index", ""))) if notes else ""
-        return _explain(inner, f"{path}.{here}".strip("."))
-    if isinstance(error, ForbiddenExtraKeysError):
-        extra = sorted(error.extra_fields)[0]
-        known = [attribute.name for attribute in attrs.fields(error.cl)]
-        place = f"{path}.{extra}".strip(".")
-        return f"{place} is not a known key{_nearest(extra, known)} (known here: {', '.join(known)})"
-    return f"{path}: {error}" if path else str(error)
+def _explain(error: BaseException) -> str:
+    fault = first_fault(error)
+    return f"{fault}{_nearest(fault.field.rpartition('.')[2], list(fault.known))}"
 
 
-def _strict(expected: type, name: str) -> Any:
-    def structure(value: object, _: object) -> object:
-        if type(value) is not expected:
-            raise ValueError(f"is {value!r}, it must be {name}")
-        return value
-
-    return structure
-
-
-def _structure_seconds(value: object, _: object) -> float:
-    if type(value) is int or type(value) is float:
-        return float(value)
-    raise ValueError(f"is {value!r}, it must be a number of seconds")
-
-
-def _make_converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
-    converter.register_structure_hook(str, _strict(str, "a string"))
-    converter.register_structure_hook(int, _strict(int, "a whole number"))
-    converter.register_structure_hook(float, _structure_seconds)
-    return converter
-
-
-_CONVERTER: Final = _make_converter()
+_CONVERTER: Final = make_strict_converter()
+_CONVERTER.register_structure_hook(Kind, structure_choice)
 
 
 def read_credential(name: str, environment: Mapping[str, str]) -> str:

@@ -1,8 +1,8 @@
 """
 The daemon: what is opened in which order, what it says when it is ready, and how it stops.
 
-The nesting of `run_daemon` is the order of starting and, read from the inside out, of stopping: no new connections, then
-the rooms drain, then those who were connected have read the end, then the journal closes.
+The nesting of `run_daemon` is the order of starting and, read from the inside out, of stopping: no new connections,
+then the rooms drain, then those who were connected have read the end, then the journal closes.
 """
 
 import fcntl
@@ -20,12 +20,10 @@ import structlog
 import trio
 from attrs import evolve, frozen
 
-from concordiad.agent.find import agent_environment, check_flags, find_command, has_credentials, read_version
+from concordiad.agent.find import CODECS, agent_environment, check_flags, find_command, has_credentials, read_version
 from concordiad.agent.leftovers import end_leftovers, mark_of
 from concordiad.config import Agent, Config, Directories
-from concordiad.core.agents import Settings
-from concordiad.core.agents.claude_code import ClaudeCode
-from concordiad.core.agents.rehearsal import Rehearsal
+from concordiad.core.agents import Kind, Settings
 from concordiad.errors import ConfigError
 from concordiad.front.control_socket import bind_control_socket, run_control_socket
 from concordiad.front.methods import House
@@ -95,17 +93,17 @@ def _probe(name: str, agent: Agent, workdir: Path, environment: Mapping[str, str
     try:
         return _probe_strictly(name, agent, workdir, environment)
     except ConfigError as error:
-        if not is_try or agent.kind == "rehearsal":
+        if not is_try or agent.kind is Kind.REHEARSAL:
             raise ConfigError(f"agents.{name}: {error}") from error
         _log.warning("no_real_agent", agent=name, why=str(error), instead="the rehearsal agent: no model is behind it")
-        return _probe_strictly("rehearsal", Agent(kind="rehearsal"), workdir, environment)
+        return _probe_strictly("rehearsal", Agent(kind=Kind.REHEARSAL), workdir, environment)
 
 
 def _probe_strictly(name: str, agent: Agent, workdir: Path, environment: Mapping[str, str]) -> AgentSpec:
     command = find_command(agent)
     variables = agent_environment(agent, environment)
     version = read_version(agent, command, variables)
-    if agent.kind == "claude-code":
+    if agent.kind is Kind.CLAUDE_CODE:
         check_flags(agent, command, variables)
         if not has_credentials(command, variables):
             raise ConfigError(
@@ -119,7 +117,7 @@ def _probe_strictly(name: str, agent: Agent, workdir: Path, environment: Mapping
         workdir=workdir,
         environment=variables,
         settings=Settings(agent.model, agent.permission_mode, agent.args),
-        make_codec={"claude-code": ClaudeCode, "rehearsal": Rehearsal}[agent.kind],
+        make_codec=CODECS[agent.kind],
         version=version,
     )
 

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from concordiad.config import Agent, read_credential
-from concordiad.core.agents import Launch, Settings
+from concordiad.core.agents import Kind, Launch, Settings
 from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.core.agents.rehearsal import Rehearsal
 from concordiad.errors import ConfigError
 
+CODECS: Final = {Kind.CLAUDE_CODE: ClaudeCode, Kind.REHEARSAL: Rehearsal}
 PROBE_S: Final = 30.0
 """How long a program may take to tell its version: 0.03 s when its pages are warm, seconds on a cold disk."""
 OLDEST_VERSION: Final = (2, 1, 0)
@@ -62,7 +63,7 @@ def find_command(agent: Agent) -> list[str]:
                 " command in the configuration"
             )
         return [found, *agent.command[1:]]
-    if agent.kind == "rehearsal":
+    if agent.kind is Kind.REHEARSAL:
         return [sys.executable, "-P", "-m", "concordiad.agent.rehearsal"]
     found = shutil.which("claude") or _find_in_wheel()
     if found is None:
@@ -94,7 +95,7 @@ def read_version(agent: Agent, command: Sequence[str], environment: Mapping[str,
     if probe.returncode != 0:
         raise ConfigError(f"{command[0]} --version failed (status {probe.returncode}): {_last_line(probe.stderr)}")
     version = text.split(" ", 1)[0]
-    if agent.kind == "claude-code":
+    if agent.kind is Kind.CLAUDE_CODE:
         numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
         if numbers < OLDEST_VERSION:
             oldest = ".".join(map(str, OLDEST_VERSION))
@@ -111,7 +112,7 @@ def check_flags(agent: Agent, command: Sequence[str], environment: Mapping[str, 
     Raises:
         ConfigError: naming the flag.
     """
-    codec = {"claude-code": ClaudeCode, "rehearsal": Rehearsal}[agent.kind](lambda: "")
+    codec = CODECS[agent.kind](lambda: "")
     settings = Settings(agent.model, agent.permission_mode, agent.args)
     session_id = "00000000-0000-7000-8000-000000000000"
     arguments = [*codec.arguments(settings, Launch(session_id, is_resumed=False)), "--no-session-persistence"]

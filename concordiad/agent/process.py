@@ -126,7 +126,7 @@ async def spawn(command: Sequence[str], cwd: Path, environment: Mapping[str, str
     Raises:
         AgentError: the program or the directory is not there, or may not be used; the message names it.
     """
-    if not cwd.is_dir():
+    if not await trio.Path(cwd).is_dir():
         raise AgentError(f"the room's directory {cwd} is not there: create it, or change workdir")
     try:
         process = await trio.lowlevel.open_process(

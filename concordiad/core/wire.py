@@ -5,7 +5,6 @@ Laws: an unknown field is refused by name; nothing is coerced ("7" is no number,
 be read is answered with a code of `core.codes`, never with silence and never with a traceback.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,11 +12,16 @@ import attrs
 import cattrs
 import msgspec
 from attrs import field, frozen
-from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
-from cattrs.preconf.msgspec import make_converter
 
 from concordiad.core.codes import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, UNKNOWN_METHOD, Code
 from concordiad.core.model import Priority, PromptState
+from concordiad.core.strict import (
+    STRUCTURE_ERRORS,
+    first_fault,
+    make_strict_converter,
+    name_of_type,
+    structure_choice,
+)
 from concordiad.errors import RemoteProtocolError, RoomError
 
 PROMPT_LIMIT_BYTES: Final = 256 * 1024
@@ -216,61 +220,14 @@ class BadRequest(RemoteProtocolError):
         self.field = field
 
 
-def _strict(expected: type, name: str) -> Any:
-    def structure(value: object, _: object) -> object:
-        if type(value) is not expected:
-            raise ValueError(f"must be {name}, not {_name_of(value)}")
-        return value
-
-    return structure
-
-
-def _structure_number(value: object, _: object) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]  # checked just before
-        raise ValueError(f"must be a number, not {_name_of(value)}")
-    return float(value)  # type: ignore[arg-type]  # checked above
-
-
-def _name_of(value: object) -> str:
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
-    return "null" if value is None else names.get(type(value), type(value).__name__)
-
-
 def _make_params_converter() -> cattrs.Converter:
-    converter = make_converter(forbid_extra_keys=True, detailed_validation=True)
-    converter.register_structure_hook(str, _strict(str, "a string"))
-    converter.register_structure_hook(int, _strict(int, "a whole number"))
-    converter.register_structure_hook(bool, _strict(bool, "true or false"))
-    converter.register_structure_hook(float, _structure_number)
-    for enum in (Priority, PromptState):
-        converter.register_structure_hook(enum, _structure_enum)
+    converter = make_strict_converter()
+    for choices in (Priority, PromptState):
+        converter.register_structure_hook(choices, structure_choice)
     return converter
 
 
-def _structure_enum(value: object, enum: type[Priority] | type[PromptState]) -> object:
-    if value not in [member.value for member in enum]:
-        raise ValueError(f"is {value!r}, it must be one of {', '.join(enum)}")
-    return enum(value)
-
-
 _PARAMS: Final = _make_params_converter()
-
-
-def first_fault(error: BaseException, path: str = "") -> tuple[str, str]:
-    """Find the field that a cattrs error is about, and one sentence on it."""
-    if isinstance(error, ClassValidationError | IterableValidationError):
-        inner = error.exceptions[0]
-        notes = [note for note in getattr(inner, "__notes__", ()) if hasattr(note, "name") or hasattr(note, "index")]
-        here = str(getattr(notes[-1], "name", getattr(notes[-1], "index", ""))) if notes else ""
-        return first_fault(inner, f"{path}.{here}".strip("."))
-    if isinstance(error, ForbiddenExtraKeysError):
-        extra = sorted(error.extra_fields)[0]
-        known = ", ".join(a.name for a in attrs.fields(error.cl))
-        return f"{path}.{extra}".strip("."), f"unknown field {extra!r}: the known ones are {known or 'none'}"
-    if isinstance(error, KeyError):
-        return path, f"{path} is missing"
-    message = str(error)
-    return path, message if message.startswith(path.rpartition(".")[2]) else f"{path} {message}".strip()
 
 
 def decode_request(message: bytes) -> Request:
@@ -303,7 +260,7 @@ def decode_request(message: bytes) -> Request:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(PARSE_ERROR, f"params is not JSON in UTF-8: {error}", identity) from error
     if not isinstance(members, dict):
-        raise BadRequest(INVALID_PARAMS, f"params must be an object, not {_name_of(members)}", identity)
+        raise BadRequest(INVALID_PARAMS, f"params must be an object, not {name_of_type(members)}", identity)
     params = structure_params(params_class, members, identity)
     return Request(identity, envelope.method, params, is_notification=envelope.id is msgspec.UNSET)
 
@@ -319,11 +276,9 @@ def structure_params(
     """
     try:
         return _PARAMS.structure(members, params_class)
-    except (ClassValidationError, ValueError, TypeError) as error:
-        name, message = first_fault(error)
-        subject = message.partition(" ")[0]
-        name = name or (subject if subject in attrs.fields_dict(params_class) else "")
-        raise BadRequest(INVALID_PARAMS, message, request_id, name or None) from error
+    except STRUCTURE_ERRORS as error:
+        fault = first_fault(error)
+        raise BadRequest(INVALID_PARAMS, str(fault), request_id, fault.field or None) from error
 
 
 def encode_result(request_id: int | str | None, result: object) -> bytes:

@@ -1,8 +1,8 @@
 """
 The control socket: JSON-RPC 2.0, one message a line, for whoever the kernel lets open it.
 
-Laws: the author is whom the kernel names, never whom the client claims to be; requests of one connection are answered in
-their order; one connection's fault, silence or slowness is nobody else's.
+Laws: the author is whom the kernel names, never whom the client claims to be; requests of one connection are answered
+in their order; one connection's fault, silence or slowness is nobody else's.
 """
 
 import errno

@@ -1,9 +1,9 @@
 """
 The journal: the durable record, behind one task that owns the one connection that writes.
 
-Laws: what was asked for as durable is fsynced before it is answered (`synchronous=FULL`); what was only to be recorded is
-committed (`NORMAL`: a power cut may take it, a crash cannot); transactions are committed in the order of the inbox, all
-that wait together as one. After a failed commit nothing more is recorded: the journal ends, and so does the daemon.
+Laws: what was asked for as durable is fsynced before it is answered (`synchronous=FULL`); what was only to be recorded
+is committed (`NORMAL`: a power cut may take it, a crash cannot); transactions are committed in the order of the inbox,
+all that wait together as one. After a failed commit nothing more is recorded: the journal ends, and the daemon with it.
 """
 
 import sqlite3

@@ -10,8 +10,8 @@ One room: all of its tasks, and every channel between them.
                      ▼      ▼    │                ▼            ▼
                    drafts ─────────────────▶ fan-out ─▶ journal, then subscribers
 
-Order of ending is the indentation of `run_room`: first the agent's side (drained by the writer), then the batcher, whose
-prompts go on waiting in the journal, then the fan-out, when nobody has anything to say any more.
+Order of ending is the indentation of `run_room`: first the agent's side (drained by the writer), then the batcher,
+whose prompts go on waiting in the journal, then the fan-out, when nobody has anything to say any more.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,6 @@ from typing import Any
 import trio
 from attrs import frozen
 
-from concordiad.agent.leftovers import end_leftovers, mark_of
 from concordiad.config import Graces, Limits
 from concordiad.core.model import Approval, Author, Outcome, Prompt, PromptState, Turn
 from concordiad.journal import Journal
@@ -130,7 +129,7 @@ class Room:
             "agent": {
                 "name": spec.name,
                 "kind": spec.kind,
-                "rehearsal": spec.kind == "rehearsal",
+                "rehearsal": spec.is_rehearsal,
                 **{key: told[key] for key in about_agent},
             },
             "turn": told["turn"],
@@ -193,13 +192,12 @@ async def _open_transcript(setup: RoomSetup) -> Transcript:
 
 
 async def _recover(setup: RoomSetup, fanout: trio.MemorySendChannel[Post]) -> None:
-    """End what is left of the last run's agent, and say of each turn that it left open that nobody knows how it ended."""
-    await trio.to_thread.run_sync(end_leftovers, mark_of(setup.journal.id, setup.name))
+    """Say of each turn that the last run left open that nobody knows how it ended."""
     for turn in await setup.journal.read(read_running_turns, setup.name):
         prompts = await setup.journal.read(read_prompts_of, turn.prompts)
         progress = InProgress(turn, 0.0, tuple((prompt, 0.0) for prompt in prompts))
         reason = "daemon_died: concordiad ended while the agent worked on it; whether it was done is not known"
-        is_rehearsal = setup.spec.kind == "rehearsal"
+        is_rehearsal = setup.spec.is_rehearsal
         entry = close_turn(progress, Outcome.UNCERTAIN, reason, setup.now(), is_rehearsal=is_rehearsal)
         await record(fanout, [entry.draft], entry.changes)
 

@@ -5,12 +5,18 @@ Law: an approval is resolved once; whoever comes later is told how it was resolv
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import trio
 
+from concordiad.core.agents import ApprovalAsked
 from concordiad.core.model import Approval, ApprovalKind, Author
+from concordiad.core.views import approval_view, author_view, members
 from concordiad.errors import RoomError
+from concordiad.room.ledger import mark
+from concordiad.room.messages import Draft
 
 RESOLVED_KEPT: Final = 256
 """Resolved approvals remembered, so that a late answer is told who was first: more than anybody scrolls back."""
@@ -25,9 +31,21 @@ class Resolution(NamedTuple):
 
 
 class Approvals:
-    """What waits for people, and what did lately."""
+    """
+    What waits for people, and what did lately.
 
-    def __init__(self) -> None:
+    Args:
+        room: its name.
+        grace_s: how long an approval waits for an answer.
+        new_id: makes ids.
+        now: Unix seconds.
+    """
+
+    def __init__(self, room: str, grace_s: float, new_id: Callable[[], str], now: Callable[[], float]) -> None:
+        self._room = room
+        self._grace_s = grace_s
+        self._new_id = new_id
+        self._now = now
         self._pending: dict[str, tuple[Approval, float]] = {}
         self._resolved: OrderedDict[str, Resolution] = OrderedDict()
 
@@ -35,9 +53,24 @@ class Approvals:
         """Count those that wait."""
         return len(self._pending)
 
-    def add(self, approval: Approval, deadline: float) -> None:
-        """Let an approval wait until a monotonic time."""
-        self._pending[approval.id] = (approval, deadline)
+    def add(self, asked: ApprovalAsked, *, is_rehearsal: bool) -> Draft:
+        """Let what the agent asks for wait; return the event that tells of it."""
+        now = self._now()
+        approval = Approval(
+            id=self._new_id(),
+            room=self._room,
+            request_id=asked.request_id,
+            turn=asked.turn,
+            kind=asked.kind,
+            tool=asked.tool,
+            input=asked.input,
+            description=asked.description,
+            requested_at=now,
+            expires_at=now + self._grace_s,
+        )
+        self._pending[approval.id] = (approval, trio.current_time() + self._grace_s)
+        body = members(approval=approval_view(approval, whole=False))
+        return Draft("approval.requested", mark(body, is_rehearsal=is_rehearsal))
 
     def pending(self) -> list[Approval]:
         """List what waits, oldest first."""
@@ -72,12 +105,19 @@ class Approvals:
             _check_answers(approval, answers)
         return approval
 
-    def resolve(self, approval: Approval, resolution: Resolution) -> None:
-        """Take an approval out and remember how it was resolved."""
+    def resolve(self, approval: Approval, resolution: Resolution, reason: str | None, *, is_rehearsal: bool) -> Draft:
+        """Take an approval out and remember how it was resolved; return the event that tells of it."""
         del self._pending[approval.id]
         self._resolved[approval.id] = resolution
         while len(self._resolved) > RESOLVED_KEPT:
             self._resolved.popitem(last=False)
+        body = members(
+            approval=approval_view(approval, whole=False),
+            resolution=resolution.how,
+            by=None if resolution.by is None else author_view(resolution.by),
+            reason=reason,
+        )
+        return Draft("approval.resolved", mark(body, is_rehearsal=is_rehearsal))
 
 
 def _check_answers(approval: Approval, answers: dict[str, str]) -> None:

@@ -1,9 +1,8 @@
 """
 The agent process of one room: spawned, watched, ended, spawned again.
 
-Laws: whatever happens, the process is reaped, and so is what it left behind; a conversation has one process at a time,
-because the next one is spawned only then. An incarnation's mark is durable before it is spawned, so that the next daemon
-finds what this one could not end.
+Laws: whatever happens, the process is reaped, and so is what it left behind; a conversation has one process at a
+time, because the next one is spawned only then; which conversation an incarnation has is durable before it is spawned.
 """
 
 import random
@@ -17,7 +16,7 @@ from attrs import frozen
 from concordiad.agent.leftovers import MARK, end_leftovers, mark_of
 from concordiad.agent.process import AgentProcess, Exit, spawn
 from concordiad.config import Graces, Limits
-from concordiad.core.agents import AgentCodec, IdSource, Launch, Settings
+from concordiad.core.agents import AgentCodec, IdSource, Kind, Launch, Settings
 from concordiad.core.model import AgentSession
 from concordiad.core.views import members
 from concordiad.errors import AgentError
@@ -51,13 +50,18 @@ class AgentSpec:
     """
 
     name: str
-    kind: str
+    kind: Kind
     command: Sequence[str]
     workdir: Path
     environment: Mapping[str, str]
     settings: Settings
     make_codec: Callable[[IdSource], AgentCodec]
     version: str | None
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether no model is behind it."""
+        return self.kind is Kind.REHEARSAL
 
 
 @frozen
@@ -146,7 +150,7 @@ class Keeper:
         await record(ends.fanout, drafts)
 
     def _mark(self, body: bytes) -> bytes:
-        return mark(body, is_rehearsal=self._spec.kind == "rehearsal")
+        return mark(body, is_rehearsal=self._spec.is_rehearsal)
 
     async def _live_once(self, ends: KeeperEnds) -> "_Life":
         session = await self._journal.read(read_session, self._room)
@@ -178,7 +182,12 @@ class Keeper:
         try:
             ended = await self._watch(process, incarnation, agent_mark, diagnosis, ends)
         finally:
-            await self._reap(process, agent_mark)
+            process.close()
+            if not process.has_ended():
+                process.kill()
+                with trio.move_on_after(self._graces.kill_s, shield=True):
+                    await process.wait()
+                    await trio.to_thread.run_sync(end_leftovers, agent_mark)
         last = str(diagnosis).strip().rpartition("\n")[2]
         return _Life(incarnation.id, f"{ended}: {last}" if last else str(ended), ended)
 
@@ -219,15 +228,6 @@ class Keeper:
         process.terminate()
         await trio.sleep(self._graces.kill_s)
         process.kill()
-
-    async def _reap(self, process: AgentProcess, agent_mark: str) -> None:
-        process.close()
-        if process.has_ended():
-            return
-        process.kill()
-        with trio.move_on_after(self._graces.kill_s, shield=True):
-            await process.wait()
-            await trio.to_thread.run_sync(end_leftovers, agent_mark)
 
 
 def _started(incarnation: Incarnation) -> bytes:

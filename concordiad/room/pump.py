@@ -1,8 +1,8 @@
 """
 The agent's stdout and stderr: one task each, the only readers.
 
-Laws: what the agent said goes to the fan-out, what it means for the turn goes to the writer, in the order of the output;
-at the borders of a turn the pump waits for the writer, so that a turn's events stand between its start and its end.
+Laws: what the agent said goes to the fan-out, what it means for the turn goes to the writer, in the order of the
+output; at a turn's borders the pump waits for the writer, so that its events stand between its start and its end.
 """
 
 from collections import deque

@@ -31,11 +31,11 @@ from concordiad.core.agents import (
 )
 from concordiad.core.model import AgentSession, Approval, Author, Origin, Outcome, Prompt, Turn, rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer
-from concordiad.core.views import approval_view, author_view, members, turn_event_view
+from concordiad.core.views import members, turn_event_view
 from concordiad.errors import AgentGone as StdinGone
 from concordiad.errors import RoomError
 from concordiad.room.approvals import Approvals, Resolution
-from concordiad.room.ledger import Entry, InProgress, close_turn, mark, open_turn, return_turn
+from concordiad.room.ledger import Entry, InProgress, close_turn, open_turn, return_turn
 from concordiad.room.messages import (
     AgentGone,
     AgentUp,
@@ -122,7 +122,7 @@ class Writer:
         self._own: InProgress | None = None
         self._controls: dict[str, _Interruption | None] = {}
         self._cost_usd: float | None = None
-        self._approvals = Approvals()
+        self._approvals = Approvals(room, graces.approval_s, new_id, now)
         self._is_asked = False
         self._start_deadline = NEVER
         self._drain_deadline: float | None = None
@@ -324,10 +324,7 @@ class Writer:
         await self._record(entry)
 
     async def _take_result(self, ended: Ended) -> None:
-        cost_usd = ended.cost_usd
-        if self._cost_usd is not None and ended.total_cost_usd is not None:
-            cost_usd = round(ended.total_cost_usd - self._cost_usd, _COST_DIGITS)
-        self._cost_usd = ended.total_cost_usd
+        cost_usd = self._take_cost(ended)
         if self._ours is not None and ended.turn == self._ours.turn.id:
             progress, self._ours = self._ours, None
             self._move(WriterInput.RESULT)
@@ -342,6 +339,14 @@ class Writer:
         if not self._has_history:
             self._has_history = True
             await self._record_session()
+
+    def _take_cost(self, ended: Ended) -> float | None:
+        before, self._cost_usd = self._cost_usd, ended.total_cost_usd
+        if ended.total_cost_usd is None or before is None:
+            return ended.cost_usd
+        # A new conversation counts from nothing again.
+        base = before if ended.total_cost_usd >= before else 0.0
+        return round(ended.total_cost_usd - base, _COST_DIGITS)
 
     async def _take_line_done(self, turn: str) -> None:
         if self._ours is not None and turn == self._ours.turn.id:
@@ -457,22 +462,7 @@ class Writer:
         await self._write(self._agent.codec.interrupt(request_id))
 
     async def _take_approval(self, asked: ApprovalAsked) -> None:
-        now = self._now()
-        approval = Approval(
-            id=self._new_id(),
-            room=self._room,
-            request_id=asked.request_id,
-            turn=asked.turn,
-            kind=asked.kind,
-            tool=asked.tool,
-            input=asked.input,
-            description=asked.description,
-            requested_at=now,
-            expires_at=now + self._graces.approval_s,
-        )
-        self._approvals.add(approval, trio.current_time() + self._graces.approval_s)
-        body = mark(members(approval=approval_view(approval, whole=False)), is_rehearsal=self._is_rehearsal)
-        await record(self._ends.fanout, [Draft("approval.requested", body)])
+        await record(self._ends.fanout, [self._approvals.add(asked, is_rehearsal=self._is_rehearsal)])
 
     async def _answer_approval(self, message: AnswerApproval) -> None:
         try:
@@ -493,14 +483,8 @@ class Writer:
         message.reply.answer(approval)
 
     async def _resolve(self, approval: Approval, resolution: Resolution, reason: str | None) -> None:
-        self._approvals.resolve(approval, resolution)
-        body = members(
-            approval=approval_view(approval, whole=False),
-            resolution=resolution.how,
-            by=None if resolution.by is None else author_view(resolution.by),
-            reason=reason,
-        )
-        await record(self._ends.fanout, [Draft("approval.resolved", mark(body, is_rehearsal=self._is_rehearsal))])
+        draft = self._approvals.resolve(approval, resolution, reason, is_rehearsal=self._is_rehearsal)
+        await record(self._ends.fanout, [draft])
 
     async def _drain(self, now: float) -> None:
         """Close the input once nothing runs; interrupt what runs when its grace is over; then close it all the same."""

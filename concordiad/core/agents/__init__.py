@@ -1,13 +1,14 @@
 """
 The seam between a room and a kind of agent: lines in, lines out, and the facts that the agent's lines state.
 
-A codec is sans-I/O and lives as long as one incarnation. It tells from the agent's own output which turn a line belongs
-to, so that nobody else needs to guess: a turn of ours bears the id that its line carried, a turn that the agent began by
-itself gets an id from the codec's `new_id`.
+A codec is sans-I/O and lives as long as one incarnation. It tells from the agent's own output which turn a line
+belongs to, so that nobody else needs to guess: a turn of ours bears the id that its line carried, a turn that the agent
+began by itself gets an id from the codec's `new_id`.
 """
 
+import enum
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from concordiad.core.lines import Oversize
 from concordiad.core.model import ApprovalKind, Outcome
@@ -198,4 +199,8 @@ class IdSource(Protocol):
         """Make a new id."""
 
 
-Kind = Literal["claude-code", "rehearsal"]
+class Kind(enum.StrEnum):
+    """The languages that there is a codec for."""
+
+    CLAUDE_CODE = "claude-code"
+    REHEARSAL = "rehearsal"

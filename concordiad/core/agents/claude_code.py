@@ -521,7 +521,7 @@ def _figures(line: _ResultLine) -> tuple[int | None, int | None, float | None]:
 
 def _repair(line: bytes) -> bytes:
     """
-    Write a line anew that holds bad UTF-8 or half of a surrogate pair: one such character closes every browser's socket.
+    Write a line anew that holds bad UTF-8 or half of a surrogate pair: one such would close every browser's socket.
 
     Raises:
         ValueError: it is not JSON either.
@@ -538,8 +538,8 @@ def _read_oversize(line: Oversize) -> tuple[str, dict[str, Any]]:
     """
     Tell an oversize line's type, and its short members where it is a result.
 
-    A quote inside a JSON string is always escaped, so an unescaped `"type":"result"` in the tail is a member of the line;
-    lines that begin with their type (all but results do) are told by that.
+    A quote inside a JSON string is always escaped, so an unescaped `"type":"result"` in the tail is a member of the
+    line; lines that begin with their type (all but results do) are told by that.
     """
     first = re.match(rb'\{"type":"([a-z_]+)"', line.head)
     if first is not None:

@@ -1,4 +1,4 @@
-"""The rehearsal agent speaks Claude Code's stream-json; what differs is that everything it says is marked as its own."""
+"""The rehearsal agent speaks Claude Code's stream-json, but everything it says is marked as its own."""
 
 from concordiad.core.agents.claude_code import ClaudeCode
 
