@@ -5,6 +5,7 @@ Everything here is made harmless: a tool's input is the agent's, and the agent r
 """
 
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 from ctl.harmless import first_line, harmless
@@ -94,17 +95,23 @@ def describe(approval: dict[str, Any]) -> str:
 def heading(screen: Screen, approval: dict[str, Any], now: float) -> str:
     """Say in one line who wants what, and until when."""
     wants = "has a question" if approval["kind"] == "question" else f"asks to use {first_line(approval['tool'])}"
-    until = f"refused by itself {relative(approval['expires_at'], now)}"
-    return f"{screen.style(f'the agent {wants}', 'yellow')}, {until}"
+    until = f"denied {relative(approval['expires_at'], now)} unless somebody answers"
+    return f"{screen.style(f'the agent {wants}', 'yellow')} ({until})"
 
 
-def answering(approval: dict[str, Any], approve: str, deny: str) -> str:
-    """Say what to type; `approve` and `deny` are the commands without their options."""
+def body(approval: dict[str, Any], command: Callable[..., str]) -> str:
+    """Say what is asked, in full, and what to type; `command` writes a command of these words."""
+    approve, deny = (command(word, approval["id"]) for word in ("approve", "deny"))
     questions = questions_of(approval["input"]) if approval["kind"] == "question" else []
     if not questions:
-        return f"allow:  {approve}\nrefuse: {deny}"
+        return f"{describe(approval)}\nallow:  {approve}\nrefuse: {deny}"
     answers = " ".join(
         f"--answer {number}={'CHOICE' if choices_of(question) else 'TEXT'}"
         for number, question in enumerate(questions, 1)
     )
-    return f"answer: {approve} {answers}\nrefuse: {deny}"
+    return f"{describe(approval)}\nanswer: {approve} {answers}\nrefuse: {deny}"
+
+
+def announcement(screen: Screen, approval: dict[str, Any], now: float, command: Callable[..., str]) -> str:
+    """Say all of it, the heading first and the rest indented."""
+    return f"{heading(screen, approval, now)}\n{indent(body(approval, command), 2)}"

@@ -67,5 +67,5 @@ def make_cli() -> click.Group:
         "concordiactl",
         params=[*global_options(), version],
         help="Share one Claude Code session with other people, through a concordiad.",
-        context_settings={"help_option_names": ["-h", "--help"], "obj": Settings()},
+        context_settings={"help_option_names": ["-h", "--help"], "obj": Settings(), "max_content_width": 100},
     )

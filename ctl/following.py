@@ -10,12 +10,12 @@ import time
 from typing import Any, Final
 
 from concordiad.core.codes import EXIT_CTRL_C, EXIT_NO_DAEMON, EXIT_NOT_COMPLETED
-from ctl.asking import answering, describe, heading, tool_line
+from ctl.asking import announcement, tool_line
 from ctl.connection import Connection, Event
 from ctl.failures import ConnectionLost, Failure, TimedOut
 from ctl.harmless import LiveText, first_line, harmless
 from ctl.quantities import duration
-from ctl.screen import Progress, Screen, indent
+from ctl.screen import Progress, Screen
 from ctl.settings import Settings
 from ctl.watching import PromptWatch, ending
 
@@ -52,8 +52,8 @@ def submit_and_wait(
         waiter.clear()
         show = settings.command("show", watch.prompt_id)
         raise Failure(
-            f"{lost.message} while prompt {watch.prompt_id} was waited for: once it is back, `{show}` tells"
-            " what became of it",
+            f"{lost.message} while prompt {watch.prompt_id} was waited for\n"
+            f"  what became of it, once the daemon is back: {show}",
             EXIT_NO_DAEMON,
         ) from lost
     except TimedOut as error:
@@ -66,9 +66,8 @@ def _goes_on(settings: Settings, watch: PromptWatch) -> str:
         stop = settings.command("cancel", watch.prompt_id)
     else:
         stop = settings.command("interrupt", "--turn", watch.turn_id)
-    return (
-        f"prompt {watch.prompt_id} goes on: `{settings.command('show', watch.prompt_id)}` shows it, `{stop}` stops it"
-    )
+    show = settings.command("show", watch.prompt_id)
+    return f"the prompt goes on\n  see it:  {show}\n  stop it: {stop}"
 
 
 class Waiter:
@@ -109,7 +108,8 @@ class Waiter:
         if self._watch.turn_id is not None and not self._watch.is_over and not self._settings.is_json:
             for approval in self._connection.call("approval.list", room=self._settings.room_name)["approvals"]:
                 if approval["turn"] == self._watch.turn_id:
-                    self._note(self._approval(approval))
+                    self._watch.asks.add(approval["id"])
+                    self._announce(approval)
 
     def finish(self) -> None:
         """
@@ -131,7 +131,7 @@ class Waiter:
             raise Failure(f"prompt {self._watch.prompt_id} was {self._watch.state}{who}", EXIT_NOT_COMPLETED)
         if turn["outcome"] != "completed":
             show = self._settings.command("show", turn["id"])
-            raise Failure(f"{first_line(ending(turn))} (`{show}`)", EXIT_NOT_COMPLETED)
+            raise Failure(f"{first_line(ending(turn, self._watch.by))} (`{show}`)", EXIT_NOT_COMPLETED)
 
     def clear(self) -> None:
         """Leave the terminal at the start of a line."""
@@ -193,7 +193,7 @@ class Waiter:
             self._note(self._err.style("the rehearsal agent answers: no model is asked", "yellow"))
         elif kind == "turn.returned":
             self._blocks.clear()
-            reason = first_line(event["reason"] or "")
+            reason = first_line(event["turn"]["reason"] or "")
             self._note(self._err.style(f"the turn went back to the queue: {reason}", "yellow"))
         elif kind == "agent.api_retry":
             from ctl.transcript import api_retry
@@ -202,12 +202,10 @@ class Waiter:
         elif kind == "agent.tool_use" and self._is_streaming:
             self._note(self._err.style(f"⚙ {tool_line(event['tool'], event['input'])}", "dim"))
         elif kind == "approval.requested":
-            self._note(self._approval(event["approval"]))
+            self._announce(event["approval"])
 
-    def _approval(self, approval: Json) -> str:
-        approve, deny = (self._settings.command(word, approval["id"]) for word in ("approve", "deny"))
-        more = f"{describe(approval)}\n{answering(approval, approve, deny)}"
-        return f"{heading(self._err, approval, time.time())}\n{indent(more, 2)}"
+    def _announce(self, approval: Json) -> None:
+        self._note(announcement(self._err, approval, time.time(), self._settings.command))
 
     def _note(self, text: str) -> None:
         self.clear()
@@ -225,5 +223,5 @@ class Waiter:
         if self._watch.is_waiting:
             text = f"waits at place {self._watch.place}" if self._watch.place else "waits"
         else:
-            text = "the agent works"
+            text = "the agent waits for an answer" if self._watch.asks else "the agent works"
         self._progress.show(f"{text} · {duration(time.monotonic() - self._since)}")

@@ -5,15 +5,17 @@ One event at a time goes in. The only memory is where the cursor stands: the day
 live text that is open.
 """
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, Final
 from zlib import crc32
 
-from ctl.asking import describe, heading, tool_line
+from ctl.asking import announcement, tool_line
 from ctl.harmless import LiveText, first_line, harmless
 from ctl.quantities import cost, count, duration, plural, unix_time
-from ctl.screen import Screen, cut, indent, pad
+from ctl.screen import Screen, cut, pad
 from ctl.watching import ending
+from ctl.wrapping import Wrapper
 
 NAME_COLUMNS: Final = 10
 MARGIN: Final = 8 + 2 + NAME_COLUMNS + 2
@@ -33,11 +35,13 @@ def names(authors: list[Json]) -> str:
 class Transcript:
     """Writes events to a screen; with `is_live`, the agent's text as it comes. A day after `today` has a line."""
 
-    def __init__(self, screen: Screen, today: date, *, is_live: bool) -> None:
+    def __init__(self, screen: Screen, today: date, command: Callable[..., str], *, is_live: bool) -> None:
         self._screen = screen
+        self._command = command
         self._is_live = is_live
         self._day = today
         self._open: tuple[str, int] | None = None
+        self._wrapper = Wrapper(None, MARGIN)
         self._blocks: dict[tuple[str, int], LiveText] = {}
 
     def show(self, event: Json) -> None:
@@ -58,7 +62,7 @@ class Transcript:
         """End the line that is open, if there is one."""
         if self._open is not None:
             self._open = None
-            self._screen.write("\n")
+            self._screen.line(self._wrapper.end())
 
     def _delta(self, event: Json) -> None:
         block = (event["turn"], event["block"])
@@ -81,12 +85,15 @@ class Transcript:
             self.close()
             self._screen.write(self._head(event, self._agent(event)))
             self._open = block
-        self._screen.write(piece.replace("\n", "\n" + " " * MARGIN))
+            self._wrapper = Wrapper(self._screen.width, MARGIN)
+        self._screen.write(self._wrapper.feed(piece))
 
     def _entry(self, event: Json, who: str, text: str) -> None:
         self.close()
-        head = self._head(event, who)
-        self._screen.line((head + indent(text, MARGIN).removeprefix(" " * MARGIN)).rstrip(" "))
+        # Prose is broken between words; what may be copied, such as a command, is left in one piece.
+        is_prose = event["type"] in ("prompt.accepted", "agent.text", "agent.thinking")
+        wrapper = Wrapper(self._screen.width if is_prose else None, MARGIN)
+        self._screen.line((self._head(event, who) + wrapper.feed(text) + wrapper.end()).rstrip(" "))
 
     def _head(self, event: Json, who: str) -> str:
         at = datetime.fromtimestamp(unix_time(event["at"])).astimezone()
@@ -148,8 +155,10 @@ class Transcript:
         if what == "started":
             if turn["origin"] == "agent":
                 return agent, self._dim("▶ began a turn by itself")
-            merged = plural(len(turn["prompts"]), "prompt")
-            return agent, self._dim(f"▶ works on {merged} of {names(turn['authors'])}")
+            if len(turn["prompts"]) > 1:
+                return agent, self._dim(f"▶ takes {len(turn['prompts'])} prompts of {names(turn['authors'])}")
+            taken = f"takes the prompt of {names(turn['authors'])}: {first_line(turn['text'])}"
+            return agent, self._dim(f"▶ {self._fit(taken, 2)}")
         if what == "finished":
             figures = [
                 f"{duration(turn['duration_s'])}" if turn["duration_s"] is not None else "",
@@ -160,10 +169,10 @@ class Transcript:
             summary = self._dim(" · ".join(figure for figure in figures if figure))
             if turn["outcome"] == "completed":
                 return agent, f"{self._screen.style('✓', 'green')} {summary}".rstrip()
-            sentence = self._screen.style(f"✗ {first_line(ending(turn))}", "red")
+            sentence = self._screen.style(f"✗ {first_line(ending(turn, event['by']))}", "red")
             return agent, f"{sentence}  {summary}".rstrip()
         if what == "returned":
-            return agent, self._dim(f"↺ the turn went back to the queue: {first_line(event['reason'] or '')}")
+            return agent, self._dim(f"↺ the turn went back to the queue: {first_line(turn['reason'] or '')}")
         return None
 
     def _say_agent(self, what: str, event: Json) -> tuple[str, str] | None:
@@ -190,8 +199,7 @@ class Transcript:
         approval = event["approval"]
         if what == "requested":
             now = unix_time(event["at"])
-            identity = self._screen.style(f"concordiactl approve {approval['id']}", "bold")
-            return self._agent(event), f"{heading(self._screen, approval, now)}\n{describe(approval)}\n{identity}"
+            return self._agent(event), announcement(self._screen, approval, now, self._command)
         if what == "resolved":
             who = self._person(event["by"]) if event["by"] else self._nobody()
             reason = f": {first_line(event['reason'])}" if event["reason"] else ""

@@ -13,7 +13,7 @@ _RUNNING: Final = "running"
 
 
 class PromptWatch:
-    """Where one prompt stands: waiting (`turn_id` is None), in a turn, or over."""
+    """Where one prompt stands: waiting (`turn_id` is None), in a turn, or over; `asks` are the approvals that are pending."""
 
     def __init__(self, prompt: dict[str, Any]) -> None:
         self.prompt_id: str = prompt["id"]
@@ -22,6 +22,7 @@ class PromptWatch:
         self.turn_id: str | None = prompt["turn"] if self.state != _WAITING else None
         self.turn: dict[str, Any] | None = None
         self.by: dict[str, Any] | None = None
+        self.asks: set[str] = set()
 
     @property
     def is_over(self) -> bool:
@@ -42,9 +43,9 @@ class PromptWatch:
         if family == "prompt":
             return self._prompt_event(kind, event)
         if family == "turn":
-            return self._turn_event(kind, event["turn"])
+            return self._turn_event(kind, event)
         if family == "approval":
-            return self.turn_id is not None and bool(event["approval"]["turn"] == self.turn_id)
+            return self._approval_event(kind, event["approval"])
         return self.turn_id is not None and event.get("turn") == self.turn_id
 
     def _prompt_event(self, kind: str, event: dict[str, Any]) -> bool:
@@ -55,21 +56,33 @@ class PromptWatch:
             self.by = event.get("by")
         return True
 
-    def _turn_event(self, kind: str, turn: dict[str, Any]) -> bool:
+    def _approval_event(self, kind: str, approval: dict[str, Any]) -> bool:
+        if self.turn_id is None or approval["turn"] != self.turn_id:
+            return False
+        if kind == "approval.requested":
+            self.asks.add(approval["id"])
+        else:
+            self.asks.discard(approval["id"])
+        return True
+
+    def _turn_event(self, kind: str, event: dict[str, Any]) -> bool:
+        turn = event["turn"]
         if turn["id"] != self.turn_id and self.prompt_id not in turn["prompts"]:
             return False
         if kind == "turn.started":
             self.state, self.turn_id = _RUNNING, turn["id"]
         elif kind == "turn.returned":
             self.state, self.turn_id, self.place = _WAITING, None, None
+            self.asks.clear()
         elif kind == "turn.finished":
-            self.state, self.turn_id, self.turn = "finished", turn["id"], turn
+            self.state, self.turn_id, self.turn, self.by = "finished", turn["id"], turn, event.get("by")
         return True
 
 
-def ending(turn: dict[str, Any]) -> str:
-    """Say in one sentence how a turn ended."""
-    reason = f": {turn['reason']}" if turn["reason"] else ""
+def ending(turn: dict[str, Any], by: dict[str, Any] | None) -> str:
+    """Say in one sentence how a turn ended, and by whom where somebody ended it."""
+    who = f" by {by['name']}" if by else ""
+    reason = f"{who}: {turn['reason']}" if turn["reason"] else who
     sentences = {
         "completed": "the turn is completed",
         "failed": "the turn failed",

@@ -4,9 +4,9 @@ import time
 
 import click
 
-from ctl.asking import answering, describe, heading
+from ctl.asking import announcement
 from ctl.printing import print_result
-from ctl.screen import Screen, indent
+from ctl.screen import Screen
 from ctl.settings import Command, Settings
 
 
@@ -21,9 +21,8 @@ def approvals(settings: Settings) -> None:
         return
     out = Screen.out()
     now = time.time()
-    entries = []
-    for approval in () if settings.is_json else result["approvals"]:
-        approve, deny = (settings.command(word, approval["id"]) for word in ("approve", "deny"))
-        more = f"{describe(approval)}\n{answering(approval, approve, deny)}"
-        entries.append(f"{out.style(approval['id'], 'bold')}  {heading(out, approval, now)}\n{indent(more, 2)}\n")
+    entries = [
+        f"{out.style(approval['id'], 'bold')}  {announcement(out, approval, now, settings.command)}\n"
+        for approval in result["approvals"]
+    ]
     print_result(settings, result, "\n".join(entries))

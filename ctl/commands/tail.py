@@ -48,7 +48,7 @@ def tail(settings: Settings, lines: int | None, since: int | None, is_following:
     if lines is not None and since is not None:
         raise click.UsageError("--lines and --since exclude each other: both say where to begin")
     out = Screen.out()
-    transcript = Transcript(out, datetime.now().astimezone().date(), is_live=out.obeys_escapes)
+    transcript = Transcript(out, datetime.now().astimezone().date(), settings.command, is_live=out.obeys_escapes)
     read = _live if is_following else _recorded
     seen: int | None = None
     with settings.connect() as connection:

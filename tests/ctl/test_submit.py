@@ -35,7 +35,7 @@ TEXT = event("agent.text", turn=TURN, block=0, text="forty-two")
 
 def finished(**changes: Any) -> dict[str, Any]:
     """Make the event that ends the turn."""
-    return event("turn.finished", turn=told(finished_turn(**changes)))
+    return event("turn.finished", turn=told(finished_turn(**changes)), by=None)
 
 
 def taking(*events: dict[str, Any], submitted: dict[str, Any] = SUBMITTED) -> Script:
@@ -162,7 +162,7 @@ def test_other_peoples_turns_are_not_waited_for(tmp_path: Path, control_socket: 
 
 def test_a_returned_turn_is_waited_for_again(tmp_path: Path, control_socket: Path) -> None:
     """The answer is the second turn's."""
-    back = event("turn.returned", turn=told(running_turn(state="returned")), reason="the agent went away")
+    back = event("turn.returned", turn=told(running_turn(state="returned", reason="the agent went away")), by=None)
     again = finished(answer="at last", id="01932f00-0000-7000-8000-00000000000c")
     with scripted_daemon(control_socket, taking(STARTED, back, again)):
         ran = run(tmp_path, "submit", "--wait", "x")
@@ -345,8 +345,8 @@ def test_own_time_out_leaves_the_prompt(tmp_path: Path, control_socket: Path) ->
     with scripted_daemon(control_socket, taking()):
         ran = run(tmp_path, "submit", "--wait", "--timeout", "0.01", "x")
     assert (ran.code, ran.out) == (124, "")
-    assert f"prompt {PROMPT} goes on" in ran.err
-    assert f"`concordiactl cancel {PROMPT}` stops it" in ran.err
+    assert "the prompt goes on" in ran.err
+    assert f"stop it: concordiactl cancel {PROMPT}\n" in ran.err
 
 
 def interrupted(tmp_path: Path, control_socket: Path, *events: dict[str, Any]) -> "tuple[int, str]":
@@ -378,8 +378,8 @@ def test_ctrl_c_says_how_to_stop_the_turn(tmp_path: Path, control_socket: Path) 
     """The prompt goes on without us."""
     code, errors = interrupted(tmp_path, control_socket, STARTED, delta(0, "for"))
     assert code == 130
-    assert f"prompt {PROMPT} goes on" in errors
-    assert f"`concordiactl interrupt --turn {TURN}` stops it" in errors
+    assert f"see it:  concordiactl show {PROMPT}\n" in errors
+    assert f"stop it: concordiactl interrupt --turn {TURN}\n" in errors
 
 
 def test_a_lost_connection_names_the_prompt(tmp_path: Path, control_socket: Path) -> None:
@@ -392,7 +392,7 @@ def test_a_lost_connection_names_the_prompt(tmp_path: Path, control_socket: Path
     with scripted_daemon(control_socket, script):
         ran = run(tmp_path, "submit", "--wait", "x")
     assert (ran.code, ran.out) == (69, "")
-    assert f"`concordiactl show {PROMPT}` tells what became of it" in ran.err
+    assert f"once the daemon is back: concordiactl show {PROMPT}\n" in ran.err
 
 
 def test_an_answer_does_not_rewrite_the_screen(tmp_path: Path, control_socket: Path) -> None:

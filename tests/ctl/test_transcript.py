@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ctl.screen import Screen
+from ctl.settings import Settings
 from ctl.transcript import Transcript
 from tests.ctl.samples import (
     ADA,
@@ -41,7 +42,7 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def shown(*events: dict[str, Any], is_live: bool = False) -> str:
     """Write events to a pipe."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    transcript = Transcript(Screen(stream), date(2026, 11, 21), is_live=is_live)
+    transcript = Transcript(Screen(stream), date(2026, 11, 21), Settings().command, is_live=is_live)
     for each in events:
         transcript.show(each)
     transcript.close()
@@ -83,22 +84,24 @@ def test_a_long_name_is_cut() -> None:
 
 def test_a_turn_names_those_it_works_for() -> None:
     """Also where it has nobody to name."""
+    alone = "agent       ▶ takes the prompt of ada: what is the answer?\n"
+    assert alone == one("turn.started", turn=told(running_turn()))
     merged = told(running_turn(prompts=["1", "2"]), authors=[ADA, BOB, ADA])
-    assert one("turn.started", turn=merged) == "agent       ▶ works on 2 prompts of ada, bob\n"
+    assert one("turn.started", turn=merged) == "agent       ▶ takes 2 prompts of ada, bob\n"
     assert "by itself" in one("turn.started", turn=told(running_turn(origin="agent", prompts=[]), authors=[]))
 
 
 def test_a_finished_turn_says_what_it_took() -> None:
     """Time, tokens, money; the answer stands above already."""
     expected = "agent       ✓ 3.2s · 1.2k in · 56 out · $0.0123\n"
-    assert expected == one("turn.finished", turn=told(finished_turn()))
+    assert expected == one("turn.finished", turn=told(finished_turn()), by=None)
 
 
 def test_a_turn_that_failed_says_why() -> None:
     """What is not known is left out."""
     unknown = {"duration_s": None, "input_tokens": None, "output_tokens": None, "cost_usd": None}
     failed = told(finished_turn(outcome="failed", reason="API Error: 529", **unknown))
-    assert one("turn.finished", turn=failed) == "agent       ✗ the turn failed: API Error: 529\n"
+    assert one("turn.finished", turn=failed, by=None) == "agent       ✗ the turn failed: API Error: 529\n"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +149,7 @@ def test_what_the_agent_does_is_shown_in_short(kind: str, members: dict[str, Any
         ),
         ("room.changed", {"state": "agent-down", "reason": "why"}, "the room is agent-down: why"),
         ("notice", {"code": "c", "message": "look"}, "look"),
-        ("turn.returned", {"turn": running_turn(), "reason": "why"}, "back to the queue: why"),
+        ("turn.returned", {"turn": running_turn(reason="why"), "by": None}, "back to the queue: why"),
         (
             "approval.resolved",
             {"approval": permission(), "resolution": "timed_out", "by": None, "reason": None},
@@ -170,7 +173,7 @@ def test_an_approval_says_what_to_type() -> None:
     written = one("approval.requested", approval=permission())
     assert "the agent asks to use Bash" in written
     assert "$ rm -r build\n" in written
-    assert f"concordiactl approve {APPROVAL}\n" in written
+    assert f"allow:  concordiactl approve {APPROVAL}\n" in written
 
 
 def test_a_rehearsal_signs_as_one() -> None:
@@ -203,7 +206,7 @@ def test_live_text_makes_room_for_other_events() -> None:
 
 def test_a_broken_off_text_does_not_join_the_next_turn() -> None:
     """A new turn's first block begins anew."""
-    ended = event("turn.finished", turn=told(finished_turn(outcome="interrupted")))
+    ended = event("turn.finished", turn=told(finished_turn(outcome="interrupted")), by=None)
     written = shown(delta(0, "half"), ended, delta(0, "new"), is_live=True)
     assert written.count("half") == written.count("new") == 1
 

@@ -9,8 +9,8 @@ OTHER = prompt(id="01932f00-0000-7000-8000-000000000002")
 OTHER_TURN = running_turn(id="01932f00-0000-7000-8000-00000000000b", prompts=[OTHER["id"]])
 
 STARTED = event("turn.started", turn=told(running_turn()))
-RETURNED = event("turn.returned", turn=told(running_turn(state="returned")), reason="the agent is gone")
-FINISHED = event("turn.finished", turn=told(finished_turn()))
+RETURNED = event("turn.returned", turn=told(running_turn(state="returned", reason="the agent is gone")), by=None)
+FINISHED = event("turn.finished", turn=told(finished_turn()), by=None)
 
 
 def watched(*events: dict[str, Any]) -> PromptWatch:
@@ -92,7 +92,21 @@ def test_an_event_without_a_turn_is_not_ours_while_we_wait() -> None:
     assert not watched().feed(event("agent.text", turn=None, block=0, text="x"))
 
 
+def test_a_turn_waits_for_what_it_asked() -> None:
+    """Until it is resolved."""
+    watch = watched(STARTED, event("approval.requested", approval={"id": APPROVAL, "turn": TURN}))
+    assert {APPROVAL} == watch.asks
+    watch.feed(event("approval.resolved", approval={"id": APPROVAL, "turn": TURN}))
+    assert set() == watch.asks
+
+
+def test_an_ending_names_who_ended_it() -> None:
+    """As the audit trail does."""
+    stopped = finished_turn(outcome="interrupted")
+    assert ending(stopped, BOB) == "the turn was interrupted by bob"
+
+
 def test_an_ending_has_its_reason() -> None:
     """The sentence says how and why."""
     failed = finished_turn(outcome="failed", reason="API Error: 529")
-    assert ending(failed) == "the turn failed: API Error: 529"
+    assert ending(failed, None) == "the turn failed: API Error: 529"
