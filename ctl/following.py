@@ -131,7 +131,7 @@ class Waiter:
             raise Failure(f"prompt {self._watch.prompt_id} was {self._watch.state}{who}", EXIT_NOT_COMPLETED)
         if turn["outcome"] != "completed":
             show = self._settings.command("show", turn["id"])
-            raise Failure(f"{first_line(ending(turn, self._watch.by))} (`{show}`)", EXIT_NOT_COMPLETED)
+            raise Failure(f"{first_line(ending(turn))}\n  see it: {show}", EXIT_NOT_COMPLETED)
 
     def clear(self) -> None:
         """Leave the terminal at the start of a line."""

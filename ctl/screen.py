@@ -141,24 +141,23 @@ def table(screen: Screen, header: tuple[str, ...], rows: list[tuple[str, ...]]) 
     A column that is empty in every row is left out. The last cell is cut at the terminal's edge; where hardly any room
     is left for it, it gets a line of its own.
     """
+    edge = screen.width or sys.maxsize
     used = [n for n in range(len(header)) if any(row[n] for row in rows)]
-    widths = [max(display_width(row[n]) for row in [header, *rows]) for n in used[:-1]]
-    taken = sum(widths) + 2 * len(widths)
-    room = None if screen.width is None else screen.width - taken
-    is_folded = room is not None and room < NARROWEST
-    lines = []
-    for index, row in enumerate([header, *rows]):
-        cells = [pad(row[n], width) for n, width in zip(used[:-1], widths, strict=True)]
-        last = row[used[-1]]
-        head = "  ".join(cells)
-        if is_folded:
-            lines.append(head.rstrip() if index else screen.style(head.rstrip(), "dim"))
-            if index:
-                lines.append("    " + cut(last, (screen.width or 80) - 4))
-        else:
-            line = f"{head}  {last if room is None else cut(last, room)}".rstrip()
-            lines.append(line if index else screen.style(line, "dim"))
-    return "".join(f"{line}\n" for line in lines)
+    widths = [max(display_width(row[n]) for row in [header, *rows]) + 2 for n in used]
+    above = len(used) - 1
+    is_folded = sum(widths[:above]) + NARROWEST > edge
+    while is_folded and above > 1 and sum(widths[:above]) - 2 > edge:
+        above -= 1
+    text = ""
+    for row in [header, *rows]:
+        *cells, last = (row[n] for n in used)
+        first = "".join(map(pad, cells[:above], widths))
+        rest = "".join(map(pad, cells[above:], widths[above:])) + last
+        lines = [first, "    " + rest] if is_folded else [first + rest]
+        for line in lines:
+            shown = cut(line.rstrip(), edge)
+            text += f"{screen.style(shown, 'dim') if row is header else shown}\n"
+    return text
 
 
 def fields(screen: Screen, pairs: list[tuple[str, str]]) -> str:

@@ -169,7 +169,7 @@ class Transcript:
             summary = self._dim(" · ".join(figure for figure in figures if figure))
             if turn["outcome"] == "completed":
                 return agent, f"{self._screen.style('✓', 'green')} {summary}".rstrip()
-            sentence = self._screen.style(f"✗ {first_line(ending(turn, event['by']))}", "red")
+            sentence = self._screen.style(f"✗ {first_line(ending(turn))}", "red")
             return agent, f"{sentence}  {summary}".rstrip()
         if what == "returned":
             return agent, self._dim(f"↺ the turn went back to the queue: {first_line(turn['reason'] or '')}")
@@ -237,10 +237,11 @@ class Transcript:
 
 def agent_exit(event: Json) -> str:
     """Say how the agent process ended and what comes next."""
-    how = f"signal {event['signal']}" if event["signal"] is not None else f"exit status {event['code']}"
-    reason = f": {first_line(event['reason'])}" if event["reason"] else ""
-    again = f"; next attempt in {duration(event['next_attempt_s'])}" if event["next_attempt_s"] is not None else ""
-    return f"the agent ended with {how}{reason}{again}"
+    status = f"signal {event['signal']}" if event["signal"] is not None else f"exit status {event['code']}"
+    how = first_line(event["reason"] or status)
+    if event["next_attempt_s"] is None:
+        return f"the agent ended: {how}"
+    return f"the agent ended: {how}; it is started again in {duration(event['next_attempt_s'])}"
 
 
 def api_retry(event: Json) -> str:

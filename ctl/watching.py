@@ -13,7 +13,7 @@ _RUNNING: Final = "running"
 
 
 class PromptWatch:
-    """Where one prompt stands: waiting (`turn_id` is None), in a turn, or over; `asks` are the approvals that are pending."""
+    """Where one prompt stands: waiting (`turn_id` is None), in a turn, or over; `asks` are its pending approvals."""
 
     def __init__(self, prompt: dict[str, Any]) -> None:
         self.prompt_id: str = prompt["id"]
@@ -43,7 +43,7 @@ class PromptWatch:
         if family == "prompt":
             return self._prompt_event(kind, event)
         if family == "turn":
-            return self._turn_event(kind, event)
+            return self._turn_event(kind, event["turn"])
         if family == "approval":
             return self._approval_event(kind, event["approval"])
         return self.turn_id is not None and event.get("turn") == self.turn_id
@@ -65,8 +65,7 @@ class PromptWatch:
             self.asks.discard(approval["id"])
         return True
 
-    def _turn_event(self, kind: str, event: dict[str, Any]) -> bool:
-        turn = event["turn"]
+    def _turn_event(self, kind: str, turn: dict[str, Any]) -> bool:
         if turn["id"] != self.turn_id and self.prompt_id not in turn["prompts"]:
             return False
         if kind == "turn.started":
@@ -75,14 +74,15 @@ class PromptWatch:
             self.state, self.turn_id, self.place = _WAITING, None, None
             self.asks.clear()
         elif kind == "turn.finished":
-            self.state, self.turn_id, self.turn, self.by = "finished", turn["id"], turn, event.get("by")
+            self.state, self.turn_id, self.turn = "finished", turn["id"], turn
         return True
 
 
-def ending(turn: dict[str, Any], by: dict[str, Any] | None) -> str:
-    """Say in one sentence how a turn ended, and by whom where somebody ended it."""
-    who = f" by {by['name']}" if by else ""
-    reason = f"{who}: {turn['reason']}" if turn["reason"] else who
+def ending(turn: dict[str, Any]) -> str:
+    """Say in one sentence how a turn ended."""
+    reason: str = turn["reason"] or ""
+    if reason.startswith("interrupted by "):
+        return f"the turn was {reason}"
     sentences = {
         "completed": "the turn is completed",
         "failed": "the turn failed",
@@ -90,4 +90,4 @@ def ending(turn: dict[str, Any], by: dict[str, Any] | None) -> str:
         "timed_out": "the turn took too long and was stopped",
         "uncertain": "nobody can tell whether the turn ran to its end",
     }
-    return sentences.get(turn["outcome"], f"the turn ended as {turn['outcome']}") + reason
+    return sentences.get(turn["outcome"], f"the turn ended as {turn['outcome']}") + (f": {reason}" if reason else "")

@@ -10,7 +10,11 @@ from ctl.settings import Command, Settings
 @click.argument("id")
 @click.pass_obj
 def cancel(settings: Settings, id: str) -> None:  # noqa: A002  # click names it for the person
-    """Withdraw a prompt that waits; one that runs is stopped by `interrupt`."""
+    """
+    Withdraw a prompt that waits.
+
+    One that runs is stopped by `interrupt`.
+    """
     with settings.connect() as connection:
         result = connection.call("prompt.cancel", room=settings.room_name, id=id)
     print_result(settings, result, f"cancelled prompt {result['prompt']['id']}")

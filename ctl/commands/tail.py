@@ -62,7 +62,7 @@ def tail(settings: Settings, lines: int | None, since: int | None, is_following:
         except ConnectionLost as lost:
             transcript.close()
             again = settings.command("tail", *(() if seen is None else ("--since", str(seen + 1))))
-            raise Failure(f"{lost.message}: `{again}` goes on from here", EXIT_NO_DAEMON) from lost
+            raise Failure(f"{lost.message}\n  go on from here: {again}", EXIT_NO_DAEMON) from lost
         except KeyboardInterrupt:
             transcript.close()
             raise

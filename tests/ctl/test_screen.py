@@ -70,11 +70,18 @@ def test_on_a_terminal_the_last_column_ends_at_the_edge(monkeypatch: pytest.Monk
         assert f"ID  TEXT\n1   {'y' * 35}…\n" == table(screen, HEADER, [("1", "", "y" * 500)])
 
 
-def test_on_a_narrow_terminal_the_last_column_folds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where hardly anything would be seen of it, it gets a line of its own."""
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (50, f"ID{' ' * 36}PRIORITY\n    TEXT\n{'i' * 36}  high\n    {'y' * 45}…\n"),
+        (40, f"ID\n    PRIORITY  TEXT\n{'i' * 36}\n    high      {'y' * 25}…\n"),
+    ],
+)
+def test_on_a_narrow_terminal_a_row_folds(monkeypatch: pytest.MonkeyPatch, columns: int, expected: str) -> None:
+    """What hardly anything would be seen of gets a line of its own, with as much as does not fit above."""
     monkeypatch.setenv("NO_COLOR", "1")
-    with a_terminal(50) as screen:
-        assert f"{'i' * 36}\n    {'y' * 45}…\n" == table(screen, HEADER, [("i" * 36, "", "y" * 500)]).partition("\n")[2]
+    with a_terminal(columns) as screen:
+        assert expected == table(screen, HEADER, [("i" * 36, "high", "y" * 500)])
 
 
 @pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])

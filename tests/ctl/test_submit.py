@@ -222,7 +222,7 @@ def test_a_turn_that_was_not_completed_has_its_exit_code(
     with scripted_daemon(control_socket, taking(finished(answer="so far", outcome=outcome, reason="because"))):
         ran = run(tmp_path, "submit", "--wait", "x")
     assert (ran.code, ran.out) == (3, "so far\n")
-    assert f"concordiactl: {sentence} (`concordiactl show {TURN}`)\n" == ran.err
+    assert f"concordiactl: {sentence}\n  see it: concordiactl show {TURN}\n" == ran.err
 
 
 def test_a_cancelled_prompt_is_not_waited_for(tmp_path: Path, control_socket: Path) -> None:
@@ -440,7 +440,7 @@ def test_an_agent_that_ends_is_told_of(tmp_path: Path, control_socket: Path) -> 
     ended = event("agent.exited", incarnation="i", code=None, signal="SIGKILL", reason="killed", next_attempt_s=2.0)
     with scripted_daemon(control_socket, taking(ended, finished())):
         ran = run(tmp_path, "submit", "--wait", "x")
-    assert ran.err == "the agent ended with signal SIGKILL: killed; next attempt in 2.0s\n"
+    assert ran.err == "the agent ended: killed; it is started again in 2.0s\n"
 
 
 def test_a_name_is_made_harmless(tmp_path: Path, control_socket: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_lost_connection_says_where_to_go_on(tmp_path: Path, control_socket: P
     with scripted_daemon(control_socket, telling(PROMPTED, TEXT, delta(0, "x"), last=10)):
         ran = run(tmp_path, "tail")
     assert ran.code == 69
-    assert "`concordiactl tail --since 10` goes on from here" in ran.err
+    assert "go on from here: concordiactl tail --since 10\n" in ran.err
 
 
 def test_events_that_are_gone_are_told(tmp_path: Path, control_socket: Path) -> None:

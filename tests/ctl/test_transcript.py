@@ -140,7 +140,7 @@ def test_what_the_agent_does_is_shown_in_short(kind: str, members: dict[str, Any
         (
             "agent.exited",
             {"incarnation": "i", "code": 1, "signal": None, "reason": None, "next_attempt_s": 2},
-            "the agent ended with exit status 1; next attempt in 2.0s",
+            "the agent ended: exit status 1; it is started again in 2.0s",
         ),
         (
             "agent.api_retry",

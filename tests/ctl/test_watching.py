@@ -102,11 +102,11 @@ def test_a_turn_waits_for_what_it_asked() -> None:
 
 def test_an_ending_names_who_ended_it() -> None:
     """As the audit trail does."""
-    stopped = finished_turn(outcome="interrupted")
-    assert ending(stopped, BOB) == "the turn was interrupted by bob"
+    stopped = finished_turn(outcome="interrupted", reason="interrupted by bob")
+    assert ending(stopped) == "the turn was interrupted by bob"
 
 
 def test_an_ending_has_its_reason() -> None:
     """The sentence says how and why."""
     failed = finished_turn(outcome="failed", reason="API Error: 529")
-    assert ending(failed, None) == "the turn failed: API Error: 529"
+    assert ending(failed) == "the turn failed: API Error: 529"
