@@ -34,6 +34,8 @@ from concordiad.room.keeper import AgentSpec
 
 LAST_EVENTS_S: Final = 2.0
 """How long clients may take to read the last events after the rooms have ended."""
+SAME_WISH_S: Final = 0.3
+"""A second signal within this is the same wish: timeout(1) and others signal the process and then its whole group."""
 OLDEST_SQLITE: Final = (3, 37, 0)
 """STRICT tables came with this version (2021-11-27)."""
 
@@ -222,12 +224,14 @@ async def _accept_within(
 async def _watch_signals(
     signals: AsyncIterator[int], accepting: trio.CancelScope, closing: trio.Event, hurry: trio.Event
 ) -> None:
+    told_at = math.inf
     async for number in signals:
         name = signal.Signals(number).name
-        if closing.is_set():
-            _log.warning("hurrying", signal=name)
-            hurry.set()
-        else:
+        if not closing.is_set():
             _log.info("draining", signal=name)
+            told_at = trio.current_time()
             accepting.cancel()
             closing.set()
+        elif trio.current_time() - told_at >= SAME_WISH_S:
+            _log.warning("hurrying", signal=name)
+            hurry.set()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import structlog
 import trio
 from attrs import frozen
 
@@ -25,6 +26,8 @@ from concordiad.journal.rows import read_session
 from concordiad.room.ledger import mark
 from concordiad.room.messages import AgentGone, AgentUp, Draft, Incarnation, KeeperEnded, Post, ToWriter, record
 from concordiad.room.pump import Diagnosis, PumpEnds, run_pump, run_stderr
+
+_log = structlog.get_logger("concordiad.room")
 
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_MOST_S: Final = 60.0
@@ -178,6 +181,15 @@ class Keeper:
             stdin=process.stdin,
             end=trio.Event(),
         )
+        _log.info(
+            "agent_started",
+            room=self._room,
+            agent=self._spec.name,
+            pid=process.pid,
+            incarnation=incarnation_id,
+            session=session_id,
+            is_resumed=is_resumed,
+        )
         diagnosis = Diagnosis()
         try:
             ended = await self._watch(process, incarnation, agent_mark, diagnosis, ends)
@@ -188,6 +200,9 @@ class Keeper:
                 with trio.move_on_after(self._graces.kill_s, shield=True):
                     await process.wait()
                     await trio.to_thread.run_sync(end_leftovers, agent_mark)
+        _log.info(
+            "agent_exited", room=self._room, incarnation=incarnation_id, exit=str(ended), stderr=str(diagnosis) or None
+        )
         last = str(diagnosis).strip().rpartition("\n")[2]
         return _Life(incarnation.id, f"{ended}: {last}" if last else str(ended), ended)
 

@@ -9,6 +9,7 @@ the room, so that whoever asks is answered also while there is no agent.
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import structlog
 import trio
 from attrs import evolve, frozen
 
@@ -61,6 +62,7 @@ from concordiad.room.messages import (
     serve,
 )
 
+_log = structlog.get_logger("concordiad.room")
 NEVER: Final = float("inf")
 _COST_DIGITS: Final = 10
 """Digits of a cost in dollars: a difference of two sums keeps no noise of floating point."""
@@ -433,6 +435,21 @@ class Writer:
             cost_usd=cost_usd,
         )
         await self._record(entry)
+        turn = entry.progress.turn
+        _log.info(
+            "turn_finished",
+            room=self._room,
+            turn=turn.id,
+            origin=turn.origin.value,
+            prompts=len(turn.prompts),
+            outcome=outcome.value,
+            reason=turn.reason,
+            duration_s=turn.duration_s,
+            ttft_s=turn.ttft_s,
+            input_tokens=turn.input_tokens,
+            output_tokens=turn.output_tokens,
+            cost_usd=turn.cost_usd,
+        )
 
     async def _interrupt(self, turn: str | None, by: Author, reply: Reply[Turn]) -> None:
         running = self._own or self._ours
