@@ -52,8 +52,7 @@ def submit_and_wait(
         waiter.clear()
         show = settings.command("show", watch.prompt_id)
         raise Failure(
-            f"{lost.message} while prompt {watch.prompt_id} was waited for\n"
-            f"  what became of it, once the daemon is back: {show}",
+            f"{lost.message}, but the prompt is kept\n  see it, once the daemon is back: {show}",
             EXIT_NO_DAEMON,
         ) from lost
     except TimedOut as error:

@@ -10,7 +10,7 @@ from ctl.connection import Connection
 from ctl.failures import Refused
 from ctl.harmless import first_line, harmless
 from ctl.printing import print_result
-from ctl.quantities import cost, duration, relative, tokens
+from ctl.quantities import cost, duration, relative
 from ctl.screen import Screen, fields, indent
 from ctl.settings import Command, Settings
 from ctl.transcript import names
@@ -52,7 +52,8 @@ def _turn(out: Screen, turn: dict[str, Any], now: float) -> str:
         ("reason", first_line(turn["reason"] or "")),
         ("started", _when(turn["started_at"], now)),
         ("took", duration(turn["duration_s"]) + ttft),
-        ("tokens", tokens(turn["input_tokens"], turn["output_tokens"])),
+        ("tokens in", "" if turn["input_tokens"] is None else str(turn["input_tokens"])),
+        ("tokens out", "" if turn["output_tokens"] is None else str(turn["output_tokens"])),
         ("cost", cost(turn["cost_usd"])),
     ]
     return fields(out, pairs)

@@ -154,8 +154,8 @@ def test_a_prompt_is_shown_in_full(tmp_path: Path, control_socket: Path) -> None
         out = run(tmp_path, "show", PROMPT).out
     assert "author     ada (local)\n" in out
     assert "\ntext\n  a\n  b\n" in out
-    assert "state    completed\n" in out
-    assert "took     3.2s, first word after 0.4s\n" in out
+    assert "state       completed\n" in out
+    assert "took        3.2s, first word after 0.4s\n" in out
     assert out.endswith("\nanswer\n  c\n  d\n")
 
 
