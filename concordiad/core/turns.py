@@ -113,6 +113,7 @@ WRITER_TABLE: Final[dict[tuple[WriterState, WriterInput], WriterState]] = {
     (_S.STARTING, _I.READY): _S.IDLE,
     # A resumed agent may report or even work before it has answered; our lines carry "later", so IDLE is safe then.
     (_S.STARTING, _I.AGENT_IDLE): _S.STARTING,
+    (_S.STARTING, _I.LINE_DONE): _S.STARTING,
     (_S.STARTING, _I.OWN_BEGAN): _S.STARTING,
     (_S.STARTING, _I.OWN_ENDED): _S.STARTING,
     (_S.IDLE, _I.HANDED_OVER): _S.BUSY,

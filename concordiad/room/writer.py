@@ -64,6 +64,7 @@ from concordiad.room.messages import (
 
 _log = structlog.get_logger("concordiad.room")
 NEVER: Final = float("inf")
+NO_RESULT: Final = "no_result: the agent is done with it but gave no result"
 _COST_DIGITS: Final = 10
 """Digits of a cost in dollars: a difference of two sums keeps no noise of floating point."""
 
@@ -281,7 +282,7 @@ class Writer:
             case LineDone(turn):
                 await self._take_line_done(turn)
             case WentIdle():
-                self._move(WriterInput.AGENT_IDLE)
+                await self._take_idle()
             case ApprovalAsked():
                 await self._take_approval(fact)
             case ApprovalWithdrawn(request_id):
@@ -311,6 +312,7 @@ class Writer:
             self._own = evolve(self._own, ttft_s=at - self._own.began_at)
 
     async def _open_own(self, turn_id: str, text: str) -> None:
+        await self._close_own_without_result()
         self._move(WriterInput.OWN_BEGAN)
         turn = Turn(
             id=turn_id,
@@ -352,12 +354,27 @@ class Writer:
 
     async def _take_line_done(self, turn: str) -> None:
         if self._ours is not None and turn == self._ours.turn.id:
+            await self._close_without_result()
+        self._move(WriterInput.LINE_DONE)
+
+    async def _take_idle(self) -> None:
+        await self._close_own_without_result()
+        # An idle from before the agent took up our line says nothing about it.
+        if self._ours is not None and self._ours.has_begun:
+            await self._close_without_result()
+        self._move(WriterInput.AGENT_IDLE)
+
+    async def _close_without_result(self) -> None:
+        if self._ours is not None:
             progress, self._ours = self._ours, None
             self._move(WriterInput.RESULT)
-            await self._close(
-                progress, Outcome.FAILED, "no_result: the agent is done with the prompt but gave no result"
-            )
-        self._move(WriterInput.LINE_DONE)
+            await self._close(progress, Outcome.FAILED, NO_RESULT)
+
+    async def _close_own_without_result(self) -> None:
+        if self._own is not None:
+            progress, self._own = self._own, None
+            self._move(WriterInput.OWN_ENDED)
+            await self._close(progress, Outcome.FAILED, NO_RESULT)
 
     async def _record_session(self) -> None:
         session = AgentSession(
