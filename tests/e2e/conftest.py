@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e.gate import Gate
 from tests.support.daemon import Daemon, Site
+from tests.support.named_pipe import NamedPipe
 
 
 @pytest.fixture
@@ -28,3 +29,11 @@ def daemon(site: Site) -> Iterator[Daemon]:
 def gate(tmp_path: Path) -> Gate:
     """Give a gate for a turn."""
     return Gate(tmp_path / "gate")
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Iterator[NamedPipe]:
+    """Give a named pipe that a tool can tell its process number through."""
+    pipe = NamedPipe(tmp_path / "pipe")
+    yield pipe
+    pipe.close()

@@ -1,0 +1,220 @@
+"""An agent that dies, babbles or falls silent: the room says which it was and goes on."""
+
+import os
+import re
+import signal
+from typing import Any
+
+import pytest
+
+from tests.e2e.gate import Gate
+from tests.support.control_client import Event, types
+from tests.support.daemon import Daemon, Site, wait_for_end
+from tests.support.named_pipe import NamedPipe
+
+SMALL_LINES: dict[str, dict[str, Any]] = {"limits": {"line_bytes": 16384}}
+
+
+def notices(events: list[Event]) -> list[str]:
+    """Name the notices among some events by their codes."""
+    return [event["code"] for event in events if event["type"] == "notice"]
+
+
+@pytest.mark.parametrize(
+    ("order", "code", "number"), [("[[crash:3]]", 3, None), ("[[kill]]", None, 9), ("[[half-line]]", 1, None)]
+)
+def test_crash_in_a_turn(daemon: Daemon, gate: Gate, order: str, code: int | None, number: int | None) -> None:
+    """An agent that dies fails its turn; the next incarnation answers the prompts that waited, in their order."""
+    client = daemon.follow()
+    first = client.next("agent.started")
+    client.submit("[[text:something to remember]]")
+    client.finished()
+    fatal = client.submit(f"{gate}{order}")
+    client.next("turn.started")
+    waiting = [client.submit(f"[[text:waited {place}]]")["id"] for place in range(3)]
+    gate.open()
+    turn = client.finished(fatal["id"])
+    assert turn["outcome"] == "failed"
+    assert "agent_exited" in turn["reason"]
+    exited = client.next("agent.exited")
+    assert (exited["incarnation"], exited["code"], exited["signal"]) == (first["incarnation"], code, number)
+    assert exited["next_attempt_s"] >= 0
+    second = client.next("agent.started")
+    assert second["incarnation"] != first["incarnation"]
+    assert second["session"] == "resumed"
+    answered = [client.finished() for _ in waiting]
+    assert [turn["prompts"] for turn in answered] == [[prompt] for prompt in waiting]
+    assert [turn["answer"] for turn in answered] == [f"waited {place}" for place in range(3)]
+    assert client.call("prompt.get", id=fatal["id"])["prompt"]["state"] == "failed"
+    assert client.call("room.list")["rooms"][0]["agent"]["restarts"] == 1
+
+
+def test_crash_in_the_first_turn_loses_the_conversation(daemon: Daemon) -> None:
+    """An agent that dies before anything was saved begins anew, and the room says that the context is lost."""
+    client = daemon.follow()
+    client.submit("[[crash]]")
+    assert client.finished()["outcome"] == "failed"
+    assert client.next("notice")["code"] == "context_lost"
+    client.next("agent.exited")
+    assert client.next("agent.started")["session"] == "fresh"
+    client.submit("[[text:anew]]")
+    assert client.finished()["answer"] == "anew"
+
+
+def test_idle_agent_that_dies_is_replaced(daemon: Daemon) -> None:
+    """An agent that dies between two turns fails none; the next prompt goes to the next incarnation."""
+    client = daemon.follow()
+    agent = client.next("agent.started")["pid"]
+    client.submit("[[text:one]]")
+    client.finished()
+    os.kill(agent, signal.SIGKILL)
+    assert client.next("agent.exited")["signal"] == signal.SIGKILL
+    client.submit("[[text:two]]")
+    assert client.next("agent.started")["session"] == "resumed"
+    assert client.finished()["answer"] == "two"
+    assert types(client.events).count("turn.finished") == 2
+
+
+def test_reason_has_the_last_of_standard_error(daemon: Daemon) -> None:
+    """What a dying agent wrote to standard error last is in the reason of its exit."""
+    client = daemon.follow()
+    client.submit("[[stderr:disk on fire]][[crash:7]]")
+    assert client.finished()["outcome"] == "failed"
+    assert "disk on fire" in client.next("agent.exited")["reason"]
+
+
+def test_standard_error_is_drained(daemon: Daemon) -> None:
+    """Far more on standard error than a pipe holds stops nobody."""
+    client = daemon.follow()
+    client.submit("".join(f"[[stderr:{'x' * 20_000} {number}]]" for number in range(10)) + "[[text:said it all]]")
+    assert client.finished()["answer"] == "said it all"
+
+
+def test_line_that_is_no_json_is_passed_over(daemon: Daemon) -> None:
+    """Garbage in the agent's output is noted and shown to nobody; the turn goes on."""
+    client = daemon.follow()
+    client.submit("[[garbage]][[text:sorry]]")
+    turn = client.finished()
+    assert (turn["outcome"], turn["answer"]) == ("completed", "sorry")
+    assert notices(client.events) == ["unreadable_output"]
+    assert not any("no JSON" in str(event) for event in client.events if event["type"].startswith("agent."))
+    assert "agent.exited" not in types(client.events)
+
+
+def test_line_of_an_unknown_type_is_passed_over(daemon: Daemon) -> None:
+    """A huge line of a type that nobody knows is no trouble."""
+    client = daemon.follow()
+    client.submit("[[line:3000000]][[text:never mind]]")
+    turn = client.finished()
+    assert (turn["outcome"], turn["answer"]) == ("completed", "never mind")
+
+
+def test_line_over_the_limit_is_told(site: Site) -> None:
+    """A line over the limit becomes an event that tells its size; the turn goes on, and so does the session."""
+    site.configure(SMALL_LINES)
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.submit("[[line:100000]][[text:that was long]]")
+        turn = client.finished()
+        assert (turn["outcome"], turn["answer"]) == ("completed", "that was long")
+        (event,) = [event for event in client.events if event["type"] == "agent.oversize"]
+        assert (event["turn"], event["bytes"]) == (turn["id"], 100_000)
+        client.submit("[[text:short]]")
+        assert client.finished()["answer"] == "short"
+        assert "agent.exited" not in types(client.events)
+
+
+@pytest.mark.parametrize("size", [16385, 5_000_000])
+def test_result_over_the_limit_still_ends_its_turn(site: Site, size: int) -> None:
+    """A result line over the limit ends its turn with its figures; only its answer is lost, and its size is told."""
+    site.configure(SMALL_LINES)
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.submit(f"[[text:one two three]][[big-result:{size}]]")
+        turn = client.finished()
+        assert turn["outcome"] == "completed"
+        assert turn["output_tokens"] == 3
+        assert turn["cost_usd"] > 0
+        (event,) = [event for event in client.events if event["type"] == "agent.oversize"]
+        assert (event["turn"], event["bytes"], event["kind"]) == (turn["id"], size, "result")
+        client.submit("[[text:short]]")
+        assert client.finished()["answer"] == "short"
+        assert "agent.exited" not in types(client.events)
+
+
+def test_turn_without_a_result_fails(daemon: Daemon) -> None:
+    """An agent that is done with a prompt but gave no result has failed it; the next one is answered."""
+    client = daemon.follow()
+    client.submit("[[no-result]]")
+    turn = client.finished()
+    assert (turn["outcome"], turn["reason"].partition(":")[0]) == ("failed", "no_result")
+    client.submit("[[text:better]]")
+    assert client.finished()["answer"] == "better"
+
+
+def test_turn_without_acknowledgement_ends_by_its_result(daemon: Daemon) -> None:
+    """An agent that tells nothing of a line's life is still understood."""
+    client = daemon.follow()
+    client.submit("[[no-ack]][[text:one]]")
+    assert client.finished()["answer"] == "one"
+    client.submit("[[text:two]]")
+    assert client.finished()["answer"] == "two"
+
+
+def test_turn_of_the_agents_own(daemon: Daemon, gate: Gate) -> None:
+    """A command in the background ends, and the agent begins a turn by itself: shown, counted, never taken for ours."""
+    client = daemon.follow()
+    command = f"until [ -e {str(gate)[7:-2]} ]; do sleep 0.02; done; echo from behind"
+    prompt = client.submit(f"[[background:{command}]][[text:it runs]]")
+    asked = client.next("approval.requested")["approval"]
+    client.call("approval.answer", id=asked["id"], allow=True)
+    ours = client.finished()
+    assert (ours["prompts"], ours["answer"]) == ([prompt["id"]], "it runs")
+    gate.open()
+    started = client.next("turn.started")["turn"]
+    assert (started["origin"], started["prompts"]) == ("agent", [])
+    assert "Background command" in started["text"]
+    own = client.finished()
+    assert (own["id"], own["outcome"], own["authors"]) == (started["id"], "completed", [])
+    assert "from behind" in own["answer"]
+    assert own["cost_usd"] > 0
+    after = client.submit("[[text:ours again]]")
+    assert client.finished(after["id"])["answer"] == "ours again"
+    assert [turn["origin"] for turn in client.call("turn.list")["turns"]] == ["prompts", "agent", "prompts"]
+
+
+def test_orphan_ends_with_its_incarnation(daemon: Daemon, pipe: NamedPipe) -> None:
+    """What an agent started, in sessions of their own too, does not outlive it."""
+    client = daemon.follow()
+    agent = client.next("agent.started")["pid"]
+    client.submit("[[orphan:600]]")
+    said = re.fullmatch(r"orphan (\d+)", client.finished()["answer"])
+    assert said is not None
+    client.submit(f"[[tool:{pipe.sleeper}]]")
+    asked = client.next("approval.requested")["approval"]
+    client.call("approval.answer", id=asked["id"], allow=True)
+    tool = int(pipe.read())
+    assert {int(said[1]), tool, agent} <= daemon.site.leftovers().keys()
+    os.kill(agent, signal.SIGKILL)
+    client.next("agent.exited")
+    for number in (int(said[1]), tool):
+        wait_for_end(number)
+
+
+def test_agent_that_never_starts_is_told_of(site: Site) -> None:
+    """An agent that dies at every start makes a failing room that says so; prompts wait, and the daemon serves on."""
+    script = site.home / "agent"
+    script.write_text('#!/bin/sh\n[ "$1" = --version ] && echo 1.0 && exit\necho no engine >&2\nexit 5\n')
+    script.chmod(0o755)
+    site.configure({"agents.rehearsal": {"command": [str(script)]}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        prompt = client.submit("anybody there?")
+        exited = client.next("agent.exited")
+        assert exited["code"] == 5
+        assert "no engine" in exited["reason"]
+        assert exited["next_attempt_s"] > 0
+        client.next("agent.exited")
+        room = client.call("room.list")["rooms"][0]
+        assert room["state"] in ("agent-down", "starting")
+        assert client.call("prompt.get", id=prompt["id"])["prompt"]["state"] == "waiting"
