@@ -15,6 +15,7 @@ from concordiad.config import Config, find_directories, find_file, parse_config,
 from concordiad.core.codes import EXIT_CONFIG, EXIT_FAILURE
 from concordiad.daemon import Setup, prepare, run_daemon
 from concordiad.errors import ConcordiaError, ConfigError, JournalError
+from concordiad.house import House
 from concordiad.ops.log import configure_logging
 
 
@@ -85,9 +86,10 @@ def _effective(config: Config) -> dict[str, Any]:
     return shown
 
 
-def _announce(setup: Setup) -> None:
+def _announce(setup: Setup, house: House) -> None:
     lines = ["", f"concordiad {concordiad.__version__} is ready, its socket is {setup.directories.socket}"]
-    for name, spec in setup.specs.items():
+    for name, room in house.rooms.items():
+        spec = room.setup.spec
         lines.append(f"  room {name}: {spec.name} {spec.version or ''} in {spec.workdir}")
         if spec.is_rehearsal:
             lines.append("  *** This is the REHEARSAL agent: no model is behind it, it only echoes. ***")

@@ -120,10 +120,30 @@ class Room:
     Attributes:
         workdir: the agent's working directory; relative ones start where the daemon starts.
         agent: the name of a table under [agents].
+        model: instead of the agent's.
+        permission_mode: instead of the agent's.
+        idle_s: an agent that has had no turn for so long is ended, and started again for the next prompt; 0: never.
     """
 
     workdir: str = "."
     agent: str = "claude"
+    model: str | None = None
+    permission_mode: str | None = None
+    idle_s: float = field(default=0.0, validator=_at_least(0))
+
+
+@frozen
+class Retention:
+    """
+    How much of what is over is kept; what has not ended is never touched.
+
+    Attributes:
+        days: events, prompts and turns older than this are forgotten; 0: never.
+        bytes: events of a room beyond so many bytes are forgotten, oldest first; 0: never.
+    """
+
+    days: float = field(default=0.0, validator=_at_least(0))
+    bytes: int = field(default=0, validator=_at_least(0))
 
 
 @frozen
@@ -133,6 +153,7 @@ class Config:
     control: Control = Control()
     limits: Limits = Limits()
     graces: Graces = Graces()
+    retention: Retention = Retention()
     rooms: Mapping[str, Room] = field(factory=lambda: {"main": Room()})
     agents: Mapping[str, Agent] = field(factory=lambda: {"claude": Agent()})
 

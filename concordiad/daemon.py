@@ -9,7 +9,6 @@ import fcntl
 import math
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,26 +17,24 @@ from typing import Final
 
 import structlog
 import trio
-from attrs import evolve, frozen
+from attrs import frozen
 
-from concordiad.agent.find import CODECS, agent_environment, check_flags, find_command, has_credentials, read_version
 from concordiad.agent.leftovers import end_leftovers, mark_of
+from concordiad.agent.spec import AgentSpec, make_spec
 from concordiad.config import Agent, Config, Directories
-from concordiad.core.agents import Kind, Settings
+from concordiad.core.agents import Kind
 from concordiad.errors import ConfigError
 from concordiad.front.control_socket import bind_control_socket, run_control_socket
-from concordiad.front.methods import House
-from concordiad.journal import Journal, open_journal
+from concordiad.house import COMMANDS, Command, House, Housekeeper, SpecMaker, run_house
+from concordiad.journal import open_journal
+from concordiad.journal.schema import check_sqlite
 from concordiad.ops.ids import IdFactory
-from concordiad.room import Room, RoomSetup, run_room
-from concordiad.room.keeper import AgentSpec
+from concordiad.room import Room
 
 LAST_EVENTS_S: Final = 2.0
 """How long clients may take to read the last events after the rooms have ended."""
 SAME_WISH_S: Final = 0.3
 """A second signal within this is the same wish: timeout(1) and others signal the process and then its whole group."""
-OLDEST_SQLITE: Final = (3, 37, 0)
-"""STRICT tables came with this version (2021-11-27)."""
 
 _log = structlog.get_logger("concordiad")
 
@@ -48,8 +45,7 @@ class Setup:
 
     config: Config
     directories: Directories
-    specs: Mapping[str, AgentSpec]
-    """Per room: how its agent is started."""
+    make_spec: SpecMaker
 
 
 def prepare(config: Config, directories: Directories, environment: Mapping[str, str], *, is_try: bool) -> Setup:
@@ -59,27 +55,20 @@ def prepare(config: Config, directories: Directories, environment: Mapping[str, 
     Raises:
         ConfigError: what is missing, and how to mend it.
     """
-    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        oldest = ".".join(map(str, OLDEST_SQLITE))
-        raise ConfigError(f"Python's SQLite is {sqlite3.sqlite_version}, Concordia needs {oldest}: use a newer Python")
+    check_sqlite()
     for directory in (directories.state, directories.runtime):
         _make_directory(directory)
-    probed: dict[str, AgentSpec] = {}
-    specs: dict[str, AgentSpec] = {}
-    places: dict[Path, str] = {}
-    for name, room in config.rooms.items():
-        workdir = Path(room.workdir).expanduser().absolute()
-        if not workdir.is_dir():
-            raise ConfigError(
-                f"rooms.{name}.workdir {workdir} is no directory: create it, or correct the configuration"
-            )
-        if workdir in places:
-            _log.warning("rooms_share_directory", rooms=[places[workdir], name], workdir=str(workdir))
-        places[workdir] = name
-        if room.agent not in probed:
-            probed[room.agent] = _probe(room.agent, config.agents[room.agent], workdir, environment, is_try=is_try)
-        specs[name] = evolve(probed[room.agent], workdir=workdir)
-    return Setup(config, directories, specs)
+
+    def make(name: str, agent: Agent, workdir: Path) -> AgentSpec:
+        try:
+            return make_spec(name, agent, workdir, environment)
+        except ConfigError as error:
+            if not is_try or agent.kind is Kind.REHEARSAL:
+                raise ConfigError(f"agents.{name}: {error}") from error
+            _log.warning("no_real_agent", agent=name, why=str(error), instead="the rehearsal agent: no model answers")
+            return make_spec("rehearsal", Agent(kind=Kind.REHEARSAL), workdir, environment)
+
+    return Setup(config, directories, make)
 
 
 def _make_directory(directory: Path) -> None:
@@ -89,39 +78,6 @@ def _make_directory(directory: Path) -> None:
         raise ConfigError(f"{directory} cannot be created: {error.strerror}; choose another directory") from error
     if not os.access(directory, os.W_OK | os.X_OK):
         raise ConfigError(f"{directory} cannot be written by this user: chown it, or choose another directory")
-
-
-def _probe(name: str, agent: Agent, workdir: Path, environment: Mapping[str, str], *, is_try: bool) -> AgentSpec:
-    try:
-        return _probe_strictly(name, agent, workdir, environment)
-    except ConfigError as error:
-        if not is_try or agent.kind is Kind.REHEARSAL:
-            raise ConfigError(f"agents.{name}: {error}") from error
-        _log.warning("no_real_agent", agent=name, why=str(error), instead="the rehearsal agent: no model is behind it")
-        return _probe_strictly("rehearsal", Agent(kind=Kind.REHEARSAL), workdir, environment)
-
-
-def _probe_strictly(name: str, agent: Agent, workdir: Path, environment: Mapping[str, str]) -> AgentSpec:
-    command = find_command(agent)
-    variables = agent_environment(agent, environment)
-    version = read_version(agent, command, variables)
-    if agent.kind is Kind.CLAUDE_CODE:
-        check_flags(agent, command, variables)
-        if not has_credentials(command, variables):
-            raise ConfigError(
-                "the Claude Code CLI has no credentials: give it an API key with credentials = { ANTHROPIC_API_KEY ="
-                ' "FILE" } in its table, or set ANTHROPIC_API_KEY, or run `claude` once and log in'
-            )
-    return AgentSpec(
-        name=name,
-        kind=agent.kind,
-        command=command,
-        workdir=workdir,
-        environment=variables,
-        settings=Settings(agent.model, agent.permission_mode, agent.args),
-        make_codec=CODECS[agent.kind],
-        version=version,
-    )
 
 
 @contextmanager
@@ -146,7 +102,7 @@ def hold_state(directory: Path, socket: Path) -> Iterator[None]:
         os.close(lock)
 
 
-async def run_daemon(setup: Setup, announce: Callable[[Setup], None]) -> None:
+async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> None:
     """
     Serve until SIGTERM or SIGINT, then drain; a second signal leaves no grace.
 
@@ -155,59 +111,37 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup], None]) -> None:
         announce: called once everything answers.
 
     Raises:
-        ConfigError: the place is taken.
+        ConfigError: the place is taken, or a room cannot be opened.
         JournalError: the journal cannot be opened, or (in a group) it failed while the daemon ran.
     """
     directories, config = setup.directories, setup.config
-    new_id = IdFactory()
     rooms: dict[str, Room] = {}
+    closing, hurry = trio.Event(), trio.Event()
+    send_command, commands = trio.open_memory_channel[Command](COMMANDS)
     with (
         hold_state(directories.state, directories.socket),
         bind_control_socket(directories.socket, config.control.group) as listener,
         trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
+        send_command,
     ):
         async with open_journal(directories.journal) as journal:
             left = await trio.to_thread.run_sync(end_leftovers, mark_of(journal.id))
             _log.info("journal_opened", epoch=journal.epoch, processes_left_by_last_run=left)
-            house = House(rooms, journal, config.limits, directories.state, time.time())
+            house = House(rooms, journal, config, directories.state, time.time(), send_command)
+            new_id = IdFactory()
+            keeper = Housekeeper(config, journal, rooms, setup.make_spec, new_id, time.time, closing, hurry)
             async with trio.open_nursery() as connections:
-                closing, hurry = trio.Event(), trio.Event()
                 async with trio.open_nursery() as watchers:
-                    async with trio.open_nursery() as room_tasks:
-                        for name, spec in setup.specs.items():
-                            room = _room_setup(name, spec, config, journal, new_id, closing, hurry)
-                            rooms[name] = await room_tasks.start(run_room, room)
-                        accepting = trio.CancelScope()
-                        watchers.start_soon(_watch_signals, signals, accepting, closing, hurry)
-                        watchers.start_soon(
-                            _accept_within, accepting, listener, house, config.graces.message_s, connections
-                        )
-                        announce(setup)
+                    accepting = trio.CancelScope()
+                    watchers.start_soon(_watch_signals, signals, accepting, closing, hurry)
+                    async with trio.open_nursery() as houses:
+                        await houses.start(run_house, keeper, commands, closing)
+                        message_s = config.graces.message_s
+                        watchers.start_soon(_accept_within, accepting, listener, house, message_s, connections)
+                        announce(setup, house)
                     watchers.cancel_scope.cancel()
                 connections.cancel_scope.deadline = trio.current_time() + _linger_s(connections)
     _log.info("stopped")
-
-
-def _room_setup(
-    name: str,
-    spec: AgentSpec,
-    config: Config,
-    journal: Journal,
-    new_id: IdFactory,
-    closing: trio.Event,
-    hurry: trio.Event,
-) -> RoomSetup:
-    return RoomSetup(
-        name=name,
-        spec=spec,
-        limits=config.limits,
-        graces=config.graces,
-        journal=journal,
-        new_id=new_id,
-        now=time.time,
-        closing=closing,
-        hurry=hurry,
-    )
 
 
 def _linger_s(connections: trio.Nursery) -> float:

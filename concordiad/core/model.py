@@ -173,6 +173,27 @@ class Approval:
 
 
 @frozen
+class RoomRow:
+    """
+    What the journal knows of a room.
+
+    Attributes:
+        is_created: somebody made it by command; it is opened again at every start until it is closed.
+        is_closed: it is not opened again by itself.
+    """
+
+    name: str
+    workdir: str
+    agent: str
+    model: str | None = None
+    permission_mode: str | None = None
+    idle_s: float = 0.0
+    is_created: bool = False
+    is_paused: bool = False
+    is_closed: bool = False
+
+
+@frozen
 class AgentSession:
     """The conversation that a room's next incarnation resumes, and the mark of the last incarnation spawned."""
 

@@ -32,8 +32,9 @@ from concordiad.core.wire import (
     encode_result,
 )
 from concordiad.errors import ConfigError, JournalError, RemoteProtocolError, RoomError
-from concordiad.front.methods import Caller, House, call
+from concordiad.front.methods import Caller, call
 from concordiad.front.outbox import Outbox, run_follower
+from concordiad.house import House
 from concordiad.room import Room
 
 READ_BYTES: Final = 64 * 1024
@@ -127,7 +128,7 @@ async def run_control_socket(
 
     Owns: the listening socket. Ends when: it is cancelled; the connections go on in their nursery.
     """
-    places = trio.CapacityLimiter(house.limits.connections)
+    places = trio.CapacityLimiter(house.config.limits.connections)
     async with listener:
         while True:
             try:
@@ -172,7 +173,7 @@ async def serve_connection(stream: trio.SocketStream, caller: Caller, house: Hou
 
     Owns: its stream. Ends when: the client has hung up, or has been told what it did wrong.
     """
-    outbox = Outbox(house.limits.follower_bytes)
+    outbox = Outbox(house.config.limits.follower_bytes)
     requests = _Requests(stream, message_s)
     followed: dict[str, trio.CancelScope] = {}
     async with stream, trio.open_nursery() as nursery:

@@ -7,15 +7,12 @@ Law: nothing here changes state; a room's owners do, and a method returns what t
 import difflib
 import os
 import time
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from attrs import frozen
 
 import concordiad
-from concordiad.config import Limits
 from concordiad.core.model import Author, Priority, Prompt, PromptState, rfc3339
 from concordiad.core.roles import MAY, Role
 from concordiad.core.views import approval_view, author_view, prompt_view, turn_event_view, turn_view
@@ -33,7 +30,7 @@ from concordiad.core.wire import (
     TurnList,
 )
 from concordiad.errors import LocalProtocolError, RoomError
-from concordiad.journal import Journal
+from concordiad.house import House
 from concordiad.journal.rows import (
     read_events,
     read_prompt,
@@ -60,17 +57,6 @@ class Caller:
 
     author: Author
     role: Role
-
-
-@frozen
-class House:
-    """What the methods reach: the rooms that are open, and the daemon itself."""
-
-    rooms: Mapping[str, Room]
-    journal: Journal
-    limits: Limits
-    state_dir: Path
-    started_at: float
 
 
 @frozen
@@ -143,11 +129,11 @@ def _daemon(house: House) -> dict[str, Any]:
 async def _submit(house: House, caller: Caller, params: PromptSubmit) -> dict[str, Any]:
     room = find_room(house, params.room)
     size = len(params.text.encode())
-    if size > house.limits.prompt_bytes:
+    if size > house.config.limits.prompt_bytes:
         raise RoomError.invalid(
             "text",
-            f"the prompt has {size} bytes, the limit is {house.limits.prompt_bytes}: shorten it, or put it in a file"
-            " and name the file",
+            f"the prompt has {size} bytes, the limit is {house.config.limits.prompt_bytes}: shorten it, or put it in"
+            " a file and name the file",
         )
     if caller.role is not Role.HOST and (params.raw or params.priority is Priority.HIGH):
         raise RoomError.not_allowed("only a host may submit with raw or with priority high")

@@ -4,11 +4,15 @@ The journal: the durable record, behind one task that owns the one connection th
 Laws: what was asked for as durable is fsynced before it is answered (`synchronous=FULL`); what was only to be recorded
 is committed (`NORMAL`: a power cut may take it, a crash cannot); transactions are committed in the order of the inbox,
 all that wait together as one. After a failed commit nothing more is recorded: the journal ends, and the daemon with it.
+
+The write-ahead log is copied back in small portions on a second connection, so that commits do not wait for it; the
+commit that finds the log long (schema.LOG_PAGES) copies the little that is left, so that the log begins anew.
 """
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -23,8 +27,10 @@ T = TypeVar("T")
 
 INBOX: Final = 256
 """Transactions that may wait for the next commit: each sender has one at a time, so this is a bound on senders."""
-CHECKPOINT_BYTES: Final = 4 * 1024 * 1024
-"""Size of the log at which it is copied back: as with SQLite's default of 1000 pages, a reader stays fast."""
+CHECKPOINT_BYTES: Final = 512 * 1024
+"""Growth of the log after which it is copied back: half a millisecond's work, so that no commit beside it feels it."""
+COMMIT_BYTES: Final = 16 * 1024
+"""What a commit adds to the log besides its events: it writes whole pages, four of them on average."""
 
 
 class _Ask(NamedTuple):
@@ -105,9 +111,8 @@ async def open_journal(path: Path) -> AsyncIterator[Journal]:
     reader = await trio.to_thread.run_sync(open_reader, path)
     checkpointer = await trio.to_thread.run_sync(open_reader, path)
     checkpointer.execute("PRAGMA query_only = OFF")
-    log = path.with_name(path.name + "-wal")
     try:
-        async with _serve(writer, Reader(reader, has_thread=True), log, checkpointer) as journal:
+        async with _serve(writer, Reader(reader, has_thread=True), checkpointer) as journal:
             yield journal
     finally:
         for connection in (checkpointer, reader, writer):
@@ -119,7 +124,7 @@ async def open_memory_journal() -> AsyncIterator[Journal]:
     """Open a journal in memory that uses no thread, for tests in virtual time."""
     connection = open_memory()
     try:
-        async with _serve(connection, Reader(connection, has_thread=False), None, None) as journal:
+        async with _serve(connection, Reader(connection, has_thread=False), None) as journal:
             yield journal
     finally:
         connection.close()
@@ -127,7 +132,7 @@ async def open_memory_journal() -> AsyncIterator[Journal]:
 
 @asynccontextmanager
 async def _serve(
-    writer: sqlite3.Connection, reader: Reader, log: Path | None, checkpointer: sqlite3.Connection | None
+    writer: sqlite3.Connection, reader: Reader, checkpointer: sqlite3.Connection | None
 ) -> AsyncIterator[Journal]:
     try:
         journal_id, epoch = begin_epoch(writer)
@@ -137,7 +142,7 @@ async def _serve(
     # One slot: a checkpoint that is asked for while one runs is one more, however often it is asked for.
     send_full, full = trio.open_memory_channel[None](1)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(run_journal, writer, asks, log, send_full)
+        nursery.start_soon(partial(run_journal, has_thread=checkpointer is not None), writer, asks, send_full)
         nursery.start_soon(run_checkpointer, checkpointer, full)
         with send_ask:
             yield Journal(journal_id, epoch, send_ask, reader)
@@ -146,8 +151,9 @@ async def _serve(
 async def run_journal(
     connection: sqlite3.Connection,
     asks: trio.MemoryReceiveChannel[_Ask],
-    log: Path | None,
     full: trio.MemorySendChannel[None],
+    *,
+    has_thread: bool,
 ) -> None:
     """
     Commit what comes, all that waits together as one.
@@ -156,6 +162,7 @@ async def run_journal(
     everybody who waits.
     """
     is_full_sync = True
+    grown_bytes = 0
     with asks, full:
         async for ask in asks:
             group = [ask]
@@ -167,15 +174,11 @@ async def run_journal(
             is_durable = any(each.transaction.is_durable for each in group)
             transactions = [each.transaction for each in group]
             try:
-                if log is None:
+                if has_thread:
+                    await trio.to_thread.run_sync(_commit, connection, transactions, is_durable, is_full_sync)
+                else:
                     await trio.lowlevel.checkpoint()
                     write(connection, transactions)
-                else:
-                    size = await trio.to_thread.run_sync(
-                        _commit, connection, transactions, is_durable, is_full_sync, log
-                    )
-                    if size > CHECKPOINT_BYTES:
-                        _ask_once(full)
             except sqlite3.Error as error:
                 failure = JournalError(f"the journal cannot record: {error}; free its disk, or check the device")
                 for each in group:
@@ -184,15 +187,18 @@ async def run_journal(
             is_full_sync = is_durable
             for each in group:
                 _answer(each, None)
+            grown_bytes += COMMIT_BYTES + sum(len(event.json) for each in transactions for event in each.events)
+            if grown_bytes > CHECKPOINT_BYTES:
+                grown_bytes = 0
+                _ask_once(full)
 
 
 def _commit(
-    connection: sqlite3.Connection, transactions: list[Transaction], is_durable: bool, was_durable: bool, log: Path
-) -> int:
+    connection: sqlite3.Connection, transactions: list[Transaction], is_durable: bool, was_durable: bool
+) -> None:
     if is_durable != was_durable:
         connection.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
     write(connection, transactions)
-    return log.stat().st_size
 
 
 def _ask_once(full: trio.MemorySendChannel[None]) -> None:

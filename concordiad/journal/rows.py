@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from attrs import frozen
+from attrs import astuple, frozen
 
 from concordiad.core.backlog import EpochStart
 from concordiad.core.model import (
@@ -17,6 +17,7 @@ from concordiad.core.model import (
     Priority,
     Prompt,
     PromptState,
+    RoomRow,
     Turn,
     TurnState,
 )
@@ -30,7 +31,15 @@ class RoomEpoch(NamedTuple):
     first_seq: int
 
 
-Change = Prompt | Turn | AgentSession | RoomEpoch
+class Prune(NamedTuple):
+    """Forget a room's events before a number, and what ended before a time (Unix seconds)."""
+
+    room: str
+    before_seq: int
+    ended_before: float
+
+
+Change = Prompt | Turn | AgentSession | RoomEpoch | RoomRow | Prune
 """A row of the ledger as it is from now on."""
 
 
@@ -145,8 +154,27 @@ def _write_change(connection: sqlite3.Connection, change: Change) -> None:
                 "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)",
                 (change.room, change.session_id, change.incarnation, change.has_history),
             )
+        case RoomRow():
+            connection.execute("INSERT OR REPLACE INTO rooms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(change))
+        case Prune():
+            _prune(connection, change)
         case RoomEpoch():
             connection.execute("INSERT OR REPLACE INTO room_epochs VALUES (?, ?, ?)", change)
+
+
+def _prune(connection: sqlite3.Connection, prune: Prune) -> None:
+    room, before_seq, ended_before = prune
+    connection.execute("DELETE FROM events WHERE room = ? AND seq < ?", (room, before_seq))
+    # The last event stays in any case: its number is where the room goes on.
+    connection.execute(
+        "DELETE FROM turns WHERE room = ? AND state != 'running' AND coalesce(finished_at, started_at) < ?",
+        (room, ended_before),
+    )
+    connection.execute(
+        "DELETE FROM prompts WHERE room = ? AND state NOT IN ('waiting', 'running') AND submitted_at < ?"
+        " AND (turn IS NULL OR turn NOT IN (SELECT id FROM turns))",
+        (room, ended_before),
+    )
 
 
 def begin_epoch(connection: sqlite3.Connection) -> tuple[str, int]:
@@ -186,6 +214,57 @@ def read_events(connection: sqlite3.Connection, room: str, since: int, limit: in
             break
         events.append(Recorded(*row))
     return events
+
+
+def read_rooms(connection: sqlite3.Connection) -> list[RoomRow]:
+    """Read every room that the journal knows."""
+    rows = connection.execute("SELECT * FROM rooms ORDER BY name").fetchall()
+    return [
+        RoomRow(
+            name=row[0],
+            workdir=row[1],
+            agent=row[2],
+            model=row[3],
+            permission_mode=row[4],
+            idle_s=row[5],
+            is_created=bool(row[6]),
+            is_paused=bool(row[7]),
+            is_closed=bool(row[8]),
+        )
+        for row in rows
+    ]
+
+
+def find_prune_seq(connection: sqlite3.Connection, room: str, at_before: str | None, keep_bytes: int | None) -> int:
+    """
+    Find the first event that retention keeps: none older than a time, no more bytes than that; never the last one.
+
+    Args:
+        room: whose events.
+        at_before: RFC 3339, or None for no limit by age.
+        keep_bytes: bytes of events that are kept, or None for no limit by size.
+
+    Returns:
+        A number; what is before it may be forgotten.
+    """
+    last = last_seq(connection, room)
+    keep_from = first_seq(connection, room)
+    if keep_bytes is not None:
+        total = 0
+        query = "SELECT seq, length(json) FROM events WHERE room = ? ORDER BY seq DESC"
+        for seq, size in connection.execute(query, (room,)):
+            total += size
+            if total > keep_bytes:
+                keep_from = max(keep_from, seq + 1)
+                break
+    if at_before is not None:
+        query = (
+            "SELECT seq FROM events WHERE room = ? AND seq >= ? AND json_extract(CAST(json AS TEXT), '$.at') >= ?"
+            " ORDER BY seq LIMIT 1"
+        )
+        row = connection.execute(query, (room, keep_from, at_before)).fetchone()
+        keep_from = row[0] if row is not None else last
+    return min(keep_from, last)
 
 
 def read_session(connection: sqlite3.Connection, room: str) -> AgentSession | None:

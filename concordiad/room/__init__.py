@@ -20,8 +20,9 @@ from typing import Any
 import trio
 from attrs import frozen
 
+from concordiad.agent.spec import AgentSpec
 from concordiad.config import Graces, Limits
-from concordiad.core.model import Approval, Author, Outcome, Prompt, PromptState, Turn
+from concordiad.core.model import Approval, Author, Outcome, Prompt, PromptState, RoomRow, Turn
 from concordiad.journal import Journal
 from concordiad.journal.rows import (
     RoomEpoch,
@@ -35,7 +36,7 @@ from concordiad.journal.rows import (
 )
 from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
 from concordiad.room.fanout import Transcript, run_fanout
-from concordiad.room.keeper import AgentSpec, Keeper, KeeperEnds, run_keeper
+from concordiad.room.keeper import Keeper, KeeperEnds, run_keeper
 from concordiad.room.ledger import InProgress, close_turn
 from concordiad.room.messages import (
     DRAFTS,
@@ -43,7 +44,9 @@ from concordiad.room.messages import (
     SUBMITTERS,
     AnswerApproval,
     Cancel,
+    CancelAll,
     Describe,
+    DescribeQueue,
     Drain,
     Hurry,
     Interrupt,
@@ -51,6 +54,8 @@ from concordiad.room.messages import (
     ListWaiting,
     Placed,
     Post,
+    Restart,
+    SetPaused,
     Submission,
     Submit,
     ToBatcher,
@@ -65,7 +70,7 @@ from concordiad.room.writer import Writer, WriterEnds, run_writer
 class RoomSetup:
     """What a room is made of."""
 
-    name: str
+    row: RoomRow
     spec: AgentSpec
     limits: Limits
     graces: Graces
@@ -74,6 +79,11 @@ class RoomSetup:
     now: Callable[[], float]
     closing: trio.Event
     hurry: trio.Event
+
+    @property
+    def name(self) -> str:
+        """The room's name."""
+        return self.row.name
 
 
 @frozen
@@ -98,6 +108,18 @@ class Room:
         """Take a waiting prompt out. Raises RoomError."""
         return await ask(self._batcher, lambda reply: Cancel(prompt, by, reply))
 
+    async def set_paused(self, row: RoomRow, by: Author) -> None:
+        """Hold the waiting prompts back and refuse new ones, or go on. Raises RoomError."""
+        await ask(self._batcher, lambda reply: SetPaused(row, by, reply))
+
+    async def cancel_all(self, row: RoomRow, by: Author) -> int:
+        """Cancel whatever waits and accept nothing more; returns how many. Raises RoomError."""
+        return await ask(self._batcher, lambda reply: CancelAll(row, by, reply))
+
+    async def restart(self, *, is_fresh: bool, by: Author) -> None:
+        """End the agent after what runs and start it again; returns once it has ended. Raises RoomError."""
+        await ask(self._writer, lambda reply: Restart(is_fresh, by, reply))
+
     async def waiting(self) -> list[Prompt]:
         """List the waiting prompts by place. Raises RoomError."""
         return await ask(self._batcher, ListWaiting)
@@ -119,12 +141,15 @@ class Room:
     async def describe(self) -> dict[str, Any]:
         """Tell how the room is, as `room.list` shows it. Raises RoomError."""
         told = await ask(self._writer, Describe)
+        queue = await ask(self._batcher, DescribeQueue)
+        is_shown_paused = queue.is_paused and told["state"] in ("idle", "asleep")
         spec = self.setup.spec
         about_agent = ("version", "model", "pid", "incarnation", "session_id", "restarts", "started_at")
         return {
             "name": self.name,
             "workdir": str(spec.workdir),
-            "state": told["state"],
+            "state": "paused" if is_shown_paused else told["state"],
+            "paused": queue.is_paused,
             "reason": told["reason"],
             "agent": {
                 "name": spec.name,
@@ -133,7 +158,7 @@ class Room:
                 **{key: told[key] for key in about_agent},
             },
             "turn": told["turn"],
-            "queue": len(await self.waiting()),
+            "queue": queue.waiting,
             "approvals": told["approvals"],
             "guests": 0,
             "followers": self.transcript.subscribers,
@@ -204,11 +229,13 @@ async def _recover(setup: RoomSetup, fanout: trio.MemorySendChannel[Post]) -> No
 
 async def _make_batcher(setup: RoomSetup) -> Batcher:
     waiting = await setup.journal.read(read_prompts_in, setup.name, [PromptState.WAITING])
-    return Batcher(setup.name, waiting, setup.limits, setup.journal, setup.new_id, setup.now)
+    return Batcher(
+        setup.name, waiting, setup.limits, setup.journal, setup.new_id, setup.now, is_paused=setup.row.is_paused
+    )
 
 
 def _make_writer(setup: RoomSetup, ends: WriterEnds) -> Writer:
-    return Writer(setup.name, setup.graces, setup.new_id, setup.now, ends)
+    return Writer(setup.name, setup.graces, setup.new_id, setup.now, ends, setup.row.idle_s)
 
 
 def _make_keeper(setup: RoomSetup) -> Keeper:

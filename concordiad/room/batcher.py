@@ -6,13 +6,14 @@ asked; whatever the inbox holds is decided together and recorded in one commit.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import trio
 from attrs import frozen
 
 from concordiad.config import Limits
 from concordiad.core.batching import NEVER, Queue
-from concordiad.core.model import Author, Prompt, PromptState
+from concordiad.core.model import Author, Prompt, PromptState, RoomRow
 from concordiad.core.turns import PromptMove, move_prompt
 from concordiad.core.views import author_view, members, prompt_view
 from concordiad.errors import RoomError
@@ -21,6 +22,8 @@ from concordiad.journal.rows import read_prompt, read_prompt_by_key
 from concordiad.room.messages import (
     SUBMITTERS,
     Cancel,
+    CancelAll,
+    DescribeQueue,
     Draft,
     Drain,
     ListWaiting,
@@ -28,7 +31,9 @@ from concordiad.room.messages import (
     Offer,
     Placed,
     Post,
+    QueueState,
     Reply,
+    SetPaused,
     Submission,
     Submit,
     TakeBack,
@@ -58,7 +63,8 @@ class _Decisions:
     def __init__(self) -> None:
         self.drafts: list[Draft] = []
         self.changes: dict[str, Prompt] = {}
-        self.answers: list[tuple[Reply[Placed], Placed | RoomError]] = []
+        self.rows: list[RoomRow] = []
+        self.answers: list[tuple[Reply[Any], object]] = []
         self.by_key: dict[tuple[str, str], Placed] = {}
 
 
@@ -69,6 +75,7 @@ class Batcher:
     Args:
         room: its name.
         waiting: prompts that wait since before the daemon's start, next first.
+        is_paused: whether they are held back.
         limits: how many may wait.
         new_id: makes ids.
         now: Unix seconds.
@@ -82,6 +89,8 @@ class Batcher:
         journal: Journal,
         new_id: Callable[[], str],
         now: Callable[[], float],
+        *,
+        is_paused: bool = False,
     ) -> None:
         self._room = room
         self._limits = limits
@@ -91,6 +100,7 @@ class Batcher:
         self._queue = Queue()
         self._is_asked = False
         self._is_draining = False
+        self._is_paused = is_paused
         for prompt in waiting:
             left_s = NEVER if prompt.expires_at is None else prompt.expires_at - now()
             self._queue.add(prompt, trio.current_time() + left_s)
@@ -110,6 +120,13 @@ class Batcher:
                     decisions.answers.append((reply, await self._cancel(prompt_id, by, decisions)))
                 case ListWaiting(reply):
                     reply.answer(self._queue.prompts())
+                case DescribeQueue(reply):
+                    reply.answer(QueueState(len(self._queue), self._is_paused))
+                case SetPaused(row, by, reply):
+                    decisions.answers.append((reply, None))
+                    self._set_paused(row, by, decisions)
+                case CancelAll(row, by, reply):
+                    decisions.answers.append((reply, self._cancel_all(row, by, decisions)))
                 case NextTurn():
                     self._is_asked = True
                 case TakeBack(prompts):
@@ -120,11 +137,11 @@ class Batcher:
         self._expire(decisions)
         if decisions.drafts:
             try:
-                await record(ends.fanout, decisions.drafts, list(decisions.changes.values()))
+                await record(ends.fanout, decisions.drafts, [*decisions.changes.values(), *decisions.rows])
             except RoomError as error:
-                decisions.answers = [(reply, error) for reply, _ in decisions.answers]
-        for reply, answer in decisions.answers:
-            reply.answer(answer)
+                decisions.answers = [(answered, error) for answered, _ in decisions.answers]
+        for answered, answer in decisions.answers:
+            answered.answer(answer)
         await self._offer(ends)
 
     async def _submit(self, submission: Submission, decisions: _Decisions) -> Placed | RoomError:
@@ -133,7 +150,9 @@ class Batcher:
             if earlier is not None:
                 return _repeat(earlier, submission)
         if self._is_draining:
-            return RoomError.not_now("the daemon is stopping: submit again once it is back")
+            return RoomError.not_now(f"room {self._room} is closing: submit again once it is back")
+        if self._is_paused:
+            return RoomError.not_now(f"room {self._room} is paused: submit again once a host has resumed it")
         if len(self._queue) >= self._limits.waiting_prompts:
             return RoomError.not_now(
                 f"{len(self._queue)} prompts wait in room {self._room} already, the limit is"
@@ -183,6 +202,27 @@ class Batcher:
         decisions.drafts.append(Draft("prompt.cancelled", body))
         return Placed(cancelled, None)
 
+    def _set_paused(self, row: RoomRow, by: Author, decisions: _Decisions) -> None:
+        self._is_paused = row.is_paused
+        decisions.rows.append(row)
+        state = "paused" if row.is_paused else "resumed"
+        body = members(state=state, reason=None, by=author_view(by))
+        decisions.drafts.append(Draft("room.changed", body))
+
+    def _cancel_all(self, row: RoomRow, by: Author, decisions: _Decisions) -> int:
+        self._is_draining = True
+        waiting = self._queue.prompts()
+        for prompt in waiting:
+            self._queue.remove(prompt.id)
+            cancelled = move_prompt(prompt, PromptMove.CANCELLED)
+            decisions.changes[prompt.id] = cancelled
+            body = members(prompt=prompt_view(cancelled), by=author_view(by))
+            decisions.drafts.append(Draft("prompt.cancelled", body))
+        decisions.rows.append(row)
+        body = members(state="closed", reason=None, by=author_view(by))
+        decisions.drafts.append(Draft("room.changed", body))
+        return len(waiting)
+
     def _expire(self, decisions: _Decisions) -> None:
         for prompt in self._queue.expire(trio.current_time()):
             expired = move_prompt(prompt, PromptMove.EXPIRED)
@@ -190,7 +230,7 @@ class Batcher:
             decisions.drafts.append(Draft("prompt.expired", members(prompt=prompt_view(expired))))
 
     async def _offer(self, ends: BatcherEnds) -> None:
-        if not self._is_asked or self._is_draining:
+        if not self._is_asked or self._is_draining or self._is_paused:
             return
         taken = self._queue.take()
         if taken is not None:

@@ -58,6 +58,10 @@ class Transcript:
         """Tell whether somebody who saw everything up to a cursor can go on from there."""
         return can_continue(cursor.epoch, cursor.seq, self._epochs, self._backlog.last_seq, self._first_seq)
 
+    def forget_before(self, seq: int) -> None:
+        """Note that what is before a number is no longer in the journal, or will soon not be."""
+        self._first_seq = max(self._first_seq, seq)
+
     def subscribe(self, subscriber: Subscriber, after: int) -> list[bytes] | None:
         """
         Let somebody follow live after that number.

@@ -6,8 +6,7 @@ time, because the next one is spawned only then; which conversation an incarnati
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import structlog
@@ -16,15 +15,28 @@ from attrs import frozen
 
 from concordiad.agent.leftovers import MARK, end_leftovers, mark_of
 from concordiad.agent.process import AgentProcess, Exit, spawn
+from concordiad.agent.spec import AgentSpec
 from concordiad.config import Graces, Limits
-from concordiad.core.agents import AgentCodec, IdSource, Kind, Launch, Settings
+from concordiad.core.agents import IdSource, Launch
 from concordiad.core.model import AgentSession
 from concordiad.core.views import members
 from concordiad.errors import AgentError
 from concordiad.journal import Journal
 from concordiad.journal.rows import read_session
 from concordiad.room.ledger import mark
-from concordiad.room.messages import AgentGone, AgentUp, Draft, Incarnation, KeeperEnded, Post, ToWriter, record
+from concordiad.room.messages import (
+    AgentGone,
+    AgentUp,
+    Away,
+    Draft,
+    Incarnation,
+    KeeperEnded,
+    Post,
+    ToWriter,
+    WantAgent,
+    ask,
+    record,
+)
 from concordiad.room.pump import Diagnosis, PumpEnds, run_pump, run_stderr
 
 _log = structlog.get_logger("concordiad.room")
@@ -40,34 +52,6 @@ PIPE_GRACE_S: Final = 2.0
 
 
 @frozen
-class AgentSpec:
-    """
-    How a room's agent is started.
-
-    Attributes:
-        name: the table of the configuration.
-        command: the program and its first arguments.
-        environment: all of its variables but the mark.
-        make_codec: makes the codec of one incarnation.
-        version: what the program said of itself.
-    """
-
-    name: str
-    kind: Kind
-    command: Sequence[str]
-    workdir: Path
-    environment: Mapping[str, str]
-    settings: Settings
-    make_codec: Callable[[IdSource], AgentCodec]
-    version: str | None
-
-    @property
-    def is_rehearsal(self) -> bool:
-        """Whether no model is behind it."""
-        return self.kind is Kind.REHEARSAL
-
-
-@frozen
 class KeeperEnds:
     """The keeper's ends of the room's channels."""
 
@@ -76,11 +60,12 @@ class KeeperEnds:
 
 
 class _Life(NamedTuple):
-    """How one attempt went: the incarnation if there was one, how it ended in words and as a status."""
+    """How one attempt went: the incarnation if there was one, how it ended, and whether the room ended it."""
 
     incarnation: str | None
     how: str
     exit: Exit | None
+    is_expected: bool
 
 
 class Keeper:
@@ -117,21 +102,24 @@ class Keeper:
         self._failures = 0
 
     async def run(self, ends: KeeperEnds) -> None:
-        """Keep an agent alive until the room closes."""
-        while not self._closing.is_set():
+        """Keep an agent alive, while the room wants one, until the room closes."""
+        while True:
+            await ask(ends.writer, lambda reply: WantAgent(is_urgent=False, reply=reply))
+            if self._closing.is_set():
+                return
             began_at = trio.current_time()
             try:
                 life = await self._live_once(ends)
             except AgentError as error:
-                life = _Life(None, str(error), None)
-            self._failures = self._failures + 1 if trio.current_time() - began_at < LIVED_S else 0
-            delay_s = None if self._closing.is_set() else self._backoff_s()
-            state = "agent-failing" if self._failures >= FAILURES_NAMED else "agent-down"
-            await ends.writer.send(AgentGone(life.incarnation, life.how, state))
-            await self._tell_exit(ends, life, state, delay_s)
+                life = _Life(None, str(error), None, is_expected=False)
+            is_failure = not life.is_expected and trio.current_time() - began_at < LIVED_S
+            self._failures = self._failures + 1 if is_failure else 0
+            delay_s = None if self._closing.is_set() or life.is_expected else self._backoff_s()
+            await self._tell_exit(ends, life, delay_s)
             if delay_s is not None:
                 with trio.move_on_after(delay_s):
-                    await self._closing.wait()
+                    await ask(ends.writer, lambda reply: WantAgent(is_urgent=True, reply=reply))
+                    self._failures = 0
 
     def _backoff_s(self) -> float:
         if self._failures == 0:
@@ -139,7 +127,7 @@ class Keeper:
         most: float = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** (self._failures - 1))
         return most * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, no secret
 
-    async def _tell_exit(self, ends: KeeperEnds, life: "_Life", state: str, delay_s: float | None) -> None:
+    async def _tell_exit(self, ends: KeeperEnds, life: "_Life", delay_s: float | None) -> None:
         body = members(
             incarnation=life.incarnation,
             code=None if life.exit is None else life.exit.code,
@@ -148,8 +136,11 @@ class Keeper:
             next_attempt_s=None if delay_s is None else round(delay_s, 3),
         )
         drafts = [Draft("agent.exited", self._mark(body))]
-        if self._failures == FAILURES_NAMED and delay_s is not None:
-            drafts.append(Draft("room.changed", members(state=state, reason=life.how)))
+        if delay_s is not None:
+            state = "agent-failing" if self._failures >= FAILURES_NAMED else "agent-down"
+            await ends.writer.send(Away(state, life.how))
+            if self._failures == FAILURES_NAMED:
+                drafts.append(Draft("room.changed", members(state=state, reason=life.how, by=None)))
         await record(ends.fanout, drafts)
 
     def _mark(self, body: bytes) -> bytes:
@@ -204,7 +195,9 @@ class Keeper:
             "agent_exited", room=self._room, incarnation=incarnation_id, exit=str(ended), stderr=str(diagnosis) or None
         )
         last = str(diagnosis).strip().rpartition("\n")[2]
-        return _Life(incarnation.id, f"{ended}: {last}" if last else str(ended), ended)
+        how = f"{ended}: {last}" if last else str(ended)
+        is_expected: bool = await ask(ends.writer, lambda reply: AgentGone(incarnation_id, how, reply))
+        return _Life(incarnation_id, how, ended, is_expected)
 
     async def _watch(
         self, process: AgentProcess, incarnation: Incarnation, agent_mark: str, diagnosis: Diagnosis, ends: KeeperEnds

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from concordiad.agent.process import LineWriter
 from concordiad.core.agents import AgentCodec, Fact
-from concordiad.core.model import Approval, Author, Priority, Prompt, Turn
+from concordiad.core.model import Approval, Author, Priority, Prompt, RoomRow, Turn
 from concordiad.errors import RoomError
 from concordiad.journal.rows import Change
 
@@ -166,6 +166,38 @@ class ListWaiting:
     reply: Reply[list[Prompt]]
 
 
+class QueueState(NamedTuple):
+    """How many prompts wait, and whether they are held back."""
+
+    waiting: int
+    is_paused: bool
+
+
+@frozen
+class DescribeQueue:
+    """Tell how the queue is."""
+
+    reply: Reply[QueueState]
+
+
+@frozen
+class SetPaused:
+    """Hold the waiting prompts back and refuse new ones, or go on; `row` is what the journal knows from then on."""
+
+    row: RoomRow
+    by: Author
+    reply: Reply[None]
+
+
+@frozen
+class CancelAll:
+    """Close the queue for good: whatever waits is cancelled; `row` is what the journal knows from then on."""
+
+    row: RoomRow
+    by: Author
+    reply: Reply[int]
+
+
 @frozen
 class NextTurn:
     """The writer is ready for a turn."""
@@ -183,7 +215,7 @@ class Drain:
     """No new turns from now on."""
 
 
-ToBatcher = Submit | Cancel | ListWaiting | NextTurn | TakeBack | Drain
+ToBatcher = Submit | Cancel | ListWaiting | DescribeQueue | SetPaused | CancelAll | NextTurn | TakeBack | Drain
 
 
 @frozen
@@ -243,11 +275,27 @@ class FromAgent:
 
 @frozen
 class AgentGone:
-    """The agent's process has ended and everything it wrote was read; no `incarnation` if none could be spawned."""
+    """The agent's process has ended and everything it wrote was read; answered with whether the writer ended it."""
 
-    incarnation: str | None
+    incarnation: str
     how: str
+    reply: Reply[bool]
+
+
+@frozen
+class Away:
+    """There is no agent for now: the room's state by its name in `room.list`, and why."""
+
     room_state: str
+    reason: str
+
+
+@frozen
+class WantAgent:
+    """Answered once the room wants an agent: at once unless it sleeps; with `is_urgent`, once somebody restarts it."""
+
+    is_urgent: bool
+    reply: Reply[None]
 
 
 @frozen
@@ -291,6 +339,15 @@ class Describe:
 
 
 @frozen
+class Restart:
+    """End the agent, after what runs, and start it again; with `is_fresh` with a new conversation."""
+
+    is_fresh: bool
+    by: Author
+    reply: Reply[None]
+
+
+@frozen
 class Hurry:
     """The running turn has no grace any more."""
 
@@ -300,6 +357,9 @@ ToWriter = (
     | AgentUp
     | FromAgent
     | AgentGone
+    | Away
+    | WantAgent
+    | Restart
     | KeeperEnded
     | Interrupt
     | AnswerApproval

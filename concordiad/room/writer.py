@@ -32,7 +32,7 @@ from concordiad.core.agents import (
 )
 from concordiad.core.model import AgentSession, Approval, Author, Origin, Outcome, Prompt, Turn, rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer
-from concordiad.core.views import members, turn_event_view
+from concordiad.core.views import author_view, members, turn_event_view
 from concordiad.errors import AgentGone as StdinGone
 from concordiad.errors import RoomError
 from concordiad.room.approvals import Approvals, Resolution
@@ -41,6 +41,7 @@ from concordiad.room.messages import (
     AgentGone,
     AgentUp,
     AnswerApproval,
+    Away,
     Describe,
     Draft,
     Drain,
@@ -54,10 +55,12 @@ from concordiad.room.messages import (
     Offer,
     Post,
     Reply,
+    Restart,
     Spoke,
     TakeBack,
     ToBatcher,
     ToWriter,
+    WantAgent,
     record,
     serve,
 )
@@ -89,6 +92,22 @@ class WriterEnds:
 
 
 @frozen
+class _Stop:
+    """
+    The agent is to be ended after what runs.
+
+    Attributes:
+        deadline: then what runs is interrupted, and after a further grace the input is closed in any case.
+        reason: what an interrupted turn is told.
+        restart: the wish for another incarnation; None when the room closes.
+    """
+
+    deadline: float
+    reason: str
+    restart: Restart | None = None
+
+
+@frozen
 class _Interruption:
     """An interrupt that the agent has not answered yet: the turn it is for, and who waits for the answer."""
 
@@ -106,16 +125,24 @@ class Writer:
         new_id: makes ids.
         now: Unix seconds.
         ends: its ends of the channels.
+        idle_s: an agent that has had no turn for so long is ended until there is one; 0: never.
     """
 
     def __init__(
-        self, room: str, graces: Graces, new_id: Callable[[], str], now: Callable[[], float], ends: WriterEnds
+        self,
+        room: str,
+        graces: Graces,
+        new_id: Callable[[], str],
+        now: Callable[[], float],
+        ends: WriterEnds,
+        idle_s: float = 0.0,
     ) -> None:
         self._room = room
         self._graces = graces
         self._new_id = new_id
         self._now = now
         self._ends = ends
+        self._idle_s = idle_s
         self._state = WriterState.DOWN
         self._agent: Incarnation | None = None
         self._session_id: str | None = None
@@ -128,16 +155,22 @@ class Writer:
         self._approvals = Approvals(room, graces.approval_s, new_id, now)
         self._is_asked = False
         self._start_deadline = NEVER
-        self._drain_deadline: float | None = None
+        self._stop: _Stop | None = None
         self._is_input_closed = False
+        self._idle_since: float | None = None
+        self._is_asleep = False
+        self._wanting: list[WantAgent] = []
         self._away = ("starting", "")
         self._restarts = -1
         self.has_ended = False
 
     def next_deadline(self) -> float:
         """Tell when something is to be done that no message brings, in monotonic seconds."""
-        drain = NEVER if self._drain_deadline is None else self._drain_deadline
-        return min(self._approvals.next_deadline(), self._start_deadline, drain)
+        stop = NEVER if self._stop is None else self._stop.deadline
+        sleep = NEVER
+        if self._idle_s and self._idle_since is not None and self._is_free():
+            sleep = self._idle_since + self._idle_s
+        return min(self._approvals.next_deadline(), self._start_deadline, stop, sleep)
 
     async def take(self, message: ToWriter) -> None:
         """Do what one message asks for."""
@@ -152,10 +185,17 @@ class Writer:
                     reply.answer(None)
             case AgentUp(incarnation):
                 await self._take_agent(incarnation)
-            case AgentGone(incarnation, how, room_state):
-                self._away = (room_state, how)
+            case AgentGone(incarnation, how, reply):
+                is_expected = self._is_asleep or self._stop is not None
                 if self._agent is not None and incarnation == self._agent.id:
                     await self._lose_agent(how)
+                reply.answer(is_expected)
+            case Away(room_state, reason):
+                self._away = (room_state, reason)
+            case WantAgent():
+                self._take_want(message)
+            case Restart():
+                await self._restart(message)
             case KeeperEnded():
                 self.has_ended = True
             case Interrupt(turn, by, reply):
@@ -167,9 +207,10 @@ class Writer:
             case Describe(reply):
                 reply.answer(self._describe())
             case Drain():
-                self._drain_deadline = trio.current_time() + self._graces.turn_s
+                self._begin_drain()
             case Hurry():
-                self._drain_deadline = trio.current_time()
+                if self._stop is not None:
+                    self._stop = evolve(self._stop, deadline=min(self._stop.deadline, trio.current_time()))
 
     async def tick(self) -> None:
         """Do what the clock asks for, then ask for the next turn or close the input if the state is right for it."""
@@ -182,9 +223,24 @@ class Writer:
         if now >= self._start_deadline:
             self._start_deadline = NEVER
             self._end_agent()
-        if self._drain_deadline is not None:
-            await self._drain(now)
-        elif self._is_free() and not self._is_asked:
+        if self._stop is not None:
+            await self._stop_agent(self._stop, now)
+        elif self._is_free():
+            await self._rest(now)
+        elif self._is_asleep and self._state is WriterState.DOWN:
+            await self._ask_for_turn()
+
+    async def _rest(self, now: float) -> None:
+        """Ask for the next turn; end an agent that has had none for so long."""
+        await self._ask_for_turn()
+        if self._idle_since is None:
+            self._idle_since = now
+        elif self._idle_s and now >= self._idle_since + self._idle_s:
+            self._is_asleep = True
+            self._end_agent()
+
+    async def _ask_for_turn(self) -> None:
+        if not self._is_asked:
             self._is_asked = True
             await self._ends.batcher.send(NextTurn())
 
@@ -234,9 +290,12 @@ class Writer:
 
     async def _take_offer(self, prompts: Sequence[tuple[Prompt, float]]) -> None:
         self._is_asked = False
+        self._idle_since = None
         agent = self._agent
-        if agent is None or not self._is_free() or self._drain_deadline is not None:
+        if agent is None or not self._is_free() or self._stop is not None:
             await self._ends.batcher.send(TakeBack(prompts))
+            if self._is_asleep:
+                self._wake()
             return
         first = prompts[0][0]
         turn = Turn(
@@ -419,7 +478,10 @@ class Writer:
                 await self._close_unfinished(progress, how)
         self._ours = self._own = None
         self._agent = None
-        if had_turn and not self._has_history:
+        self._away = ("asleep", "no prompt for a while") if self._is_asleep else ("agent-down", how)
+        if self._stop is not None and self._stop.restart is not None:
+            await self._finish_restart(self._stop.restart)
+        elif had_turn and not self._has_history:
             await self._lose_conversation(f"it ended ({how}) before it had saved anything")
 
     async def _close_unfinished(self, progress: InProgress, how: str) -> None:
@@ -479,9 +541,9 @@ class Writer:
                 message = f"turn {turn} is not running, {running.turn.id} is: nothing was stopped"
             reply.answer(RoomError.conflict(message))
         else:
-            await self._stop(running, by, None, reply)
+            await self._interrupt_agent(running, by, None, reply)
 
-    async def _stop(
+    async def _interrupt_agent(
         self, running: InProgress, by: Author | None, reason: str | None, reply: Reply[Turn] | None
     ) -> None:
         stopped = evolve(running, stopped_by=running.stopped_by or by, stop_reason=running.stop_reason or reason)
@@ -520,26 +582,68 @@ class Writer:
         draft = self._approvals.resolve(approval, resolution, reason, is_rehearsal=self._is_rehearsal)
         await record(self._ends.fanout, [draft])
 
-    async def _drain(self, now: float) -> None:
+    def _take_want(self, want: WantAgent) -> None:
+        if self._is_draining or not (want.is_urgent or self._is_asleep):
+            want.reply.answer(None)
+        else:
+            self._wanting.append(want)
+
+    def _wake(self) -> None:
+        """Let the keeper spawn now, whether it waits to be wanted or for the end of a backoff."""
+        self._is_asleep = False
+        for want in self._wanting:
+            want.reply.answer(None)
+        self._wanting.clear()
+
+    @property
+    def _is_draining(self) -> bool:
+        return self._stop is not None and self._stop.restart is None
+
+    def _begin_drain(self) -> None:
+        if self._stop is not None and self._stop.restart is not None:
+            self._stop.restart.reply.answer(RoomError.not_now(f"room {self._room} is closing"))
+        self._stop = _Stop(trio.current_time() + self._graces.turn_s, f"room {self._room} was closed")
+        self._wake()
+
+    async def _restart(self, restart: Restart) -> None:
+        if self._stop is not None:
+            restart.reply.answer(RoomError.conflict(f"room {self._room} is closing or restarting already"))
+        elif self._agent is None:
+            await self._finish_restart(restart)
+        else:
+            deadline = trio.current_time() + self._graces.turn_s
+            self._stop = _Stop(deadline, f"{restart.by.name} restarted the agent", restart)
+
+    async def _finish_restart(self, restart: Restart) -> None:
+        self._stop = None
+        if restart.is_fresh:
+            self._session_id, self._has_history = None, False
+            await self._record_session()
+        body = members(state="restarted", reason=None, by=author_view(restart.by), fresh=restart.is_fresh)
+        await record(self._ends.fanout, [Draft("room.changed", body)])
+        restart.reply.answer(None)
+        self._wake()
+
+    async def _stop_agent(self, stop: _Stop, now: float) -> None:
         """Close the input once nothing runs; interrupt what runs when its grace is over; then close it all the same."""
         running = self._own or self._ours
-        if self._state is WriterState.STARTING or (running is None and self._state is WriterState.IDLE):
+        if self._state is WriterState.STARTING or (running is None and self._state is not WriterState.BUSY):
+            self._stop = evolve(stop, deadline=NEVER)
             self._end_agent()
-            self._drain_deadline = NEVER
-        elif self._drain_deadline is not None and now >= self._drain_deadline:
+        elif now >= stop.deadline:
             if running is not None and running.stop_reason is None:
-                await self._stop(running, None, "the daemon was stopped", None)
-                self._drain_deadline = now + self._graces.interrupt_s
+                self._stop = evolve(stop, deadline=now + self._graces.interrupt_s)
+                await self._interrupt_agent(running, None, stop.reason, None)
             else:
+                self._stop = evolve(stop, deadline=NEVER)
                 self._end_agent()
-                self._drain_deadline = NEVER
 
     def _describe(self) -> dict[str, Any]:
         agent = self._agent
         running = self._own or self._ours
-        state, reason = self._away if agent is None else (_STATE_NAMES[self._state], None)
+        state, reason = self._away if agent is None else (_STATE_NAMES[self._state], "")
         return {
-            "state": "draining" if self._drain_deadline is not None else state,
+            "state": "draining" if self._is_draining else state,
             "reason": reason or None,
             "approvals": len(self._approvals),
             "turn": None if running is None else turn_event_view(running.turn, running.authors()),

@@ -1,0 +1,68 @@
+"""How a room's agent is started, once everything that it needs was found."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from concordiad.agent.find import CODECS, agent_environment, check_flags, find_command, has_credentials, read_version
+from concordiad.config import Agent
+from concordiad.core.agents import AgentCodec, IdSource, Kind, Settings
+from concordiad.errors import ConfigError
+
+
+@frozen
+class AgentSpec:
+    """
+    How a room's agent is started.
+
+    Attributes:
+        name: the table of the configuration.
+        command: the program and its first arguments.
+        environment: all of its variables but the mark.
+        make_codec: makes the codec of one incarnation.
+        version: what the program said of itself.
+    """
+
+    name: str
+    kind: Kind
+    command: Sequence[str]
+    workdir: Path
+    environment: Mapping[str, str]
+    settings: Settings
+    make_codec: Callable[[IdSource], AgentCodec]
+    version: str | None
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether no model is behind it."""
+        return self.kind is Kind.REHEARSAL
+
+
+def make_spec(name: str, agent: Agent, workdir: Path, environment: Mapping[str, str]) -> AgentSpec:
+    """
+    Find an agent's program and let it say whether it can run as configured; blocks for up to a second or two.
+
+    Raises:
+        ConfigError: what is missing, and how to mend it.
+    """
+    command = find_command(agent)
+    variables = agent_environment(agent, environment)
+    version = read_version(agent, command, variables)
+    if agent.kind is Kind.CLAUDE_CODE:
+        check_flags(agent, command, variables)
+        if not has_credentials(command, variables):
+            raise ConfigError(
+                "the Claude Code CLI has no credentials: give it an API key with credentials = { ANTHROPIC_API_KEY ="
+                ' "FILE" } in its table, or set ANTHROPIC_API_KEY, or run `claude` once and log in'
+            )
+    return AgentSpec(
+        name=name,
+        kind=agent.kind,
+        command=command,
+        workdir=workdir,
+        environment=variables,
+        settings=Settings(agent.model, agent.permission_mode, agent.args),
+        make_codec=CODECS[agent.kind],
+        version=version,
+    )

@@ -1,0 +1,316 @@
+"""
+The rooms of one daemon: opened from the configuration and the journal, created and closed by command.
+
+Laws: one task opens and closes rooms, so that no two are opened under one name; a created room is durable before it is
+opened and is opened again at every start until somebody closes it; a room that fails to open is no reason for another
+not to.
+"""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+import trio
+from attrs import evolve, frozen
+
+from concordiad.agent.spec import AgentSpec
+from concordiad.config import ROOM_NAME, Agent, Config
+from concordiad.config import Room as RoomConfig
+from concordiad.core.model import Author, RoomRow, rfc3339
+from concordiad.errors import ConfigError, RoomError
+from concordiad.journal import Journal
+from concordiad.journal.rows import Prune, Transaction, find_prune_seq, first_seq, read_rooms
+from concordiad.room import Room, RoomSetup, run_room
+from concordiad.room.messages import Reply, ask, serve
+
+COMMANDS: Final = 64
+"""Commands about rooms that may wait: opening one takes a second or two."""
+PRUNE_EVERY_S: Final = 3600.0
+PRUNE_STEP: Final = 2000
+"""Events forgotten in one transaction: a few milliseconds of the journal's time."""
+DAY_S: Final = 86400.0
+
+_log = structlog.get_logger("concordiad.house")
+
+SpecMaker = Callable[[str, Agent, Path], AgentSpec]
+"""Makes an agent's specification; blocks, and raises ConfigError."""
+
+
+@frozen
+class Create:
+    """Open a room that does not exist yet."""
+
+    row: RoomRow
+    by: Author
+    reply: Reply[Room]
+
+
+@frozen
+class Close:
+    """Cancel what waits in a room, let what runs end, and close it."""
+
+    room: str
+    by: Author
+    reply: Reply[int]
+
+
+Command = Create | Close
+
+
+@frozen
+class House:
+    """
+    What everybody else has of the rooms.
+
+    Attributes:
+        rooms: the open ones by name; only `run_house` changes it.
+        state_dir: where the journal is.
+        started_at: Unix seconds.
+    """
+
+    rooms: Mapping[str, Room]
+    journal: Journal
+    config: Config
+    state_dir: Path
+    started_at: float
+    _commands: trio.MemorySendChannel[Command]
+
+    async def create(self, row: RoomRow, by: Author) -> Room:
+        """Open a new room; returns once it serves. Raises RoomError."""
+        return await ask(self._commands, lambda reply: Create(row, by, reply))
+
+    async def close(self, room: str, by: Author) -> int:
+        """Close a room; returns how many waiting prompts were cancelled, once it has ended. Raises RoomError."""
+        return await ask(self._commands, lambda reply: Close(room, by, reply))
+
+
+class _OpenRoom:
+    """One room's task, and the way to tell it to end."""
+
+    def __init__(self, setup: RoomSetup) -> None:
+        self.setup = setup
+        self.ended = trio.Event()
+
+    async def run(self, task_status: trio.TaskStatus[Room]) -> None:  # noqa: ASYNC128  # run_room tells it
+        """Serve until the room is closed."""
+        await run_room(self.setup, task_status=task_status)
+        self.ended.set()
+
+
+def make_row(name: str, room: RoomConfig) -> RoomRow:
+    """Make the row of a room of the configuration."""
+    return RoomRow(
+        name=name,
+        workdir=str(Path(room.workdir).expanduser().absolute()),
+        agent=room.agent,
+        model=room.model,
+        permission_mode=room.permission_mode,
+        idle_s=room.idle_s,
+    )
+
+
+class Housekeeper:
+    """
+    What opens and closes rooms.
+
+    Args:
+        rooms: the mapping behind House.rooms.
+        make_spec: finds an agent's program and checks it.
+        closing: set when the daemon stops.
+        hurry: set when nothing has any grace any more.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        journal: Journal,
+        rooms: dict[str, Room],
+        make_spec: SpecMaker,
+        new_id: Callable[[], str],
+        now: Callable[[], float],
+        closing: trio.Event,
+        hurry: trio.Event,
+    ) -> None:
+        self._config = config
+        self._journal = journal
+        self._rooms = rooms
+        self._make_spec = make_spec
+        self._new_id = new_id
+        self._now = now
+        self._closing = closing
+        self._hurry = hurry
+        self._open: dict[str, _OpenRoom] = {}
+
+    async def open_all(self, start: "Starter") -> None:
+        """
+        Open the configuration's rooms and the created ones.
+
+        Raises:
+            ConfigError: a room of the configuration cannot be opened.
+        """
+        known = {row.name: row for row in await self._journal.read(read_rooms)}
+        for name, room in self._config.rooms.items():
+            is_paused = name in known and known[name].is_paused
+            await self._open_room(evolve(make_row(name, room), is_paused=is_paused), start)
+        for row in known.values():
+            if row.is_created and not row.is_closed and row.name not in self._config.rooms:
+                try:
+                    await self._open_room(row, start)
+                except ConfigError as error:
+                    _log.error("room_not_opened", room=row.name, why=str(error))
+
+    async def create(self, command: Create, start: "Starter") -> None:
+        """Open a room by command."""
+        try:
+            room = await self._create(command.row, start)
+        except ConfigError as error:
+            command.reply.answer(RoomError.conflict(str(error)))
+        except RoomError as error:
+            command.reply.answer(error)
+        else:
+            command.reply.answer(room)
+
+    async def _create(self, row: RoomRow, start: "Starter") -> Room:
+        if not ROOM_NAME.fullmatch(row.name):
+            raise RoomError.invalid("name", f"{row.name[:40]!r}: a room's name has 1 to 32 of a-z, 0-9 and -")
+        if row.name in self._open:
+            raise RoomError.conflict(f"there is a room {row.name} already: choose another name, or close it first")
+        if row.agent not in self._config.agents:
+            known = ", ".join(sorted(self._config.agents))
+            raise RoomError.invalid("agent", f"there is no agent {row.agent[:40]!r} in the configuration: {known}")
+        spec = await self._make_room_spec(row)
+        await self._journal.record(Transaction(row.name, changes=[row], is_durable=True))
+        return await self._start(row, spec, start)
+
+    async def close(self, command: Close) -> int:
+        """
+        Close a room by command; returns once it has ended.
+
+        Raises:
+            RoomError: there is none.
+        """
+        opened = self._open.get(command.room)
+        room = self._rooms.get(command.room)
+        if opened is None or room is None:
+            raise RoomError.not_found(f"there is no room {command.room[:40]!r}")
+        row = evolve(opened.setup.row, is_closed=True)
+        cancelled = await room.cancel_all(row, command.by)
+        opened.setup.closing.set()
+        await opened.ended.wait()
+        self._rooms.pop(command.room, None)
+        self._open.pop(command.room, None)
+        return cancelled
+
+    async def run_pruning(self) -> None:
+        """Forget, now and every hour, what retention does not keep."""
+        retention = self._config.retention
+        if not retention.days and not retention.bytes:
+            return
+        while True:
+            now = self._now()
+            before = now - retention.days * DAY_S if retention.days else -math.inf
+            for room in list(self._rooms.values()):
+                await self._prune(room, before, retention.bytes or None)
+            await trio.sleep(PRUNE_EVERY_S)
+
+    async def _prune(self, room: Room, before: float, keep_bytes: int | None) -> None:
+        at_before = rfc3339(before) if math.isfinite(before) else None
+        target = await self._journal.read(find_prune_seq, room.name, at_before, keep_bytes)
+        seq = await self._journal.read(first_seq, room.name)
+        while True:
+            # In steps, so that no commit of a prompt waits long behind a deletion.
+            seq = min(seq + PRUNE_STEP, target)
+            room.transcript.forget_before(seq)
+            await self._journal.record(Transaction(room.name, changes=[Prune(room.name, seq, before)]))
+            if seq >= target:
+                return
+
+    def close_all(self) -> None:
+        """Let every room drain."""
+        for opened in self._open.values():
+            opened.setup.closing.set()
+
+    async def _open_room(self, row: RoomRow, start: "Starter") -> Room:
+        return await self._start(row, await self._make_room_spec(row), start)
+
+    async def _make_room_spec(self, row: RoomRow) -> AgentSpec:
+        workdir = Path(row.workdir)
+        if not await trio.Path(workdir).is_dir():
+            raise ConfigError(f"room {row.name}: its workdir {workdir} is no directory: create it, or name another one")
+        for other, room in self._rooms.items():
+            if room.setup.spec.workdir == workdir:
+                _log.warning("rooms_share_directory", rooms=[other, row.name], workdir=str(workdir))
+        agent = self._config.agents[row.agent]
+        agent = evolve(
+            agent, model=row.model or agent.model, permission_mode=row.permission_mode or agent.permission_mode
+        )
+        return await trio.to_thread.run_sync(self._make_spec, row.agent, agent, workdir)
+
+    async def _start(self, row: RoomRow, spec: AgentSpec, start: "Starter") -> Room:
+        setup = RoomSetup(
+            row=row,
+            spec=spec,
+            limits=self._config.limits,
+            graces=self._config.graces,
+            journal=self._journal,
+            new_id=self._new_id,
+            now=self._now,
+            closing=trio.Event(),
+            hurry=self._hurry,
+        )
+        opened = _OpenRoom(setup)
+        self._open[row.name] = opened
+        room = await start(opened)
+        self._rooms[row.name] = room
+        return room
+
+
+Starter = Callable[[_OpenRoom], Awaitable[Room]]
+"""Starts a room's task and returns once the room serves."""
+
+
+async def run_house(
+    housekeeper: Housekeeper,
+    commands: trio.MemoryReceiveChannel[Command],
+    closing: trio.Event,
+    task_status: trio.TaskStatus[None],
+) -> None:
+    """
+    Keep the rooms.
+
+    Owns: which rooms are open. Ends when: the daemon stops and every room is drained. Raises: ConfigError when a room
+    of the configuration cannot be opened, JournalError.
+    """
+    async with trio.open_nursery() as room_tasks:
+
+        async def start(opened: _OpenRoom) -> Room:
+            room: Room = await room_tasks.start(opened.run)
+            return room
+
+        async def close(command: Close) -> None:
+            try:
+                command.reply.answer(await housekeeper.close(command))
+            except RoomError as error:
+                command.reply.answer(error)
+
+        await housekeeper.open_all(start)
+        task_status.started()
+        async with trio.open_nursery() as serving:
+            serving.start_soon(_cancel_when, closing, serving.cancel_scope)
+            serving.start_soon(housekeeper.run_pruning)
+            with serve(commands) as inbox:
+                async for command in inbox:
+                    match command:
+                        case Create():
+                            await housekeeper.create(command, start)
+                        case Close():
+                            # A room may drain for a while; the next command need not wait for it.
+                            room_tasks.start_soon(close, command)
+        housekeeper.close_all()
+
+
+async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
