@@ -5,11 +5,15 @@ import pty
 import subprocess
 import sys
 import termios
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 60.0
+LIMIT_S = 30.0
+"""Far longer than any command here takes: one that hangs fails its test."""
 
 
 class Ran(NamedTuple):
@@ -44,30 +48,33 @@ def run(home: Path, *arguments: str, stdin: bytes = b"", **variables: str) -> Ra
     return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def start(home: Path, *arguments: str, **options: Any) -> "subprocess.Popen[bytes]":
-    """Start it, with nothing to read unless the options say otherwise."""
-    options.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.Popen(command(*arguments), env=environment(home), **options)
+@contextmanager
+def start(
+    home: Path, *arguments: str, variables: dict[str, str] | None = None, **options: Any
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """Start it with nothing to read, and pipes, unless the options say otherwise; killed when it takes far too long."""
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    with subprocess.Popen(command(*arguments), env=environment(home, **variables or {}), **streams) as child:
+        watchdog = threading.Timer(LIMIT_S, child.kill)
+        watchdog.start()
+        try:
+            yield child
+            child.wait()
+        finally:
+            watchdog.cancel()
 
 
 def run_on_terminal(home: Path, *arguments: str, columns: int = 80, **variables: str) -> Ran:
     """Run it with its output and its errors on one terminal; `out` is all that was written there."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
-    with subprocess.Popen(
-        command(*arguments),
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        env=environment(home, **variables),
-    ) as child:
+    with start(home, *arguments, variables=variables, stdout=theirs, stderr=theirs) as child:
         os.close(theirs)
         written = bytearray()
         while chunk := _read(ours):
             written += chunk
         os.close(ours)
-        code = child.wait(LIMIT_S)
-    return Ran(code, written.decode().replace("\r\n", "\n"), "")
+    return Ran(child.returncode, written.decode().replace("\r\n", "\n"), "")
 
 
 def _read(terminal: int) -> bytes:

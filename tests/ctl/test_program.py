@@ -195,8 +195,7 @@ def test_a_reader_that_has_seen_enough_ends_it_silently(tmp_path: Path, control_
         except OSError:
             pass
 
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with scripted_daemon(control_socket, script), start(tmp_path, "tail", **pipes) as child:
+    with scripted_daemon(control_socket, script), start(tmp_path, "tail") as child:
         assert child.stdout is not None
         assert child.stderr is not None
         child.stdout.readline()
@@ -237,3 +236,15 @@ def test_the_fast_commands_import_nothing_heavy(
     assert "ctl.connection" in imported
     heavy = {"trio", "attrs", "attr", "cattrs", "msgspec", "structlog", "sqlite3", "asyncio", "concordiad.core.wire"}
     assert set() == imported & heavy
+
+
+@pytest.mark.parametrize(("words", "completion"), [("su", "submit"), ("submit --pri", "--priority")])
+def test_shells_can_complete(tmp_path: Path, words: str, completion: str) -> None:
+    """Commands and options, without a daemon."""
+    ran = run(
+        tmp_path,
+        _CONCORDIACTL_COMPLETE="bash_complete",
+        COMP_WORDS=f"concordiactl {words}",
+        COMP_CWORD=str(len(words.split())),
+    )
+    assert f"plain,{completion}\n" == ran.out

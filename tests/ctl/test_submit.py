@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -123,7 +124,7 @@ def test_what_is_no_prompt_is_refused(tmp_path: Path, words: tuple[str, ...], st
 def test_without_a_prompt_at_a_terminal_nothing_is_read(tmp_path: Path) -> None:
     """Somebody who typed `submit` alone is told how, and not left before an empty line."""
     ours, theirs = os.openpty()
-    with start(tmp_path, "submit", stderr=subprocess.PIPE, stdin=theirs) as child:
+    with start(tmp_path, "submit", stdin=theirs) as child:
         assert child.stderr is not None
         errors = child.stderr.read()
     os.close(theirs)
@@ -352,7 +353,7 @@ def test_own_time_out_leaves_the_prompt(tmp_path: Path, control_socket: Path) ->
 def interrupted(tmp_path: Path, control_socket: Path, *events: dict[str, Any]) -> "tuple[int, str]":
     """Press Ctrl-C once these events were shown; the last one must be the beginning of a text."""
     ours, theirs = os.pipe()
-    pressed: list[subprocess.Popen[bytes]] = []
+    children: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
 
     def script(client: Client) -> None:
         client.answer("events.subscribe", LISTENING)
@@ -360,16 +361,15 @@ def interrupted(tmp_path: Path, control_socket: Path, *events: dict[str, Any]) -
         for each in events:
             client.event(each)
         os.read(ours, 100)
-        pressed[0].send_signal(signal.SIGINT)
+        children.get().send_signal(signal.SIGINT)
         client.wait_until_gone()
 
-    with scripted_daemon(control_socket, script):
-        child = start(tmp_path, "submit", "--follow", "x", stdout=theirs, stderr=subprocess.PIPE)
-        pressed.append(child)
-        with child:
-            assert child.stderr is not None
-            errors = child.stderr.read()
-    os.close(theirs)
+    follow = start(tmp_path, "submit", "--follow", "x", stdout=theirs)
+    with scripted_daemon(control_socket, script), follow as child:
+        os.close(theirs)
+        children.put(child)
+        assert child.stderr is not None
+        errors = child.stderr.read()
     os.close(ours)
     return child.returncode, errors.decode()
 

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -113,20 +114,19 @@ def test_without_following_all_pages_are_read(
 
 def test_ctrl_c_ends_it(tmp_path: Path, control_socket: Path) -> None:
     """Without a word: that is how one leaves it."""
-    children: list[subprocess.Popen[bytes]] = []
+    children: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
 
     def script(client: Client) -> None:
         client.answer("events.subscribe", LISTENING)
         client.event(TEXT)
-        assert children[0].stdout is not None
-        children[0].stdout.readline()
-        children[0].send_signal(signal.SIGINT)
+        child = children.get()
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.send_signal(signal.SIGINT)
         client.wait_until_gone()
 
-    with scripted_daemon(control_socket, script):
-        child = start(tmp_path, "tail", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        children.append(child)
-        with child:
-            assert child.stderr is not None
-            errors = child.stderr.read()
+    with scripted_daemon(control_socket, script), start(tmp_path, "tail") as child:
+        children.put(child)
+        assert child.stderr is not None
+        errors = child.stderr.read()
     assert (child.returncode, errors) == (130, b"")
