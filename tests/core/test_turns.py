@@ -1,0 +1,166 @@
+"""The three state tables: complete, closed, and obeyed."""
+
+from enum import StrEnum
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from concordiad.core.model import Outcome, PromptState, TurnState
+from concordiad.core.turns import (
+    PROMPT_TABLE,
+    TURN_TABLE,
+    WRITER_TABLE,
+    PromptMove,
+    TurnMove,
+    WriterInput,
+    WriterState,
+    move_prompt,
+    move_turn,
+    move_writer,
+)
+from concordiad.errors import LocalProtocolError
+from tests.core.steadily import steadily
+from tests.core.things import make_prompt, make_turn
+
+LASTING = (PromptState.ANSWERED, PromptState.FAILED, PromptState.CANCELLED, PromptState.EXPIRED, PromptState.UNCERTAIN)
+PROMPT_MOVES: list[PromptMove | Outcome] = [*PromptMove, *Outcome]
+TURN_MOVES: list[TurnMove | Outcome] = [*TurnMove, *Outcome]
+
+
+def reachable(table: dict[tuple[StrEnum, StrEnum], StrEnum], first: StrEnum) -> set[StrEnum]:
+    """Return the states that a table leads to."""
+    found, open_ends = {first}, [first]
+    while open_ends:
+        here = open_ends.pop()
+        following = {to for (origin, _), to in table.items() if origin is here} - found
+        found |= following
+        open_ends.extend(following)
+    return found
+
+
+@pytest.mark.parametrize("state", LASTING)
+def test_ended_prompt_never_moves(state: PromptState) -> None:
+    """No row of the table begins in a state that is an end."""
+    assert [row for row in PROMPT_TABLE if row[0] is state] == []
+
+
+@pytest.mark.parametrize("state", [TurnState.FINISHED, TurnState.RETURNED])
+def test_ended_turn_never_moves(state: TurnState) -> None:
+    """No row of the table begins in a state that is an end."""
+    assert [row for row in TURN_TABLE if row[0] is state] == []
+
+
+@pytest.mark.parametrize(
+    ("table", "first", "states"),
+    [
+        (PROMPT_TABLE, PromptState.WAITING, PromptState),
+        (TURN_TABLE, TurnState.RUNNING, TurnState),
+        (WRITER_TABLE, WriterState.DOWN, WriterState),
+    ],
+    ids=["prompt", "turn", "writer"],
+)
+def test_every_state_can_be_reached(
+    table: dict[tuple[StrEnum, StrEnum], StrEnum], first: StrEnum, states: type[StrEnum]
+) -> None:
+    """A table leads from its first state to each of the others."""
+    assert reachable(table, first) == set(states)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Outcome.COMPLETED, PromptState.ANSWERED),
+        (Outcome.FAILED, PromptState.FAILED),
+        (Outcome.TIMED_OUT, PromptState.FAILED),
+        (Outcome.INTERRUPTED, PromptState.CANCELLED),
+        (Outcome.UNCERTAIN, PromptState.UNCERTAIN),
+    ],
+)
+def test_outcome_becomes_prompts_state(outcome: Outcome, state: PromptState) -> None:
+    """A turn's outcome becomes its prompts' state as the interface says."""
+    running = evolve(make_prompt(), state=PromptState.RUNNING)
+    assert move_prompt(running, outcome, "t1").state is state
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_ends_a_turn(outcome: Outcome) -> None:
+    """There is no outcome that a running turn or a running prompt could not have."""
+    finished = move_turn(make_turn(), outcome)
+    assert (finished.state, finished.outcome) == (TurnState.FINISHED, outcome)
+    assert (PromptState.RUNNING, outcome) in PROMPT_TABLE
+
+
+def test_returned_turn_has_no_outcome() -> None:
+    """A turn that never began is neither a success nor a failure, and its prompt waits again without a turn."""
+    assert move_turn(make_turn(), TurnMove.RETURNED).outcome is None
+    running = move_prompt(make_prompt(), PromptMove.HANDED_OVER, "t1")
+    assert running.turn == "t1"
+    assert move_prompt(running, PromptMove.RETURNED) == make_prompt()
+
+
+@steadily
+@given(st.lists(st.sampled_from(PROMPT_MOVES), max_size=12))
+def test_prompt_walks_by_its_table(moves: list[PromptMove | Outcome]) -> None:
+    """Whatever happens to a prompt, it does what its table says, and what is not there raises."""
+    prompt = make_prompt()
+    for move in moves:
+        following = PROMPT_TABLE.get((prompt.state, move))
+        if following is None:
+            with pytest.raises(LocalProtocolError, match=f"p1 is {prompt.state}, it cannot be {move}"):
+                move_prompt(prompt, move)
+        else:
+            prompt = move_prompt(prompt, move, "t1")
+            assert (prompt.state, prompt.turn) == (following, "t1")
+
+
+@steadily
+@given(st.lists(st.sampled_from(TURN_MOVES), max_size=4))
+def test_turn_walks_by_its_table(moves: list[TurnMove | Outcome]) -> None:
+    """A turn ends once; whatever comes after that raises."""
+    turn = make_turn()
+    for number, move in enumerate(moves):
+        if number:
+            with pytest.raises(LocalProtocolError, match=f"t1 is {turn.state}, it cannot be {move}"):
+                move_turn(turn, move)
+        else:
+            turn = move_turn(turn, move)
+
+
+def test_turn_is_handed_over_only_when_idle() -> None:
+    """The only state in which the writer gives the agent a line is the one in which the agent waits for one."""
+    assert {state for state, move in WRITER_TABLE if move is WriterInput.HANDED_OVER} == {WriterState.IDLE}
+
+
+@pytest.mark.parametrize("state", WriterState)
+def test_agent_can_go_at_any_time(state: WriterState) -> None:
+    """The end of the process is possible in every state, and it is always the same state after it."""
+    assert move_writer(state, WriterInput.GONE) is WriterState.DOWN
+
+
+@pytest.mark.parametrize("state", set(WriterState) - {WriterState.DOWN})
+def test_writer_is_never_stuck(state: WriterState) -> None:
+    """From every state in which there is an agent, the writer can get idle again without the agent's end."""
+    alive = {row: to for row, to in WRITER_TABLE.items() if row[1] is not WriterInput.GONE}
+    assert WriterState.IDLE in reachable(alive, state)  # type: ignore[arg-type]  # dict is invariant in its keys
+
+
+@steadily
+@given(st.lists(st.sampled_from(WriterInput), max_size=40))
+def test_writer_walks_by_its_table(moves: list[WriterInput]) -> None:
+    """Whatever comes in whatever order, the agent never holds two lines of ours, and what cannot come raises."""
+    state, lines_held = WriterState.DOWN, 0
+    for move in moves:
+        following = WRITER_TABLE.get((state, move))
+        if following is None:
+            with pytest.raises(LocalProtocolError, match=f"the writer is {state}, {move} cannot come then"):
+                move_writer(state, move)
+            continue
+        state = move_writer(state, move)
+        assert state is following
+        if move is WriterInput.HANDED_OVER:
+            lines_held += 1
+        elif move in (WriterInput.RESULT, WriterInput.GONE):
+            lines_held = 0
+        assert lines_held == (state is WriterState.BUSY)

@@ -1,0 +1,379 @@
+"""The wire's codec: what is understood, what is refused and how, and that nothing ever gets through it as a crash."""
+
+import json
+import types
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Union, get_args, get_origin
+
+import attrs
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from concordiad.core.codes import INVALID_PARAMS, INVALID_REQUEST, NOT_NOW, PARSE_ERROR, UNKNOWN_METHOD, Code
+from concordiad.core.model import Priority, PromptState
+from concordiad.core.wire import (
+    METHODS,
+    ApprovalAnswer,
+    BadRequest,
+    ById,
+    Cursor,
+    EventsList,
+    EventsSubscribe,
+    InRoom,
+    Nothing,
+    Params,
+    PromptList,
+    PromptSubmit,
+    Request,
+    TurnInterrupt,
+    TurnList,
+    decode_request,
+    encode_error,
+    encode_event,
+    encode_result,
+)
+from concordiad.errors import RoomError
+from tests.core.steadily import JSON, steadily
+
+KINDS: dict[str, Any] = {
+    "null": None,
+    "boolean": True,
+    "whole number": 7,
+    "number": 7.5,
+    "string": "x",
+    "list": ["x"],
+    "object": {"x": "y"},
+}
+FIELDS = [(method, attribute) for method, params in METHODS.items() for attribute in attrs.fields(params)]
+
+
+def ask(method: str, params: object = None, **envelope: object) -> Request:
+    """Write a request as a client does and let it be read."""
+    members = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {} if params is None else params, **envelope}
+    return decode_request(json.dumps(members).encode())
+
+
+def refusal(message: bytes) -> BadRequest:
+    """Return why a message is refused."""
+    with pytest.raises(BadRequest) as caught:
+        decode_request(message)
+    return caught.value
+
+
+def refusal_of(method: str, params: object) -> BadRequest:
+    """Return why these params are refused."""
+    return refusal(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())
+
+
+def accepted_kinds(expected: Any) -> set[str]:
+    """Return the kinds of JSON value that a type lets in."""
+    if get_origin(expected) in (Union, types.UnionType):
+        return set().union(*(accepted_kinds(one) for one in get_args(expected)))
+    origin = get_origin(expected) or expected
+    if origin in (dict, Mapping) or attrs.has(origin):
+        return {"object"}
+    if isinstance(origin, type) and issubclass(origin, StrEnum):
+        return {"string"}
+    return {
+        type(None): {"null"},
+        bool: {"boolean"},
+        int: {"whole number"},
+        float: {"whole number", "number"},
+        str: {"string"},
+        tuple: {"list"},
+    }[origin]
+
+
+def least(params_class: type[Params]) -> dict[str, Any]:
+    """Return params of a class with nothing in them that need not be."""
+    needed = [attribute for attribute in attrs.fields(params_class) if attribute.default is attrs.NOTHING]
+    return {attribute.name: KINDS[accepted_kinds(attribute.type).pop()] for attribute in needed}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "expected"),
+    [
+        ("prompt.submit", {"text": "hi"}, PromptSubmit("hi")),
+        (
+            "prompt.submit",
+            {
+                "text": " é\n",
+                "room": "r",
+                "key": "k",
+                "priority": "high",
+                "expires_s": 60,
+                "alone": True,
+                "raw": True,
+            },
+            PromptSubmit(" é\n", "r", "k", Priority.HIGH, 60.0, alone=True, raw=True),
+        ),
+        ("prompt.submit", {"text": "hi", "key": None, "expires_s": None}, PromptSubmit("hi")),
+        ("prompt.cancel", {"id": "p1"}, ById("p1")),
+        ("prompt.get", {"id": "p1", "room": "r"}, ById("p1", "r")),
+        ("prompt.list", {}, PromptList()),
+        (
+            "prompt.list",
+            {"states": ["waiting", "running"], "limit": 1, "cursor": "c"},
+            PromptList(states=(PromptState.WAITING, PromptState.RUNNING), limit=1, cursor="c"),
+        ),
+        ("turn.interrupt", {"turn": "t1"}, TurnInterrupt(turn="t1")),
+        ("turn.get", {"id": "t1"}, ById("t1")),
+        ("turn.list", {"limit": 500}, TurnList(limit=500)),
+        ("events.subscribe", {}, EventsSubscribe()),
+        ("events.subscribe", {"after": {"epoch": 1, "seq": 0}}, EventsSubscribe(after=Cursor(1, 0))),
+        ("events.subscribe", {"since": 0}, EventsSubscribe(since=0)),
+        ("events.subscribe", {"last": 10_000}, EventsSubscribe(last=10_000)),
+        ("events.list", {"since": 5, "last": 3, "limit": 2}, EventsList(since=5, last=3, limit=2)),
+        ("approval.list", {"room": "r"}, InRoom("r")),
+        ("approval.answer", {"id": "a1", "allow": False, "reason": "no"}, ApprovalAnswer("a1", False, reason="no")),
+        (
+            "approval.answer",
+            {"id": "a", "allow": True, "answers": {"Q?": "A"}},
+            ApprovalAnswer("a", True, answers={"Q?": "A"}),
+        ),
+        ("room.list", {}, Nothing()),
+        ("daemon.status", {}, Nothing()),
+    ],
+)
+def test_good_params_are_understood(method: str, params: dict[str, Any], expected: Params) -> None:
+    """Params become the object of their method's class, what was left out its default."""
+    assert ask(method, params) == Request(1, method, expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_least_params_are_enough(method: str) -> None:
+    """Every method can be called with only those params that have no default, and without params if there are none."""
+    params = least(METHODS[method])
+    assert ask(method, params).params == METHODS[method](**params)
+    if not params:
+        bare = decode_request(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method}).encode())
+        assert bare == ask(method, {})
+
+
+@pytest.mark.parametrize(("method", "attribute"), FIELDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_coerced(method: str, attribute: "attrs.Attribute[Any]", kind: str) -> None:
+    """A value of any other kind than its field's is refused, and the refusal names the field."""
+    if kind in accepted_kinds(attribute.type):
+        return
+    error = refusal_of(method, {**least(METHODS[method]), attribute.name: KINDS[kind]})
+    assert (error.code, error.request_id, error.field) == (INVALID_PARAMS, 1, attribute.name)
+    assert str(error).startswith(f"{attribute.name} ")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_unknown_field_is_refused_by_name(method: str) -> None:
+    """A field that a method has not is named, with those that it has."""
+    error = refusal_of(method, {**least(METHODS[method]), "colour": "red"})
+    assert (error.code, error.field) == (INVALID_PARAMS, "colour")
+    for attribute in attrs.fields(METHODS[method]):
+        assert attribute.name in str(error)
+
+
+@pytest.mark.parametrize(
+    ("method", "attribute"), [(method, field) for method, field in FIELDS if field.default is attrs.NOTHING]
+)
+def test_missing_field_is_named(method: str, attribute: "attrs.Attribute[Any]") -> None:
+    """A field without a default must be there."""
+    params = least(METHODS[method])
+    del params[attribute.name]
+    error = refusal_of(method, params)
+    assert (error.code, error.field, str(error)) == (INVALID_PARAMS, attribute.name, f"{attribute.name} is missing")
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "where"),
+    [
+        ("prompt.submit", {"text": ""}, "text"),
+        ("prompt.submit", {"text": " \t\n\u2003"}, "text"),
+        ("prompt.submit", {"text": "a", "key": ""}, "key"),
+        ("prompt.submit", {"text": "a", "key": "k" * 201}, "key"),
+        ("prompt.submit", {"text": "a", "key": "a\nb"}, "key"),
+        ("prompt.submit", {"text": "a", "priority": "urgent"}, "priority"),
+        ("prompt.submit", {"text": "a", "expires_s": 0}, "expires_s"),
+        ("prompt.submit", {"text": "a", "expires_s": 366 * 86400 + 1}, "expires_s"),
+        ("prompt.submit", {"text": "a", "expires_s": 10**400}, "expires_s"),
+        ("prompt.get", {"id": ""}, "id"),
+        ("prompt.list", {"limit": 0}, "limit"),
+        ("prompt.list", {"limit": 501}, "limit"),
+        ("prompt.list", {"states": ["waiting", "asleep"]}, "states.1"),
+        ("prompt.list", {"states": ["waiting", None]}, "states.1"),
+        ("events.subscribe", {"after": {"epoch": 1}}, "after.seq"),
+        ("events.subscribe", {"after": {"epoch": 1, "seq": "2"}}, "after.seq"),
+        ("events.subscribe", {"after": {"epoch": -1, "seq": 2}}, "after.epoch"),
+        ("events.subscribe", {"after": {"epoch": 1, "seq": 2, "at": 3}}, "after.at"),
+        ("events.subscribe", {"since": 2**53 + 1}, "since"),
+        ("events.subscribe", {"last": -1}, "last"),
+        ("events.subscribe", {"last": 10_001}, "last"),
+        ("events.subscribe", {"since": 1, "last": 1}, None),
+        ("events.subscribe", {"since": 0, "after": {"epoch": 1, "seq": 2}}, None),
+        ("approval.answer", {"id": "a", "allow": True, "answers": {"Q?": 1}}, "answers.Q?"),
+        ("approval.answer", {"id": "a", "allow": True, "answers": {"Q?": None}}, "answers.Q?"),
+    ],
+)
+def test_bad_value_is_refused_by_its_fields_name(method: str, params: dict[str, Any], where: str | None) -> None:
+    """A value that is out of its range is refused; what is wrong with two fields together names neither."""
+    error = refusal_of(method, params)
+    assert (error.code, error.field) == (INVALID_PARAMS, where)
+    assert where is None or str(error).startswith(f"{where} ")
+
+
+@pytest.mark.parametrize("params", [None, [], ["hi"], "hi", 1, True])
+def test_params_are_an_object(params: object) -> None:
+    """Params by position are not understood."""
+    message = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "room.list", "params": params}).encode()
+    assert (refusal(message).code, refusal(message).request_id) == (INVALID_PARAMS, 1)
+
+
+@pytest.mark.parametrize("identity", [0, -7, 2**70, "", "é", None])
+def test_id_is_any_that_json_rpc_has(identity: int | str | None) -> None:
+    """A number, a string, or null is the request's id and comes back in its answer."""
+    request = ask("room.list", id=identity)
+    assert (request.id, request.is_notification) == (identity, False)
+    assert json.loads(encode_result(request.id, {}))["id"] == identity
+
+
+def test_request_without_id_is_a_notification() -> None:
+    """What has no id wants no answer."""
+    request = decode_request(b'{"jsonrpc":"2.0","method":"room.list"}')
+    assert (request.id, request.is_notification) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "identity"),
+    [
+        (b"", PARSE_ERROR, None),
+        (b"{", PARSE_ERROR, None),
+        (b"hello", PARSE_ERROR, None),
+        (b"\xff\xfe", PARSE_ERROR, None),
+        (b'\xef\xbb\xbf{"jsonrpc":"2.0","id":1,"method":"room.list"}', PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":"room.list"} {}', PARSE_ERROR, None),
+        (b"null", INVALID_REQUEST, None),
+        (b"[]", INVALID_REQUEST, None),
+        (b'[{"jsonrpc":"2.0","id":1,"method":"room.list"}]', INVALID_REQUEST, None),
+        (b"{}", INVALID_REQUEST, None),
+        (b'{"jsonrpc":"2.0","id":1}', INVALID_REQUEST, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":7}', INVALID_REQUEST, None),
+        (b'{"id":1,"method":"room.list"}', INVALID_REQUEST, None),
+        (b'{"jsonrpc":2.0,"id":1,"method":"room.list"}', INVALID_REQUEST, None),
+        (b'{"jsonrpc":"1.0","id":1,"method":"room.list"}', INVALID_REQUEST, 1),
+        (b'{"jsonrpc":"2.0","id":1.5,"method":"room.list"}', INVALID_REQUEST, None),
+        (b'{"jsonrpc":"2.0","id":true,"method":"room.list"}', INVALID_REQUEST, None),
+        (b'{"jsonrpc":"2.0","id":[],"method":"room.list"}', INVALID_REQUEST, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":"room.list","auth":"x"}', INVALID_REQUEST, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":"room.lists"}', UNKNOWN_METHOD, 1),
+        (b'{"jsonrpc":"2.0","id":"a","method":""}', UNKNOWN_METHOD, "a"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"prompt.submit","params":{"text":"\xff"}}', PARSE_ERROR, 1),
+        (b'{"jsonrpc":"2.0","id":1,"method":"prompt.submit","params":{"text":"\xed\xa0\x80"}}', PARSE_ERROR, 1),
+        (b'{"jsonrpc":"2.0","id":1,"method":"prompt.submit","params":{"text":"\\ud800"}}', PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":"prompt.submit","params":{"text":"\\udc00 x"}}', PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":"prompt.submit","params":{"text":"a","\\uD83D":1}}', PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":"events.list","params":{"since":NaN}}', PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":"events.list","params":{"since":Infinity}}', PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":"prompt.submit","params":{"text":"a","expires_s":1e999}}', PARSE_ERROR, 1),
+    ],
+)
+def test_what_is_no_request_is_answered_with_its_code(message: bytes, code: Code, identity: int | str | None) -> None:
+    """Whatever is wrong, there is a code for it, and the request's id where that could be read."""
+    error = refusal(message)
+    assert (error.code, error.request_id) == (code, identity)
+
+
+def test_last_of_two_equal_keys_counts() -> None:
+    """A key that is there twice is its last value, at every level, so that no two readers of ours can differ."""
+    request = decode_request(
+        b'{"jsonrpc":"2.0","id":1,"id":2,"method":"room.list","method":"prompt.submit",'
+        b'"params":{},"params":{"text":"a","text":"b"}}'
+    )
+    assert request == Request(2, "prompt.submit", PromptSubmit("b"))
+
+
+@pytest.mark.parametrize("depth", [10, 100, 400, 800, 1_000, 10_000, 1_000_000])
+@pytest.mark.parametrize("field", ["text", "priority", "states", "colour"])
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_deep_nesting_is_refused(depth: int, field: str, opening: bytes, closing: bytes) -> None:
+    """However deep it goes, a value ends in a refusal and not in the interpreter's recursion limit."""
+    deep = opening * depth + b"1" + closing * depth
+    error = refusal(b'{"jsonrpc":"2.0","id":1,"method":"prompt.submit","params":{"%b":%b}}' % (field.encode(), deep))
+    assert error.code in (PARSE_ERROR, INVALID_PARAMS)
+    assert len(str(error)) < 1000
+
+
+def answer_to(message: bytes) -> dict[str, Any] | None:
+    """Do what a transport does with a message: read it, and write the refusal if it is one."""
+    try:
+        request = decode_request(message)
+    except BadRequest as error:
+        written = encode_error(error.request_id, error)
+        assert b"\n" not in written
+        answer = json.loads(written)
+        assert isinstance(answer, dict)
+        return answer
+    assert type(request.params) is METHODS[request.method]
+    return None
+
+
+@steadily
+@given(st.binary(max_size=200))
+@example(b'"\\ud800"')
+def test_any_bytes_are_answered(message: bytes) -> None:
+    """Bytes of any kind are a request or a refusal that can be written."""
+    answer = answer_to(message)
+    assert answer is None or set(answer) == {"jsonrpc", "id", "error"}
+
+
+@steadily
+@given(
+    st.fixed_dictionaries(
+        {"jsonrpc": st.just("2.0"), "method": st.sampled_from(list(METHODS)), "params": JSON},
+        optional={"id": st.integers() | st.text(max_size=5)},
+    )
+)
+def test_any_params_are_answered(members: dict[str, Any]) -> None:
+    """Params of any shape are understood or refused with the request's id."""
+    answer = answer_to(msgspec.json.encode(members))
+    if answer is not None:
+        assert answer["id"] == members.get("id")
+        assert answer["error"]["code"] == INVALID_PARAMS.number
+
+
+@steadily
+@given(st.sampled_from(FIELDS), JSON, st.dictionaries(st.text(max_size=8), JSON, max_size=2))
+def test_any_value_and_any_unknown_field_is_answered(
+    field: tuple[str, "attrs.Attribute[Any]"], value: Any, unknown: dict[str, Any]
+) -> None:
+    """One field of a good request with any value at all, and fields that there are not, never crash the reader."""
+    method, attribute = field
+    params = {**unknown, **least(METHODS[method]), attribute.name: value}
+    answer = answer_to(msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+    assert answer is None or answer["error"]["code"] == INVALID_PARAMS.number
+
+
+def test_result_is_one_line() -> None:
+    """An answer is JSON in one line, whatever is in it."""
+    assert encode_result(7, {"text": "a\nb", "none": None}) == (
+        b'{"jsonrpc":"2.0","id":7,"result":{"text":"a\\nb","none":null}}'
+    )
+
+
+def test_error_has_its_row_and_its_details() -> None:
+    """An error object has the number, the sentence, and as data the code's name, the field and when to try again."""
+    error = RoomError(NOT_NOW, "later", field="text", retry_after_s=30.0)
+    assert json.loads(encode_error("a", error)) == {
+        "jsonrpc": "2.0",
+        "id": "a",
+        "error": {
+            "code": -32003,
+            "message": "later",
+            "data": {"name": "not_now", "field": "text", "retry_after_s": 30.0},
+        },
+    }
+
+
+def test_event_is_passed_on_byte_for_byte() -> None:
+    """An event that is JSON already gets its notification around it and is not written anew."""
+    event = b'{"room":"main","text":"\\u00e9 1e3"}'
+    assert encode_event(event) == b'{"jsonrpc":"2.0","method":"event","params":' + event + b"}"
