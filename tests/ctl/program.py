@@ -53,7 +53,11 @@ def start(
     home: Path, *arguments: str, variables: dict[str, str] | None = None, **options: Any
 ) -> "Iterator[subprocess.Popen[bytes]]":
     """Start it with nothing to read, and pipes, unless the options say otherwise; killed when it takes far too long."""
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    streams: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+    } | options
     with subprocess.Popen(command(*arguments), env=environment(home, **variables or {}), **streams) as child:
         watchdog = threading.Timer(LIMIT_S, child.kill)
         watchdog.start()

@@ -204,6 +204,12 @@ def test_live_text_makes_room_for_other_events() -> None:
     ]
 
 
+def test_each_block_has_its_own_line() -> None:
+    """Also where the one before was never finished."""
+    written = shown(delta(0, "first"), delta(0, "second", block=1), is_live=True)
+    assert [line[22:] for line in written.splitlines()] == ["first", "second"]
+
+
 def test_a_broken_off_text_does_not_join_the_next_turn() -> None:
     """A new turn's first block begins anew."""
     ended = event("turn.finished", turn=told(finished_turn(outcome="interrupted")), by=None)
