@@ -139,8 +139,9 @@ async def _serve(
     except sqlite3.Error as error:
         raise JournalError(f"the journal cannot be written: {error}; free its disk, or make it writable") from error
     send_ask, asks = trio.open_memory_channel[_Ask](INBOX)
-    # One slot: a checkpoint that is asked for while one runs is one more, however often it is asked for.
-    send_full, full = trio.open_memory_channel[None](1)
+    # No slot: what is asked for while a checkpoint runs is dropped, and asked for again when the log has grown further.
+    # Checkpoints back to back would keep the commits from ever finishing one, and the log from beginning anew.
+    send_full, full = trio.open_memory_channel[None](0)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(partial(run_journal, has_thread=checkpointer is not None), writer, asks, send_full)
         nursery.start_soon(run_checkpointer, checkpointer, full)
