@@ -73,7 +73,8 @@ class Graces:
         approval_s: an approval that nobody answers is denied then.
         start_s: from an agent's spawn to its first answers.
         turn_s: how long a running turn may go on when the daemon is told to stop; then it is interrupted.
-        interrupt_s: from that interrupt to the end of the agent's input.
+        interrupt_s: from an interrupt to the end of the turn; an agent that goes on is ended.
+        settle_s: from a turn's result to the agent's word that it is done; an agent that never says so is ended.
         exit_s: from the end of the agent's input to SIGTERM.
         kill_s: from SIGTERM to SIGKILL.
         message_s: from the first byte of a message on the control socket to its last.
@@ -83,6 +84,7 @@ class Graces:
     start_s: float = field(default=60.0, validator=_at_least(0.1))
     turn_s: float = field(default=30.0, validator=_at_least(0))
     interrupt_s: float = field(default=5.0, validator=_at_least(0.1))
+    settle_s: float = field(default=10.0, validator=_at_least(0.1))
     exit_s: float = field(default=5.0, validator=_at_least(0.1))
     kill_s: float = field(default=5.0, validator=_at_least(0.1))
     message_s: float = field(default=10.0, validator=_at_least(0.1))

@@ -124,28 +124,27 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
         trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
         send_command,
     ):
-        async with open_journal(directories.journal) as journal:
-            left = await trio.to_thread.run_sync(end_leftovers, mark_of(journal.id))
-            _log.info("journal_opened", epoch=journal.epoch, processes_left_by_last_run=left)
-            house = House(rooms, journal, config, directories.state, time.time(), send_command)
-            new_id = IdFactory()
-            keeper = Housekeeper(config, journal, rooms, setup.make_spec, new_id, time.time, closing, hurry)
-            async with trio.open_nursery() as connections:
-                async with trio.open_nursery() as watchers:
-                    accepting = trio.CancelScope()
-                    watchers.start_soon(_watch_signals, signals, accepting, closing, hurry)
+        async with trio.open_nursery() as watchers:
+            accepting = trio.CancelScope()
+            watchers.start_soon(_watch_signals, signals, accepting, closing, hurry)
+            async with open_journal(directories.journal) as journal:
+                left = await trio.to_thread.run_sync(end_leftovers, mark_of(journal.id))
+                _log.info("journal_opened", epoch=journal.epoch, processes_left_by_last_run=left)
+                started_at, ended = time.time(), trio.Event()
+                house = House(rooms, journal, config, directories.state, started_at, ended, send_command)
+                new_id = IdFactory()
+                keeper = Housekeeper(config, journal, rooms, setup.make_spec, new_id, time.time, closing, hurry)
+                async with trio.open_nursery() as connections:
                     async with trio.open_nursery() as houses:
                         await houses.start(run_house, keeper, commands, closing)
-                        message_s = config.graces.message_s
-                        watchers.start_soon(_accept_within, accepting, listener, house, message_s, connections)
+                        connections.start_soon(
+                            _accept_within, accepting, listener, house, config.graces.message_s, connections
+                        )
                         announce(setup, house)
-                    watchers.cancel_scope.cancel()
-                connections.cancel_scope.deadline = trio.current_time() + _linger_s(connections)
+                    house.ended.set()
+                    connections.cancel_scope.deadline = trio.current_time() + LAST_EVENTS_S
+            watchers.cancel_scope.cancel()
     _log.info("stopped")
-
-
-def _linger_s(connections: trio.Nursery) -> float:
-    return LAST_EVENTS_S if connections.child_tasks else -math.inf
 
 
 async def _accept_within(

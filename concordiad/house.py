@@ -68,6 +68,7 @@ class House:
         rooms: the open ones by name; only `run_house` changes it.
         state_dir: where the journal is.
         started_at: Unix seconds.
+        ended: set when the daemon stops and every room has ended.
     """
 
     rooms: Mapping[str, Room]
@@ -75,11 +76,29 @@ class House:
     config: Config
     state_dir: Path
     started_at: float
+    ended: trio.Event
     _commands: trio.MemorySendChannel[Command]
 
     async def create(self, row: RoomRow, by: Author) -> Room:
         """Open a new room; returns once it serves. Raises RoomError."""
         return await ask(self._commands, lambda reply: Create(row, by, reply))
+
+    async def set_paused(self, room: Room, by: Author, *, is_paused: bool) -> None:
+        """Hold a room's waiting prompts back and refuse new ones, or go on; kept over a restart. Raises RoomError."""
+        await room.set_paused(evolve(room.setup.row, is_paused=is_paused), by)
+
+    def warnings_of(self, room: Room) -> list[str]:
+        """Say what is unwise about a room as it is."""
+        others = [
+            other.name
+            for other in self.rooms.values()
+            if other is not room and other.setup.spec.workdir == room.setup.spec.workdir
+        ]
+        if not others:
+            return []
+        return [
+            f"room {', '.join(others)} works in {room.setup.spec.workdir} too: their agents may undo each other's work"
+        ]
 
     async def close(self, room: str, by: Author) -> int:
         """Close a room; returns how many waiting prompts were cancelled, once it has ended. Raises RoomError."""

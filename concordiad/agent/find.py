@@ -27,6 +27,9 @@ PROBE_S: Final = 30.0
 OLDEST_VERSION: Final = (2, 1, 0)
 """The first version line whose flags and lines are those that Concordia was measured with (2.1.329)."""
 
+MAX_RETRIES: Final = "4"
+"""The CLI's own default of 10 retries keeps a turn without an answer for minutes while an API is down."""
+
 WITHHELD: Final = re.compile(
     r"CONCORDIA_.*|NOTIFY_SOCKET|WATCHDOG_(USEC|PID)|LISTEN_(FDS|PID|FDNAMES)|FDSTORE|MAINPID|MANAGERPID|INVOCATION_ID"
     r"|(CREDENTIALS|STATE|RUNTIME|CACHE|LOGS|CONFIGURATION)_DIRECTORY|JOURNAL_STREAM|SYSTEMD_EXEC_PID|MEMORY_PRESSURE_.*"
@@ -40,12 +43,15 @@ def agent_environment(agent: Agent, environment: Mapping[str, str]) -> dict[str,
     """
     Make an agent's environment: the daemon's own less what is withheld, then the configured variables and credentials.
 
+    What is set neither there nor here has a default where the CLI's own is unfit for a shared room.
+
     Raises:
         ConfigError: a credential cannot be read.
     """
     kept = {name: value for name, value in environment.items() if not WITHHELD.fullmatch(name)}
     secrets = {variable: read_credential(name, environment) for variable, name in agent.credentials.items()}
-    return {**kept, **agent.env, **secrets}
+    defaults = {"CLAUDE_CODE_MAX_RETRIES": MAX_RETRIES} if agent.kind is Kind.CLAUDE_CODE else {}
+    return {**defaults, **kept, **agent.env, **secrets}
 
 
 def find_command(agent: Agent) -> list[str]:

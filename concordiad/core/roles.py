@@ -29,6 +29,11 @@ MAY: Final[dict[str, frozenset[Role]]] = {
     "approval.list": _EVERYBODY,
     "approval.answer": _SUBMITTERS,
     "room.list": _HOSTS,
+    "room.create": _HOSTS,
+    "room.close": _HOSTS,
+    "room.pause": _HOSTS,
+    "room.resume": _HOSTS,
+    "room.restart": _HOSTS,
     "daemon.status": _HOSTS,
 }
 """Method → roles that may call it at all; what is theirs to cancel or interrupt is a question of the thing itself."""

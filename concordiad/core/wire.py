@@ -6,6 +6,7 @@ be read is answered with a code of `core.codes`, never with silence and never wi
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import attrs
@@ -14,7 +15,7 @@ import msgspec
 from attrs import field, frozen
 
 from concordiad.core.codes import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, UNKNOWN_METHOD, Code
-from concordiad.core.model import Priority, PromptState
+from concordiad.core.model import Outcome, Priority, PromptState
 from concordiad.core.strict import (
     STRUCTURE_ERRORS,
     first_fault,
@@ -56,6 +57,29 @@ def _is_between(low: float, high: float) -> Any:
     return check
 
 
+def parse_time(text: str) -> float:
+    """
+    Read a time of RFC 3339 with its offset, as Unix seconds.
+
+    Raises:
+        ValueError: it is none.
+    """
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("no offset")
+    return time.timestamp()
+
+
+def _is_time(_: Any, attribute: "attrs.Attribute[str]", value: str | None) -> None:
+    if value is None:
+        return
+    try:
+        parse_time(value)
+    except ValueError as error:
+        example = "2026-11-21T08:00:00Z"
+        raise ValueError(f"{attribute.name} is {value[:40]!r}, it must be a time such as {example}") from error
+
+
 @frozen
 class Cursor:
     """A place in a room's transcript: the event `seq` as numbered in `epoch`."""
@@ -92,10 +116,17 @@ class ById:
 
 @frozen
 class PromptList:
-    """A page of prompts: those that wait in the order of their places, all others newest first."""
+    """
+    A page of prompts: those that wait in the order of their places, all others newest first.
+
+    `author` is an author's id or name; `since` and `until` bound the time of submission.
+    """
 
     room: str = "main"
     states: tuple[PromptState, ...] = ()
+    author: str | None = field(default=None, validator=_is_name)
+    since: str | None = field(default=None, validator=_is_time)
+    until: str | None = field(default=None, validator=_is_time)
     limit: int = field(default=100, validator=_is_between(1, PAGE_LIMIT))
     cursor: str | None = field(default=None, validator=_is_name)
 
@@ -110,9 +141,17 @@ class TurnInterrupt:
 
 @frozen
 class TurnList:
-    """A page of turns, newest first."""
+    """
+    A page of turns, newest first.
+
+    `author` is the id or name of one of a turn's authors; `since` and `until` bound the time of its start.
+    """
 
     room: str = "main"
+    outcomes: tuple[Outcome, ...] = ()
+    author: str | None = field(default=None, validator=_is_name)
+    since: str | None = field(default=None, validator=_is_time)
+    until: str | None = field(default=None, validator=_is_time)
     limit: int = field(default=50, validator=_is_between(1, PAGE_LIMIT))
     cursor: str | None = field(default=None, validator=_is_name)
 
@@ -154,6 +193,26 @@ class InRoom:
 
 
 @frozen
+class RoomCreate:
+    """Open a new room; it is opened again at every start of the daemon until it is closed."""
+
+    name: str = field(validator=_is_name)
+    workdir: str
+    agent: str = "claude"
+    model: str | None = field(default=None, validator=_is_name)
+    permission_mode: str | None = field(default=None, validator=_is_name)
+    idle_s: float = field(default=0.0, validator=_is_between(0, 366 * 86400))
+
+
+@frozen
+class RoomRestart:
+    """End a room's agent after what runs, and start it again; with `fresh` with a new conversation."""
+
+    room: str = "main"
+    fresh: bool = False
+
+
+@frozen
 class ApprovalAnswer:
     """Approve or deny what the agent asked for; the first answer wins."""
 
@@ -174,6 +233,8 @@ Params = (
     | EventsSubscribe
     | EventsList
     | InRoom
+    | RoomCreate
+    | RoomRestart
     | ApprovalAnswer
 )
 
@@ -190,6 +251,11 @@ METHODS: Final[dict[str, type[Params]]] = {
     "approval.list": InRoom,
     "approval.answer": ApprovalAnswer,
     "room.list": Nothing,
+    "room.create": RoomCreate,
+    "room.close": InRoom,
+    "room.pause": InRoom,
+    "room.resume": InRoom,
+    "room.restart": RoomRestart,
     "daemon.status": Nothing,
 }
 
@@ -222,7 +288,7 @@ class BadRequest(RemoteProtocolError):
 
 def _make_params_converter() -> cattrs.Converter:
     converter = make_strict_converter()
-    for choices in (Priority, PromptState):
+    for choices in (Priority, PromptState, Outcome):
         converter.register_structure_hook(choices, structure_choice)
     return converter
 

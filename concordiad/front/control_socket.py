@@ -178,6 +178,7 @@ async def serve_connection(stream: trio.SocketStream, caller: Caller, house: Hou
     followed: dict[str, trio.CancelScope] = {}
     async with stream, trio.open_nursery() as nursery:
         nursery.start_soon(_run_sender, stream, outbox, nursery.cancel_scope)
+        nursery.start_soon(_close_when, house.ended, outbox)
         while (lines := await requests.receive()) is not None:
             for line in lines:
                 answer, follow = await _answer(line, caller, house)
@@ -201,6 +202,12 @@ async def _run_sender(stream: trio.SocketStream, outbox: Outbox, scope: trio.Can
         # The client has hung up; what it asked for is done all the same.
         await trio.lowlevel.checkpoint()
     scope.cancel()
+
+
+async def _close_when(ended: trio.Event, outbox: Outbox) -> None:
+    """Let the client go once it has read the end of every room."""
+    await ended.wait()
+    outbox.close()
 
 
 async def _follow_within(scope: trio.CancelScope, room: Room, house: House, outbox: Outbox, after: int) -> None:

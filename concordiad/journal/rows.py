@@ -10,6 +10,8 @@ from attrs import astuple, frozen
 from concordiad.core.backlog import EpochStart
 from concordiad.core.model import (
     AgentSession,
+    Approval,
+    ApprovalKind,
     Author,
     AuthorKind,
     Origin,
@@ -31,6 +33,12 @@ class RoomEpoch(NamedTuple):
     first_seq: int
 
 
+class ApprovalResolved(NamedTuple):
+    """An approval waits no more."""
+
+    id: str
+
+
 class Prune(NamedTuple):
     """Forget a room's events before a number, and what ended before a time (Unix seconds)."""
 
@@ -39,7 +47,7 @@ class Prune(NamedTuple):
     ended_before: float
 
 
-Change = Prompt | Turn | AgentSession | RoomEpoch | RoomRow | Prune
+Change = Prompt | Turn | AgentSession | RoomEpoch | RoomRow | Approval | ApprovalResolved | Prune
 """A row of the ledger as it is from now on."""
 
 
@@ -156,6 +164,10 @@ def _write_change(connection: sqlite3.Connection, change: Change) -> None:
             )
         case RoomRow():
             connection.execute("INSERT OR REPLACE INTO rooms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(change))
+        case Approval():
+            connection.execute("INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(change))
+        case ApprovalResolved():
+            connection.execute("DELETE FROM approvals WHERE id = ?", change)
         case Prune():
             _prune(connection, change)
         case RoomEpoch():
@@ -214,6 +226,26 @@ def read_events(connection: sqlite3.Connection, room: str, since: int, limit: in
             break
         events.append(Recorded(*row))
     return events
+
+
+def read_approvals(connection: sqlite3.Connection, room: str) -> list[Approval]:
+    """Read a room's approvals that wait, oldest first."""
+    rows = connection.execute("SELECT * FROM approvals WHERE room = ? ORDER BY id", (room,)).fetchall()
+    return [
+        Approval(
+            id=row[0],
+            room=row[1],
+            request_id=row[2],
+            turn=row[3],
+            kind=ApprovalKind(row[4]),
+            tool=row[5],
+            input=row[6],
+            description=row[7],
+            requested_at=row[8],
+            expires_at=row[9],
+        )
+        for row in rows
+    ]
 
 
 def read_rooms(connection: sqlite3.Connection) -> list[RoomRow]:
@@ -340,19 +372,57 @@ def read_prompts_in(connection: sqlite3.Connection, room: str, states: Sequence[
     return [_prompt(row) for row in connection.execute(query, (room, *states))]
 
 
+class Filter(NamedTuple):
+    """
+    What a listing shows.
+
+    Attributes:
+        states: states or outcomes; none: all.
+        author: an author's id or name.
+        since: Unix seconds.
+        until: Unix seconds.
+        before: only rows before this number.
+    """
+
+    states: Sequence[str] = ()
+    author: str | None = None
+    since: float | None = None
+    until: float | None = None
+    before: int = 2**62
+
+
+def _conditions(room: str, chosen: Filter, state_column: str, time_column: str) -> tuple[str, list[Any]]:
+    conditions = ["room = ?", "ord < ?"]
+    values: list[Any] = [room, chosen.before]
+    if chosen.states:
+        conditions.append(f"{state_column} IN ({', '.join('?' * len(chosen.states))})")
+        values.extend(chosen.states)
+    for comparison, bound in ((">=", chosen.since), ("<=", chosen.until)):
+        if bound is not None:
+            conditions.append(f"{time_column} {comparison} ?")
+            values.append(bound)
+    return " AND ".join(conditions), values
+
+
 def read_prompt_page(
-    connection: sqlite3.Connection, room: str, states: Sequence[PromptState], limit: int, before: int
+    connection: sqlite3.Connection, room: str, chosen: Filter, limit: int
 ) -> tuple[list[Prompt], int | None]:
-    """Read a page of a room's prompts, newest first, before a row number; also the number for the next page."""
-    chosen = states or tuple(PromptState)
-    marks = ", ".join("?" * len(chosen))
-    query = (
-        f"SELECT {_PROMPT_COLUMNS}, ord FROM prompts WHERE room = ? AND ord < ? AND state IN ({marks})"
-        " ORDER BY ord DESC LIMIT ?"
-    )
-    rows = connection.execute(query, (room, before, *chosen, limit + 1)).fetchall()
+    """Read a page of a room's prompts, newest first; also the row number for the next page."""
+    conditions, values = _conditions(room, chosen, "state", "submitted_at")
+    if chosen.author is not None:
+        conditions += " AND ? IN (author_id, author_name)"
+        values.append(chosen.author)
+    query = f"SELECT {_PROMPT_COLUMNS}, ord FROM prompts WHERE {conditions} ORDER BY ord DESC LIMIT ?"
+    rows = connection.execute(query, (*values, limit + 1)).fetchall()
     following = rows[limit - 1][-1] if len(rows) > limit else None
     return [_prompt(row) for row in rows[:limit]], following
+
+
+def find_ids(connection: sqlite3.Connection, table: str, room: str, prefix: str) -> list[str]:
+    """Find up to three ids of a room's prompts or turns that begin like this."""
+    name = {"prompt": "prompts", "turn": "turns"}[table]
+    query = f"SELECT id FROM {name} WHERE room = ? AND id >= ? AND id < ? ORDER BY id LIMIT 3"
+    return [row[0] for row in connection.execute(query, (room, prefix, prefix + "g"))]
 
 
 def read_turn(connection: sqlite3.Connection, turn_id: str) -> Turn | None:
@@ -367,9 +437,18 @@ def read_running_turns(connection: sqlite3.Connection, room: str) -> list[Turn]:
     return [_turn(row) for row in connection.execute(query, (room, TurnState.RUNNING))]
 
 
-def read_turn_page(connection: sqlite3.Connection, room: str, limit: int, before: int) -> tuple[list[Turn], int | None]:
-    """Read a page of a room's turns, newest first, before a row number; also the number for the next page."""
-    query = f"SELECT {_TURN_COLUMNS}, ord FROM turns WHERE room = ? AND ord < ? ORDER BY ord DESC LIMIT ?"
-    rows = connection.execute(query, (room, before, limit + 1)).fetchall()
+def read_turn_page(
+    connection: sqlite3.Connection, room: str, chosen: Filter, limit: int
+) -> tuple[list[Turn], int | None]:
+    """Read a page of a room's turns, newest first; also the row number for the next page."""
+    conditions, values = _conditions(room, chosen, "outcome", "started_at")
+    if chosen.author is not None:
+        conditions += (
+            " AND EXISTS (SELECT 1 FROM prompts, json_each(turns.prompts)"
+            " WHERE prompts.id = json_each.value AND ? IN (prompts.author_id, prompts.author_name))"
+        )
+        values.append(chosen.author)
+    query = f"SELECT {_TURN_COLUMNS}, ord FROM turns WHERE {conditions} ORDER BY ord DESC LIMIT ?"
+    rows = connection.execute(query, (*values, limit + 1)).fetchall()
     following = rows[limit - 1][-1] if len(rows) > limit else None
     return [_turn(row) for row in rows[:limit]], following

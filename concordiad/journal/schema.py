@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from typing import Final
 
-from concordiad.errors import JournalError
+from concordiad.errors import ConfigError, JournalError
 
 MIGRATIONS: Final = (
     """
@@ -80,6 +80,29 @@ MIGRATIONS: Final = (
     ) STRICT;
     CREATE INDEX turns_by_room ON turns (room, ord);
     CREATE INDEX turns_by_state ON turns (room, state);
+    CREATE TABLE approvals (
+        id TEXT PRIMARY KEY,
+        room TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        turn TEXT,
+        kind TEXT NOT NULL,
+        tool TEXT NOT NULL,
+        input BLOB NOT NULL,
+        description TEXT,
+        requested_at REAL NOT NULL,
+        expires_at REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE rooms (
+        name TEXT PRIMARY KEY,
+        workdir TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        model TEXT,
+        permission_mode TEXT,
+        idle_s REAL NOT NULL,
+        is_created INTEGER NOT NULL,
+        is_paused INTEGER NOT NULL,
+        is_closed INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
     """,
 )
 """Each entry brings a file from the version of its index to the next; entries are never changed once released."""
@@ -92,6 +115,22 @@ Length of the write-ahead log at which a commit copies back what the checkpointe
 Only when nothing is left can the log begin anew, and a checkpoint beside a writer that never pauses always leaves
 something: without this, 10,000 commits in a row made a log of 200 MB.
 """
+
+
+OLDEST_SQLITE: Final = (3, 37, 0)
+"""STRICT tables came with this version (2021-11-27)."""
+
+
+def check_sqlite() -> None:
+    """
+    See whether Python's SQLite is new enough.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise ConfigError(f"Python's SQLite is {sqlite3.sqlite_version}, Concordia needs {oldest}: use a newer Python")
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

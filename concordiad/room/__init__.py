@@ -25,15 +25,18 @@ from concordiad.config import Graces, Limits
 from concordiad.core.model import Approval, Author, Outcome, Prompt, PromptState, RoomRow, Turn
 from concordiad.journal import Journal
 from concordiad.journal.rows import (
+    ApprovalResolved,
     RoomEpoch,
     Transaction,
     first_seq,
     last_seq,
+    read_approvals,
     read_prompts_in,
     read_prompts_of,
     read_room_epochs,
     read_running_turns,
 )
+from concordiad.room.approvals import Resolution, resolved
 from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
 from concordiad.room.fanout import Transcript, run_fanout
 from concordiad.room.keeper import Keeper, KeeperEnds, run_keeper
@@ -217,12 +220,17 @@ async def _open_transcript(setup: RoomSetup) -> Transcript:
 
 
 async def _recover(setup: RoomSetup, fanout: trio.MemorySendChannel[Post]) -> None:
-    """Say of each turn that the last run left open that nobody knows how it ended."""
+    """Say of each turn that the last run left open that nobody knows how it ended; nobody waits for its approvals."""
+    is_rehearsal = setup.spec.is_rehearsal
+    for approval in await setup.journal.read(read_approvals, setup.name):
+        draft = resolved(
+            approval, Resolution("withdrawn", None), "concordiad ended meanwhile", is_rehearsal=is_rehearsal
+        )
+        await record(fanout, [draft], [ApprovalResolved(approval.id)])
     for turn in await setup.journal.read(read_running_turns, setup.name):
         prompts = await setup.journal.read(read_prompts_of, turn.prompts)
         progress = InProgress(turn, 0.0, tuple((prompt, 0.0) for prompt in prompts))
         reason = "daemon_died: concordiad ended while the agent worked on it; whether it was done is not known"
-        is_rehearsal = setup.spec.is_rehearsal
         entry = close_turn(progress, Outcome.UNCERTAIN, reason, setup.now(), is_rehearsal=is_rehearsal)
         await record(fanout, [entry.draft], entry.changes)
 

@@ -53,8 +53,8 @@ class Approvals:
         """Count those that wait."""
         return len(self._pending)
 
-    def add(self, asked: ApprovalAsked, *, is_rehearsal: bool) -> Draft:
-        """Let what the agent asks for wait; return the event that tells of it."""
+    def add(self, asked: ApprovalAsked, *, is_rehearsal: bool) -> tuple[Draft, Approval]:
+        """Let what the agent asks for wait; return the event that tells of it, and its row."""
         now = self._now()
         approval = Approval(
             id=self._new_id(),
@@ -70,7 +70,7 @@ class Approvals:
         )
         self._pending[approval.id] = (approval, trio.current_time() + self._grace_s)
         body = members(approval=approval_view(approval, whole=False))
-        return Draft("approval.requested", mark(body, is_rehearsal=is_rehearsal))
+        return Draft("approval.requested", mark(body, is_rehearsal=is_rehearsal)), approval
 
     def pending(self) -> list[Approval]:
         """List what waits, oldest first."""
@@ -111,13 +111,18 @@ class Approvals:
         self._resolved[approval.id] = resolution
         while len(self._resolved) > RESOLVED_KEPT:
             self._resolved.popitem(last=False)
-        body = members(
-            approval=approval_view(approval, whole=False),
-            resolution=resolution.how,
-            by=None if resolution.by is None else author_view(resolution.by),
-            reason=reason,
-        )
-        return Draft("approval.resolved", mark(body, is_rehearsal=is_rehearsal))
+        return resolved(approval, resolution, reason, is_rehearsal=is_rehearsal)
+
+
+def resolved(approval: Approval, resolution: Resolution, reason: str | None, *, is_rehearsal: bool) -> Draft:
+    """Write the event that tells how an approval was resolved."""
+    body = members(
+        approval=approval_view(approval, whole=False),
+        resolution=resolution.how,
+        by=None if resolution.by is None else author_view(resolution.by),
+        reason=reason,
+    )
+    return Draft("approval.resolved", mark(body, is_rehearsal=is_rehearsal))
 
 
 def _check_answers(approval: Approval, answers: dict[str, str]) -> None:

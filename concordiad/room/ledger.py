@@ -5,6 +5,7 @@ Plain functions: they decide, the writer has it recorded. Law: a turn's row, its
 together, so that they are recorded together.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ class InProgress:
         ttft_s: seconds from the hand-over to the first output.
         stopped_by: who interrupted it.
         stop_reason: why it was interrupted, where it was not a person.
+        stop_deadline: monotonic seconds by which an interrupted turn is to be over.
     """
 
     turn: Turn
@@ -43,6 +45,7 @@ class InProgress:
     ttft_s: float | None = None
     stopped_by: Author | None = None
     stop_reason: str | None = None
+    stop_deadline: float = math.inf
 
     def authors(self) -> list[Author]:
         """List who asked, each once."""

@@ -35,8 +35,9 @@ from concordiad.core.turns import WriterInput, WriterState, move_writer
 from concordiad.core.views import author_view, members, turn_event_view
 from concordiad.errors import AgentGone as StdinGone
 from concordiad.errors import RoomError
+from concordiad.journal.rows import ApprovalResolved
 from concordiad.room.approvals import Approvals, Resolution
-from concordiad.room.ledger import Entry, InProgress, close_turn, open_turn, return_turn
+from concordiad.room.ledger import Entry, InProgress, close_turn, mark, open_turn, return_turn
 from concordiad.room.messages import (
     AgentGone,
     AgentUp,
@@ -155,6 +156,7 @@ class Writer:
         self._approvals = Approvals(room, graces.approval_s, new_id, now)
         self._is_asked = False
         self._start_deadline = NEVER
+        self._settle_deadline = NEVER
         self._stop: _Stop | None = None
         self._is_input_closed = False
         self._idle_since: float | None = None
@@ -170,7 +172,9 @@ class Writer:
         sleep = NEVER
         if self._idle_s and self._idle_since is not None and self._is_free():
             sleep = self._idle_since + self._idle_s
-        return min(self._approvals.next_deadline(), self._start_deadline, stop, sleep)
+        running = self._own or self._ours
+        interrupt = NEVER if running is None or self._is_input_closed else running.stop_deadline
+        return min(self._approvals.next_deadline(), self._start_deadline, self._settle_deadline, interrupt, stop, sleep)
 
     async def take(self, message: ToWriter) -> None:
         """Do what one message asks for."""
@@ -220,15 +224,29 @@ class Writer:
             await self._resolve(approval, Resolution("timed_out", None), reason)
             if self._agent is not None:
                 await self._write(self._agent.codec.deny(approval.request_id, reason))
-        if now >= self._start_deadline:
-            self._start_deadline = NEVER
-            self._end_agent()
+        await self._end_stuck_agent(now)
         if self._stop is not None:
             await self._stop_agent(self._stop, now)
         elif self._is_free():
             await self._rest(now)
         elif self._is_asleep and self._state is WriterState.DOWN:
             await self._ask_for_turn()
+
+    async def _end_stuck_agent(self, now: float) -> None:
+        """End an agent that has missed a deadline; the keeper starts the next one, which resumes the conversation."""
+        running = self._own or self._ours
+        if now >= self._start_deadline:
+            why = f"gave no first answer within {self._graces.start_s:g} s"
+        elif now >= self._settle_deadline:
+            why = f"did not say that it is done within {self._graces.settle_s:g} s of its result"
+        elif running is not None and now >= running.stop_deadline and not self._is_input_closed:
+            why = f"went on for {self._graces.interrupt_s:g} s after it was interrupted"
+        else:
+            return
+        self._start_deadline = self._settle_deadline = NEVER
+        self._end_agent()
+        body = members(code="agent_stuck", message=f"the agent {why}: it is ended and started again")
+        await self._ends.fanout.send(Post([Draft("notice", mark(body, is_rehearsal=self._is_rehearsal))]))
 
     async def _rest(self, now: float) -> None:
         """Ask for the next turn; end an agent that has had none for so long."""
@@ -245,7 +263,11 @@ class Writer:
             await self._ends.batcher.send(NextTurn())
 
     def _move(self, move: WriterInput) -> None:
-        self._state = move_writer(self._state, move)
+        before, self._state = self._state, move_writer(self._state, move)
+        if self._state is not WriterState.SETTLING:
+            self._settle_deadline = NEVER
+        elif before is not WriterState.SETTLING:
+            self._settle_deadline = trio.current_time() + self._graces.settle_s
 
     def _is_free(self) -> bool:
         return self._state is WriterState.IDLE and not self._controls and not self._is_input_closed
@@ -546,7 +568,12 @@ class Writer:
     async def _interrupt_agent(
         self, running: InProgress, by: Author | None, reason: str | None, reply: Reply[Turn] | None
     ) -> None:
-        stopped = evolve(running, stopped_by=running.stopped_by or by, stop_reason=running.stop_reason or reason)
+        stopped = evolve(
+            running,
+            stopped_by=running.stopped_by or by,
+            stop_reason=running.stop_reason or reason,
+            stop_deadline=min(running.stop_deadline, trio.current_time() + self._graces.interrupt_s),
+        )
         if running is self._own:
             self._own = stopped
         else:
@@ -558,7 +585,8 @@ class Writer:
         await self._write(self._agent.codec.interrupt(request_id))
 
     async def _take_approval(self, asked: ApprovalAsked) -> None:
-        await record(self._ends.fanout, [self._approvals.add(asked, is_rehearsal=self._is_rehearsal)])
+        draft, approval = self._approvals.add(asked, is_rehearsal=self._is_rehearsal)
+        await record(self._ends.fanout, [draft], [approval])
 
     async def _answer_approval(self, message: AnswerApproval) -> None:
         try:
@@ -580,7 +608,7 @@ class Writer:
 
     async def _resolve(self, approval: Approval, resolution: Resolution, reason: str | None) -> None:
         draft = self._approvals.resolve(approval, resolution, reason, is_rehearsal=self._is_rehearsal)
-        await record(self._ends.fanout, [draft])
+        await record(self._ends.fanout, [draft], [ApprovalResolved(approval.id)])
 
     def _take_want(self, want: WantAgent) -> None:
         if self._is_draining or not (want.is_urgent or self._is_asleep):
@@ -602,7 +630,7 @@ class Writer:
     def _begin_drain(self) -> None:
         if self._stop is not None and self._stop.restart is not None:
             self._stop.restart.reply.answer(RoomError.not_now(f"room {self._room} is closing"))
-        self._stop = _Stop(trio.current_time() + self._graces.turn_s, f"room {self._room} was closed")
+        self._stop = _Stop(trio.current_time() + self._graces.turn_s, f"room {self._room} was stopped")
         self._wake()
 
     async def _restart(self, restart: Restart) -> None:
@@ -625,17 +653,16 @@ class Writer:
         self._wake()
 
     async def _stop_agent(self, stop: _Stop, now: float) -> None:
-        """Close the input once nothing runs; interrupt what runs when its grace is over; then close it all the same."""
+        """Close the input once nothing runs; interrupt what runs when its grace is over."""
         running = self._own or self._ours
         if self._state is WriterState.STARTING or (running is None and self._state is not WriterState.BUSY):
             self._stop = evolve(stop, deadline=NEVER)
             self._end_agent()
         elif now >= stop.deadline:
-            if running is not None and running.stop_reason is None:
-                self._stop = evolve(stop, deadline=now + self._graces.interrupt_s)
+            self._stop = evolve(stop, deadline=NEVER)
+            if running is not None:
                 await self._interrupt_agent(running, None, stop.reason, None)
             else:
-                self._stop = evolve(stop, deadline=NEVER)
                 self._end_agent()
 
     def _describe(self) -> dict[str, Any]:

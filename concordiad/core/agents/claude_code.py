@@ -35,9 +35,6 @@ from concordiad.core.agents import (
 from concordiad.core.lines import Oversize
 from concordiad.core.model import ApprovalKind, Outcome
 
-MAX_RETRIES: Final = "4"
-"""The CLI's own default of 10 retries keeps a turn silent for minutes while an API is down."""
-
 RawLine = msgspec.Raw
 
 
@@ -216,8 +213,8 @@ class ClaudeCode:
         ]
 
     def environment(self) -> dict[str, str]:
-        """Name the variables: state lines on, so that the end of a turn is told; fewer silent retries."""
-        return {"CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1", "CLAUDE_CODE_MAX_RETRIES": MAX_RETRIES}
+        """Name the variables: state lines on, so that the end of a turn is told."""
+        return {"CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1"}
 
     def handshake(self, new_id: IdSource) -> list[tuple[str, bytes]]:
         """Ask for readiness, and for the cost so far: a resumed session goes on counting from a saved total."""
