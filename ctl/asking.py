@@ -92,26 +92,22 @@ def describe(approval: dict[str, Any]) -> str:
     return f"{details}\n{harmless(described)}" if described and described not in details else details
 
 
-def heading(screen: Screen, approval: dict[str, Any], now: float) -> str:
-    """Say in one line who wants what, and until when."""
-    wants = "has a question" if approval["kind"] == "question" else f"asks to use {first_line(approval['tool'])}"
-    until = f"denied {relative(approval['expires_at'], now)} unless somebody answers"
-    return f"{screen.style(f'the agent {wants}', 'yellow')} ({until})"
+def announcement(screen: Screen, approval: dict[str, Any], now: float, command: Callable[..., str]) -> str:
+    """
+    Say who wants what, until when, all of it, and what to type; `command` writes a command of these words.
 
-
-def body(approval: dict[str, Any], command: Callable[..., str]) -> str:
-    """Say what is asked, in full, and what to type; `command` writes a command of these words."""
-    approve, deny = (command(word, approval["id"]) for word in ("approve", "deny"))
+    The commands begin at the margin and have no label: so they fit a terminal of 80 columns and can be copied.
+    """
     questions = questions_of(approval["input"]) if approval["kind"] == "question" else []
-    if not questions:
-        return f"{describe(approval)}\nallow:  {approve}\nrefuse: {deny}"
     answers = " ".join(
         f"--answer {number}={'CHOICE' if choices_of(question) else 'TEXT'}"
         for number, question in enumerate(questions, 1)
     )
-    return f"{describe(approval)}\nanswer: {approve} {answers}\nrefuse: {deny}"
-
-
-def announcement(screen: Screen, approval: dict[str, Any], now: float, command: Callable[..., str]) -> str:
-    """Say all of it, the heading first and the rest indented."""
-    return f"{heading(screen, approval, now)}\n{indent(body(approval, command), 2)}"
+    wants = "has a question" if approval["kind"] == "question" else f"asks to use {first_line(approval['tool'])}"
+    lines = [
+        f"{screen.style(f'the agent {wants}', 'yellow')} (expires {relative(approval['expires_at'], now)})",
+        indent(describe(approval), 2),
+        f"{command('approve', approval['id'])} {answers}".rstrip(),
+        command("deny", approval["id"]),
+    ]
+    return "\n".join(lines)

@@ -106,9 +106,7 @@ class Transcript:
     def _agent(self, event: Json) -> str:
         return self._name("rehearsal" if event.get("rehearsal") else "agent", "cyan", "bold")
 
-    def _person(self, author: Json | None) -> str:
-        if author is None:
-            return self._nobody()
+    def _person(self, author: Json) -> str:
         return self._name(author["name"], _COLOURS[crc32(author["id"].encode("utf-8", "replace")) % len(_COLOURS)])
 
     def _nobody(self) -> str:

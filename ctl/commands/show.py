@@ -43,11 +43,12 @@ def _prompt(out: Screen, prompt: dict[str, Any], now: float) -> str:
     return fields(out, pairs) + _block(out, "text", prompt["text"])
 
 
-def _turn(out: Screen, turn: dict[str, Any], now: float) -> str:
+def _turn(out: Screen, turn: dict[str, Any], now: float, authors: str = "") -> str:
     ttft = "" if turn["ttft_s"] is None else f", first word after {duration(turn['ttft_s'])}"
     pairs = [
         ("turn", turn["id"]),
         ("room", turn["room"]),
+        ("authors", authors),
         ("state", turn["outcome"] or turn["state"]),
         ("reason", first_line(turn["reason"] or "")),
         ("started", _when(turn["started_at"], now)),
@@ -74,9 +75,8 @@ def _show_turn(out: Screen, result: dict[str, Any], now: float) -> str:
     turn, prompts = result["turn"], result["prompts"]
     authors = names([prompt["author"] for prompt in prompts]) or "the agent, by itself"
     merged = "\n".join(f"{prompt['id']}  {first_line(prompt['author']['name'])}" for prompt in prompts)
-    text = _turn(out, turn, now) + fields(out, [("authors", authors)])
     blocks = (("prompts", merged), ("text", turn["text"]), ("answer", turn["answer"]))
-    return text + "".join(_block(out, title, body) for title, body in blocks)
+    return _turn(out, turn, now, authors) + "".join(_block(out, title, body) for title, body in blocks)
 
 
 def _look_up(connection: Connection, room: str, identity: str) -> dict[str, Any]:

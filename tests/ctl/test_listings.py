@@ -177,7 +177,7 @@ def test_a_turn_is_shown_in_full(tmp_path: Path, control_socket: Path) -> None:
 
     with scripted_daemon(control_socket, script):
         out = run(tmp_path, "show", TURN).out
-    assert "authors  ada, bob\n" in out
+    assert "authors     ada, bob\n" in out
     assert f"\nprompts\n  {PROMPT}  ada\n  2  bob\n" in out
     assert out.endswith("\nanswer\n  forty-two\n")
 

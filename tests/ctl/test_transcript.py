@@ -173,7 +173,7 @@ def test_an_approval_says_what_to_type() -> None:
     written = one("approval.requested", approval=permission())
     assert "the agent asks to use Bash" in written
     assert "$ rm -r build\n" in written
-    assert f"allow:  concordiactl approve {APPROVAL}\n" in written
+    assert f"concordiactl approve {APPROVAL}\n" in written
 
 
 def test_a_rehearsal_signs_as_one() -> None:
