@@ -7,6 +7,7 @@ no event is missed, whatever the test asks in between.
 
 import json
 import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Callable
@@ -56,17 +57,19 @@ class ControlClient:
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(PATIENCE_S)
         self.events: list[Event] = []
         self._seen = 0
         self._messages: deque[Message] = deque()
         self._partial = bytearray()
         self._calls = 0
         try:
+            # Blocking, with the kernel's own limit: with Python's, a full backlog is an error instead of a wait.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(PATIENCE_S), 0))
             self.socket.connect(str(path))
         except OSError:
             self.socket.close()
             raise
+        self.socket.settimeout(PATIENCE_S)
 
     def __enter__(self) -> Self:
         return self
@@ -164,6 +167,10 @@ class ControlClient:
             )
 
         return dict(self.until(is_last)[-1]["turn"])
+
+    def receive(self) -> Message:
+        """Return the next message, whatever it is. Raises HungUp."""
+        return self._next(time.monotonic() + PATIENCE_S)
 
     def read_to_end(self) -> list[Message]:
         """Return every message until the daemon hangs up."""
