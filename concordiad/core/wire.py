@@ -310,7 +310,8 @@ def decode_request(message: bytes) -> Request:
     except RecursionError as error:
         raise BadRequest(PARSE_ERROR, "the JSON is nested too deeply: flatten it") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(PARSE_ERROR, f"not JSON in UTF-8: {error}") from error
+        hint = " (half of a surrogate pair?)" if b"\\ud" in message.lower() else ""
+        raise BadRequest(PARSE_ERROR, f"not JSON in UTF-8: {error}{hint}") from error
     identity = None if envelope.id is msgspec.UNSET else envelope.id
     if envelope.jsonrpc != "2.0":
         raise BadRequest(INVALID_REQUEST, f'jsonrpc is {envelope.jsonrpc!r}, it must be "2.0"', identity)

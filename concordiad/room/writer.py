@@ -30,14 +30,15 @@ from concordiad.core.agents import (
     Unsupported,
     WentIdle,
 )
-from concordiad.core.model import AgentSession, Approval, Author, Origin, Outcome, Prompt, Turn, rfc3339
+from concordiad.core.model import AgentSession, Approval, Author, Prompt, Turn, rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer
 from concordiad.core.views import author_view, members, turn_event_view
 from concordiad.errors import AgentGone as StdinGone
 from concordiad.errors import RoomError
 from concordiad.journal.rows import ApprovalResolved
 from concordiad.room.approvals import Approvals, Resolution
-from concordiad.room.ledger import Entry, InProgress, close_turn, mark, open_turn, return_turn
+from concordiad.room.desk import Desk
+from concordiad.room.ledger import Entry, InProgress, mark
 from concordiad.room.messages import (
     AgentGone,
     AgentUp,
@@ -68,9 +69,6 @@ from concordiad.room.messages import (
 
 _log = structlog.get_logger("concordiad.room")
 NEVER: Final = float("inf")
-NO_RESULT: Final = "no_result: the agent is done with it but gave no result"
-_COST_DIGITS: Final = 10
-"""Digits of a cost in dollars: a difference of two sums keeps no noise of floating point."""
 
 
 _STATE_NAMES: Final = {
@@ -149,10 +147,8 @@ class Writer:
         self._session_id: str | None = None
         self._model: str | None = None
         self._has_history = False
-        self._ours: InProgress | None = None
-        self._own: InProgress | None = None
+        self._desk = Desk(room, now)
         self._controls: dict[str, _Interruption | None] = {}
-        self._cost_usd: float | None = None
         self._approvals = Approvals(room, graces.approval_s, new_id, now)
         self._is_asked = False
         self._start_deadline = NEVER
@@ -172,7 +168,7 @@ class Writer:
         sleep = NEVER
         if self._idle_s and self._idle_since is not None and self._is_free():
             sleep = self._idle_since + self._idle_s
-        running = self._own or self._ours
+        running = self._desk.running
         interrupt = NEVER if running is None or self._is_input_closed else running.stop_deadline
         return min(self._approvals.next_deadline(), self._start_deadline, self._settle_deadline, interrupt, stop, sleep)
 
@@ -234,7 +230,7 @@ class Writer:
 
     async def _end_stuck_agent(self, now: float) -> None:
         """End an agent that has missed a deadline; the keeper starts the next one, which resumes the conversation."""
-        running = self._own or self._ours
+        running = self._desk.running
         if now >= self._start_deadline:
             why = f"gave no first answer within {self._graces.start_s:g} s"
         elif now >= self._settle_deadline:
@@ -245,8 +241,7 @@ class Writer:
             return
         self._start_deadline = self._settle_deadline = NEVER
         self._end_agent()
-        body = members(code="agent_stuck", message=f"the agent {why}: it is ended and started again")
-        await self._ends.fanout.send(Post([Draft("notice", mark(body, is_rehearsal=self._is_rehearsal))]))
+        await self._notice("agent_stuck", f"the agent {why}: it is ended and started again")
 
     async def _rest(self, now: float) -> None:
         """Ask for the next turn; end an agent that has had none for so long."""
@@ -276,8 +271,31 @@ class Writer:
     def _is_rehearsal(self) -> bool:
         return self._agent is not None and self._agent.codec.is_rehearsal
 
-    async def _record(self, entry: Entry) -> None:
+    async def _record(self, entry: Entry | None) -> None:
+        """Have an entry of the ledger recorded, durably; one that closes a turn is the turn's line in the log."""
+        if entry is None:
+            return
         await record(self._ends.fanout, [entry.draft], entry.changes)
+        turn = entry.progress.turn
+        if turn.outcome is not None:
+            _log.info(
+                "turn_finished",
+                room=self._room,
+                turn=turn.id,
+                origin=turn.origin.value,
+                prompts=len(turn.prompts),
+                outcome=turn.outcome.value,
+                reason=turn.reason,
+                duration_s=turn.duration_s,
+                ttft_s=turn.ttft_s,
+                input_tokens=turn.input_tokens,
+                output_tokens=turn.output_tokens,
+                cost_usd=turn.cost_usd,
+            )
+
+    async def _notice(self, code: str, message: str) -> None:
+        body = mark(members(code=code, message=message), is_rehearsal=self._is_rehearsal)
+        await self._ends.fanout.send(Post([Draft("notice", body)]))
 
     async def _write(self, line: bytes) -> bool:
         """Write a control line; tells whether the agent took it. If not, the keeper will say that it is gone."""
@@ -304,7 +322,7 @@ class Writer:
         self._session_id = incarnation.session_id
         self._has_history = incarnation.is_resumed
         self._model = incarnation.model
-        self._cost_usd = None
+        self._desk.begin(incarnation)
         self._start_deadline = trio.current_time() + self._graces.start_s
         for request_id, line in incarnation.codec.handshake(self._new_id):
             self._controls[request_id] = None
@@ -319,45 +337,32 @@ class Writer:
             if self._is_asleep:
                 self._wake()
             return
-        first = prompts[0][0]
-        turn = Turn(
-            id=self._new_id(),
-            room=self._room,
-            origin=Origin.PROMPTS,
-            prompts=tuple(prompt.id for prompt, _ in prompts),
-            text=first.text,
-            started_at=self._now(),
-            incarnation=agent.id,
-        )
         self._move(WriterInput.HANDED_OVER)
-        entry = open_turn(turn, prompts, trio.current_time(), is_rehearsal=agent.codec.is_rehearsal)
-        self._ours = entry.progress
+        entry = self._desk.open_ours(self._new_id(), prompts)
         await self._record(entry)
+        turn = entry.progress.turn
         try:
-            await agent.stdin.write(agent.codec.prompt(turn.id, turn.text, is_raw=first.is_raw))
+            await agent.stdin.write(agent.codec.prompt(turn.id, turn.text, is_raw=prompts[0][0].is_raw))
         except StdinGone as gone:
             self._end_agent()
             if not gone.begun:
-                await self._return(str(gone))
-
-    async def _return(self, reason: str) -> None:
-        if self._ours is None:
-            return
-        entry = return_turn(self._ours, reason, is_rehearsal=self._is_rehearsal)
-        self._ours = None
-        await self._record(entry)
-        await self._ends.batcher.send(TakeBack(entry.progress.prompts))
+                returned = self._desk.return_ours(str(gone))
+                await self._record(returned)
+                if returned is not None:
+                    await self._ends.batcher.send(TakeBack(returned.progress.prompts))
 
     async def _take_fact(self, fact: Fact | Spoke) -> None:
         match fact:
             case Spoke(turn, at):
-                self._note_first_output(turn, at)
-            case Acknowledged(turn) if self._ours is not None and turn == self._ours.turn.id:
-                self._ours = evolve(self._ours, is_acknowledged=True)
-            case Began(turn) if self._ours is not None and turn == self._ours.turn.id:
-                self._ours = evolve(self._ours, is_acknowledged=True, has_begun=True)
+                self._desk.note_first_output(turn, at)
+            case Acknowledged(turn):
+                self._desk.note_acknowledged(turn, has_begun=False)
+            case Began(turn):
+                self._desk.note_acknowledged(turn, has_begun=True)
             case OwnTurnBegan(turn, text):
-                await self._open_own(turn, text)
+                await self._close_own()
+                self._move(WriterInput.OWN_BEGAN)
+                await self._record(self._desk.open_own(turn, text))
             case Ended():
                 await self._take_result(fact)
             case LineDone(turn):
@@ -383,79 +388,40 @@ class Writer:
             case ConversationLost():
                 await self._lose_conversation("the agent has no such conversation any more")
             case Unreadable(why, size_bytes):
-                body = members(code="unreadable_output", message=f"the agent wrote {size_bytes} bytes that are {why}")
-                await self._ends.fanout.send(Post([Draft("notice", body)]))
-
-    def _note_first_output(self, turn: str, at: float) -> None:
-        if self._ours is not None and turn == self._ours.turn.id:
-            self._ours = evolve(self._ours, ttft_s=at - self._ours.began_at)
-        elif self._own is not None and turn == self._own.turn.id:
-            self._own = evolve(self._own, ttft_s=at - self._own.began_at)
-
-    async def _open_own(self, turn_id: str, text: str) -> None:
-        await self._close_own_without_result()
-        self._move(WriterInput.OWN_BEGAN)
-        turn = Turn(
-            id=turn_id,
-            room=self._room,
-            origin=Origin.AGENT,
-            prompts=(),
-            text=text,
-            started_at=self._now(),
-            incarnation=self._agent.id if self._agent is not None else "",
-        )
-        entry = open_turn(turn, (), trio.current_time(), is_rehearsal=self._is_rehearsal)
-        self._own = entry.progress
-        await self._record(entry)
+                await self._notice("unreadable_output", f"the agent wrote {size_bytes} bytes that are {why}")
 
     async def _take_result(self, ended: Ended) -> None:
-        cost_usd = self._take_cost(ended)
-        if self._ours is not None and ended.turn == self._ours.turn.id:
-            progress, self._ours = self._ours, None
+        if self._desk.is_ours(ended.turn):
             self._move(WriterInput.RESULT)
-        elif self._own is not None and ended.turn == self._own.turn.id:
-            progress, self._own = self._own, None
+        elif self._desk.is_own(ended.turn):
             self._move(WriterInput.OWN_ENDED)
-        else:
-            body = members(code="stale_result", message=f"the agent ended turn {ended.turn}, which is over already")
-            await self._ends.fanout.send(Post([Draft("notice", body)]))
+        entry = self._desk.close_by_result(ended)
+        if entry is None:
+            await self._notice("stale_result", f"the agent ended turn {ended.turn}, which is over already")
             return
-        await self._close(progress, ended.outcome, ended.reason, ended, cost_usd)
+        await self._record(entry)
         if not self._has_history:
             self._has_history = True
             await self._record_session()
 
-    def _take_cost(self, ended: Ended) -> float | None:
-        before, self._cost_usd = self._cost_usd, ended.total_cost_usd
-        if ended.total_cost_usd is None or before is None:
-            return ended.cost_usd
-        # A new conversation counts from nothing again.
-        base = before if ended.total_cost_usd >= before else 0.0
-        return round(ended.total_cost_usd - base, _COST_DIGITS)
-
     async def _take_line_done(self, turn: str) -> None:
-        if self._ours is not None and turn == self._ours.turn.id:
-            await self._close_without_result()
+        if self._desk.is_ours(turn):
+            self._move(WriterInput.RESULT)
+            await self._record(self._desk.close_ours_without_result())
         self._move(WriterInput.LINE_DONE)
 
     async def _take_idle(self) -> None:
-        await self._close_own_without_result()
+        await self._close_own()
         # An idle from before the agent took up our line says nothing about it.
-        if self._ours is not None and self._ours.has_begun:
-            await self._close_without_result()
+        if self._desk.ours is not None and self._desk.ours.has_begun:
+            self._move(WriterInput.RESULT)
+            await self._record(self._desk.close_ours_without_result())
         self._move(WriterInput.AGENT_IDLE)
 
-    async def _close_without_result(self) -> None:
-        if self._ours is not None:
-            progress, self._ours = self._ours, None
-            self._move(WriterInput.RESULT)
-            await self._close(progress, Outcome.FAILED, NO_RESULT)
-
-    async def _close_own_without_result(self) -> None:
-        if self._own is not None:
-            progress, self._own = self._own, None
+    async def _close_own(self) -> None:
+        if self._desk.own is not None:
             self._move(WriterInput.OWN_ENDED)
-            await self._close(progress, Outcome.FAILED, NO_RESULT)
+            await self._record(self._desk.close_own_without_result())
 
     async def _record_session(self) -> None:
         session = AgentSession(
@@ -480,7 +446,7 @@ class Writer:
                 else RoomError.conflict(f"the agent refused to be interrupted: {answered.error}")
             )
         if answered.total_cost_usd is not None:
-            self._cost_usd = answered.total_cost_usd
+            self._desk.note_total_cost(answered.total_cost_usd)
         if self._state is WriterState.STARTING and not self._controls:
             self._start_deadline = NEVER
             self._move(WriterInput.READY)
@@ -494,70 +460,22 @@ class Writer:
         self._controls.clear()
         for approval in self._approvals.pending():
             await self._resolve(approval, Resolution("withdrawn", None), f"the agent ended: {how}")
-        had_turn = self._ours is not None or self._own is not None
-        for progress in (self._own, self._ours):
-            if progress is not None:
-                await self._close_unfinished(progress, how)
-        self._ours = self._own = None
+        left = self._desk.close_for_lost_agent(how)
+        for entry in left:
+            await self._record(entry)
         self._agent = None
         self._away = ("asleep", "no prompt for a while") if self._is_asleep else ("agent-down", how)
         if self._stop is not None and self._stop.restart is not None:
             await self._finish_restart(self._stop.restart)
-        elif had_turn and not self._has_history:
+        elif left and not self._has_history:
             await self._lose_conversation(f"it ended ({how}) before it had saved anything")
 
-    async def _close_unfinished(self, progress: InProgress, how: str) -> None:
-        is_stopped = progress.stopped_by is not None or progress.stop_reason is not None
-        if is_stopped:
-            outcome, reason = Outcome.INTERRUPTED, None
-        elif progress.is_acknowledged or progress.has_begun:
-            outcome, reason = Outcome.FAILED, f"agent_exited: the agent ended in the middle of the turn ({how})"
-        else:
-            outcome = Outcome.UNCERTAIN
-            reason = f"agent_exited: the agent ended ({how}) before it said whether it took the prompt"
-        await self._close(progress, outcome, reason)
-
-    async def _close(
-        self,
-        progress: InProgress,
-        outcome: Outcome,
-        reason: str | None,
-        figures: Ended | None = None,
-        cost_usd: float | None = None,
-    ) -> None:
-        entry = close_turn(
-            progress,
-            outcome,
-            reason,
-            self._now(),
-            is_rehearsal=self._is_rehearsal,
-            duration_s=trio.current_time() - progress.began_at,
-            figures=figures,
-            cost_usd=cost_usd,
-        )
-        await self._record(entry)
-        turn = entry.progress.turn
-        _log.info(
-            "turn_finished",
-            room=self._room,
-            turn=turn.id,
-            origin=turn.origin.value,
-            prompts=len(turn.prompts),
-            outcome=outcome.value,
-            reason=turn.reason,
-            duration_s=turn.duration_s,
-            ttft_s=turn.ttft_s,
-            input_tokens=turn.input_tokens,
-            output_tokens=turn.output_tokens,
-            cost_usd=turn.cost_usd,
-        )
-
     async def _interrupt(self, turn: str | None, by: Author, reply: Reply[Turn]) -> None:
-        running = self._own or self._ours
+        running = self._desk.running
         if running is None:
             reply.answer(RoomError.conflict(f"no turn is running in room {self._room}"))
         elif turn is not None and turn != running.turn.id:
-            if self._ours is not None and turn == self._ours.turn.id:
+            if self._desk.is_ours(turn):
                 message = f"turn {turn} has not begun: the agent still works on its own turn {running.turn.id}"
             else:
                 message = f"turn {turn} is not running, {running.turn.id} is: nothing was stopped"
@@ -568,16 +486,7 @@ class Writer:
     async def _interrupt_agent(
         self, running: InProgress, by: Author | None, reason: str | None, reply: Reply[Turn] | None
     ) -> None:
-        stopped = evolve(
-            running,
-            stopped_by=running.stopped_by or by,
-            stop_reason=running.stop_reason or reason,
-            stop_deadline=min(running.stop_deadline, trio.current_time() + self._graces.interrupt_s),
-        )
-        if running is self._own:
-            self._own = stopped
-        else:
-            self._ours = stopped
+        self._desk.note_stopped(by, reason, trio.current_time() + self._graces.interrupt_s)
         if self._agent is None:
             return
         request_id = self._new_id()
@@ -654,7 +563,7 @@ class Writer:
 
     async def _stop_agent(self, stop: _Stop, now: float) -> None:
         """Close the input once nothing runs; interrupt what runs when its grace is over."""
-        running = self._own or self._ours
+        running = self._desk.running
         if self._state is WriterState.STARTING or (running is None and self._state is not WriterState.BUSY):
             self._stop = evolve(stop, deadline=NEVER)
             self._end_agent()
@@ -667,7 +576,7 @@ class Writer:
 
     def _describe(self) -> dict[str, Any]:
         agent = self._agent
-        running = self._own or self._ours
+        running = self._desk.running
         state, reason = self._away if agent is None else (_STATE_NAMES[self._state], "")
         return {
             "state": "draining" if self._is_draining else state,
