@@ -95,6 +95,8 @@ def _announce(setup: Setup, house: House) -> None:
             lines.append("  *** This is the REHEARSAL agent: no model is behind it, it only echoes. ***")
     program = Path(sys.argv[0]).with_name("concordiactl")
     ctl = str(program) if program.exists() else "concordiactl"
+    if setup.directories.socket != find_directories(None, None, os.environ).socket:
+        ctl += f" --socket {setup.directories.socket}"
     lines += [
         "Now type, in another terminal:",
         f'  {ctl} submit --follow "Hello, who are you?"',
@@ -106,8 +108,9 @@ def _announce(setup: Setup, house: House) -> None:
 
 
 def _say(errors: BaseExceptionGroup[ConcordiaError], status: int) -> int:
-    for error in _leaves(errors):
-        click.echo(f"concordiad: {error}", err=True)
+    # One fault may reach several tasks.
+    for sentence in dict.fromkeys(map(str, _leaves(errors))):
+        click.echo(f"concordiad: {sentence}", err=True)
     return status
 
 

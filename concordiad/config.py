@@ -17,7 +17,7 @@ import attrs
 from attrs import evolve, field, frozen
 
 from concordiad.core.agents import Kind
-from concordiad.core.strict import STRUCTURE_ERRORS, first_fault, make_strict_converter, structure_choice
+from concordiad.core.strict import STRUCTURE_ERRORS, FieldError, first_fault, make_strict_converter, structure_choice
 from concordiad.core.wire import PROMPT_LIMIT_BYTES
 from concordiad.errors import ConfigError
 
@@ -27,7 +27,7 @@ ROOM_NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 def _at_least(low: float) -> Any:
     def check(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
         if value < low:
-            raise ValueError(f"{attribute.name} is {value:g}, it must be at least {low:g}")
+            raise FieldError(attribute.name, f"is {value:g}, it must be at least {low:g}")
 
     return check
 
@@ -210,8 +210,10 @@ def read_config(path: Path) -> Config:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the configuration {path} cannot be read: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"the configuration {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the configuration {path} is not UTF-8: {error.reason} at byte {error.start}") from error
     try:
         return parse_config(text)
     except ConfigError as error:

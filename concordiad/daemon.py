@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +24,7 @@ from concordiad.agent.spec import AgentSpec, make_spec
 from concordiad.config import Agent, Config, Directories
 from concordiad.core.agents import Kind
 from concordiad.errors import ConfigError
-from concordiad.front.control_socket import bind_control_socket, run_control_socket
+from concordiad.front.control_socket import bind_control_socket, open_lock, run_control_socket
 from concordiad.house import COMMANDS, Command, House, Housekeeper, SpecMaker, run_house
 from concordiad.journal import open_journal
 from concordiad.journal.schema import check_sqlite
@@ -88,15 +88,17 @@ def hold_state(directory: Path, socket: Path) -> Iterator[None]:
     Raises:
         ConfigError: another one is; the message says which.
     """
-    lock = os.open(directory / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    lock = open_lock(directory / "lock", "--state-dir")
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.read(lock, 4096).decode("utf-8", "replace").strip() or "another concordiad"
             raise ConfigError(f"{directory} is in use by {holder}: stop it, or choose another --state-dir") from error
-        os.ftruncate(lock, 0)
-        os.write(lock, f"concordiad, process {os.getpid()}, socket {socket}\n".encode())
+        # On a full disk a second daemon is told less; the journal will say that it is full.
+        with suppress(OSError):
+            os.ftruncate(lock, 0)
+            os.write(lock, f"concordiad, process {os.getpid()}, socket {socket}\n".encode())
         yield
     finally:
         os.close(lock)

@@ -30,6 +30,13 @@ OLDEST_VERSION: Final = (2, 1, 0)
 MAX_RETRIES: Final = "4"
 """The CLI's own default of 10 retries keeps a turn without an answer for minutes while an API is down."""
 
+QUIET: Final = {
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_TELEMETRY": "1",
+    "DISABLE_AUTOUPDATER": "1",
+}
+"""What keeps a probe of the CLI from calling home; an agent at work has its own configuration."""
+
 WITHHELD: Final = re.compile(
     r"CONCORDIA_.*|NOTIFY_SOCKET|WATCHDOG_(USEC|PID)|LISTEN_(FDS|PID|FDNAMES)|FDSTORE|MAINPID|MANAGERPID|INVOCATION_ID"
     r"|(CREDENTIALS|STATE|RUNTIME|CACHE|LOGS|CONFIGURATION)_DIRECTORY|JOURNAL_STREAM|SYSTEMD_EXEC_PID|MEMORY_PRESSURE_.*"
@@ -99,7 +106,8 @@ def read_version(agent: Agent, command: Sequence[str], environment: Mapping[str,
     probe = _run([*command, "--version"], environment)
     text = probe.stdout.strip()
     if probe.returncode != 0:
-        raise ConfigError(f"{command[0]} --version failed (status {probe.returncode}): {_last_line(probe.stderr)}")
+        why = _last_line(probe.stderr) or "it says nothing"
+        raise ConfigError(f"{command[0]} --version failed (status {probe.returncode}): {why}; check the command")
     version = text.split(" ", 1)[0]
     if agent.kind is Kind.CLAUDE_CODE:
         numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
@@ -143,7 +151,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.
     try:
         return subprocess.run(
             command,
-            env=dict(environment),
+            env={**environment, **QUIET},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

@@ -198,6 +198,8 @@ class AgentSession:
     """The conversation that a room's next incarnation resumes, and the mark of the last incarnation spawned."""
 
     room: str
+    kind: str
+    """The language of the agent whose conversation it is: another one cannot resume it."""
     session_id: str | None
     incarnation: str | None
     has_history: bool = False

@@ -99,6 +99,14 @@ def quote(value: object) -> str:
     return text if len(text) <= QUOTED_LENGTH else f"{text[:QUOTED_LENGTH]}…"
 
 
+class FieldError(ValueError):
+    """A validator's complaint about one field."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class Fault(Exception):
     """The first thing that is wrong: the field's dotted name, one sentence, the known names where it is unknown."""
 
@@ -116,10 +124,6 @@ def first_fault(error: BaseException, path: str = "") -> Fault:
         if notes:
             here = str(getattr(notes[-1], "name", getattr(notes[-1], "index", "")))
             return first_fault(inner, _join(path, here))
-        # What a validator says begins with the name of its attribute.
-        name, _, rest = str(inner).partition(" ")
-        if isinstance(error, ClassValidationError) and name in _names_in(error.cl):
-            return Fault(_join(path, name), f"{_join(path, name)} {rest}")
         return first_fault(inner, path)
     if isinstance(error, ForbiddenExtraKeysError):
         name = _join(path, min(error.extra_fields))
@@ -127,6 +131,8 @@ def first_fault(error: BaseException, path: str = "") -> Fault:
         return Fault(name, f"{name} is not known here: known are {', '.join(known) or 'none'}", known)
     if isinstance(error, KeyError):
         return Fault(path, f"{path} is missing")
+    if isinstance(error, FieldError):
+        path = _join(path, error.field)
     return Fault(path, f"{path} {error}".strip())
 
 

@@ -18,6 +18,7 @@ from concordiad.core.codes import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, 
 from concordiad.core.model import Outcome, Priority, PromptState
 from concordiad.core.strict import (
     STRUCTURE_ERRORS,
+    FieldError,
     first_fault,
     make_strict_converter,
     name_of_type,
@@ -39,20 +40,20 @@ LAST_LIMIT: Final = 10_000
 
 def _is_text(_: Any, attribute: "attrs.Attribute[str]", value: str) -> None:
     if not value.strip():
-        raise ValueError(f"{attribute.name} is empty or blank: say what you want to ask")
+        raise FieldError(attribute.name, "is empty or blank: say what you want to ask")
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{attribute.name} is not valid Unicode: it holds a lone surrogate")
+        raise FieldError(attribute.name, "is not valid Unicode: it holds a lone surrogate")
 
 
 def _is_name(_: Any, attribute: "attrs.Attribute[str]", value: str | None) -> None:
     if value is not None and not (0 < len(value) <= KEY_LIMIT and value.isprintable()):
-        raise ValueError(f"{attribute.name} must be 1 to {KEY_LIMIT} printable characters")
+        raise FieldError(attribute.name, f"must be 1 to {KEY_LIMIT} printable characters")
 
 
 def _is_between(low: float, high: float) -> Any:
     def check(_: Any, attribute: "attrs.Attribute[float]", value: float | None) -> None:
         if value is not None and not low <= value <= high:
-            raise ValueError(f"{attribute.name} is {value}, it must be from {low:g} to {high:g}")
+            raise FieldError(attribute.name, f"is {value}, it must be from {low:g} to {high:g}")
 
     return check
 
@@ -77,7 +78,7 @@ def _is_time(_: Any, attribute: "attrs.Attribute[str]", value: str | None) -> No
         parse_time(value)
     except ValueError as error:
         example = "2026-11-21T08:00:00Z"
-        raise ValueError(f"{attribute.name} is {value[:40]!r}, it must be a time such as {example}") from error
+        raise FieldError(attribute.name, f"is {value[:40]!r}, it must be a time such as {example}") from error
 
 
 @frozen

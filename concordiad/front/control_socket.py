@@ -12,6 +12,7 @@ import math
 import os
 import pwd
 import socket
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ from concordiad.house import House
 from concordiad.room import Room
 
 READ_BYTES: Final = 64 * 1024
+SOCKET_PATH_BYTES: Final = 107
+"""The longest path of a Unix socket on Linux (unix(7): 108 with its closing zero)."""
 BACKLOG: Final = 128
 """Connections that the kernel holds until they are accepted."""
 LAST_WORDS_S: Final = 2.0
@@ -56,7 +59,12 @@ def bind_control_socket(path: Path, group: str | None) -> Iterator[trio.SocketLi
         ConfigError: another daemon listens there, or the place or the group is not fit.
     """
     group_id = _group_id(group)
-    lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    if len(os.fsencode(path)) > SOCKET_PATH_BYTES:
+        raise ConfigError(
+            f"the socket's path {path} is longer than the {SOCKET_PATH_BYTES} bytes that the kernel allows: choose a"
+            " shorter --runtime-dir"
+        )
+    lock = open_lock(path.with_name(path.name + ".lock"), "--runtime-dir")
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -69,12 +77,12 @@ def bind_control_socket(path: Path, group: str | None) -> Iterator[trio.SocketLi
             try:
                 listening.bind(str(path))
             except OSError as error:
-                raise ConfigError(f"cannot listen on {path}: {error.strerror or error}") from error
+                reason = error.strerror or error
+                raise ConfigError(f"cannot listen on {path}: {reason}; choose another --runtime-dir") from error
             finally:
                 os.umask(old_mask)
             if group_id is not None:
-                os.chown(path, -1, group_id)
-                os.chmod(path, 0o660)
+                _open_to_group(path, group_id, group)
             listening.listen(BACKLOG)
             yield trio.SocketListener(trio.socket.from_stdlib_socket(listening))
         finally:
@@ -82,6 +90,21 @@ def bind_control_socket(path: Path, group: str | None) -> Iterator[trio.SocketLi
             path.unlink(missing_ok=True)
     finally:
         os.close(lock)
+
+
+def open_lock(path: Path, option: str) -> int:
+    """
+    Open a lock file, made if it is not there.
+
+    Raises:
+        ConfigError: that cannot be; names the option that would choose another place.
+    """
+    try:
+        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be opened: {error.strerror}; remove it, or choose another {option}"
+        ) from error
 
 
 def _group_id(group: str | None) -> int | None:
@@ -93,7 +116,26 @@ def _group_id(group: str | None) -> int | None:
         raise ConfigError(f"control.group: there is no group {group!r} on this machine: groupadd {group}") from error
 
 
+def _open_to_group(path: Path, group_id: int, group: str | None) -> None:
+    """Let the group reach the socket: pass through its directory, not list it, and connect."""
+    try:
+        for place, mode in ((path.parent, 0o710), (path, 0o660)):
+            os.chown(place, -1, group_id)
+            os.chmod(place, mode)
+    except OSError as error:
+        raise ConfigError(
+            f"control.group: {path} cannot be given to the group {group!r}: {error.strerror}; let the daemon's user be"
+            " a member of it"
+        ) from error
+
+
 def _remove_stale(path: Path) -> None:
+    try:
+        is_socket = stat.S_ISSOCK(path.lstat().st_mode)
+    except FileNotFoundError:
+        return
+    if not is_socket:
+        raise ConfigError(f"{path} is in the way and is no socket: remove it, or choose another --runtime-dir")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:

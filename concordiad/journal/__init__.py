@@ -44,7 +44,7 @@ class Journal:
     What everybody else has of the journal.
 
     Attributes:
-        id: names the file for ever, wherever it is moved.
+        id: names the journal and the file that it is in.
         epoch: the number of this run of the daemon.
     """
 
@@ -112,7 +112,10 @@ async def open_journal(path: Path) -> AsyncIterator[Journal]:
     checkpointer = await trio.to_thread.run_sync(open_reader, path)
     checkpointer.execute("PRAGMA query_only = OFF")
     try:
-        async with _serve(writer, Reader(reader, has_thread=True), checkpointer) as journal:
+        # A copy of the directory, started beside the original, must not take the original's agents for its own.
+        status = await trio.Path(path).stat()
+        place = f"{status.st_dev:x}-{status.st_ino:x}"
+        async with _serve(writer, Reader(reader, has_thread=True), checkpointer, place) as journal:
             yield journal
     finally:
         for connection in (checkpointer, reader, writer):
@@ -132,7 +135,7 @@ async def open_memory_journal() -> AsyncIterator[Journal]:
 
 @asynccontextmanager
 async def _serve(
-    writer: sqlite3.Connection, reader: Reader, checkpointer: sqlite3.Connection | None
+    writer: sqlite3.Connection, reader: Reader, checkpointer: sqlite3.Connection | None, place: str = "memory"
 ) -> AsyncIterator[Journal]:
     try:
         journal_id, epoch = begin_epoch(writer)
@@ -146,7 +149,7 @@ async def _serve(
         nursery.start_soon(partial(run_journal, has_thread=checkpointer is not None), writer, asks, send_full)
         nursery.start_soon(run_checkpointer, checkpointer, full)
         with send_ask:
-            yield Journal(journal_id, epoch, send_ask, reader)
+            yield Journal(f"{journal_id}-{place}", epoch, send_ask, reader)
 
 
 async def run_journal(

@@ -158,10 +158,7 @@ def _write_change(connection: sqlite3.Connection, change: Change) -> None:
             )
             connection.execute(_WRITE_TURN, row)
         case AgentSession():
-            connection.execute(
-                "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)",
-                (change.room, change.session_id, change.incarnation, change.has_history),
-            )
+            connection.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)", astuple(change))
         case RoomRow():
             connection.execute("INSERT OR REPLACE INTO rooms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(change))
         case Approval():
@@ -191,7 +188,10 @@ def _prune(connection: sqlite3.Connection, prune: Prune) -> None:
 
 def begin_epoch(connection: sqlite3.Connection) -> tuple[str, int]:
     """Raise the epoch; return the journal's id and the new epoch. Committed with the connection's synchronous mode."""
-    row = connection.execute("UPDATE meta SET epoch = epoch + 1 RETURNING journal_id, epoch").fetchone()
+    # At least the time in seconds: a journal restored from a backup must not give an epoch that clients know already.
+    row = connection.execute(
+        "UPDATE meta SET epoch = max(epoch + 1, CAST(strftime('%s', 'now') AS INTEGER)) RETURNING journal_id, epoch"
+    ).fetchone()
     return row[0], row[1]
 
 
@@ -302,7 +302,7 @@ def find_prune_seq(connection: sqlite3.Connection, room: str, at_before: str | N
 def read_session(connection: sqlite3.Connection, room: str) -> AgentSession | None:
     """Read the conversation that a room's next incarnation resumes."""
     row = connection.execute("SELECT * FROM sessions WHERE room = ?", (room,)).fetchone()
-    return None if row is None else AgentSession(row[0], row[1], row[2], bool(row[3]))
+    return None if row is None else AgentSession(row[0], row[1], row[2], row[3], has_history=bool(row[4]))
 
 
 def _prompt(row: Sequence[Any]) -> Prompt:

@@ -27,6 +27,7 @@ MIGRATIONS: Final = (
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE sessions (
         room TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
         session_id TEXT,
         incarnation TEXT,
         has_history INTEGER NOT NULL

@@ -204,10 +204,14 @@ async def _pass_on_closing(
 ) -> None:
     """Tell the owners, through their inboxes, what the daemon was told."""
     await setup.closing.wait()
-    await batcher.send(Drain())
-    await writer.send(Drain())
-    await setup.hurry.wait()
-    await writer.send(Hurry())
+    try:
+        await batcher.send(Drain())
+        await writer.send(Drain())
+        await setup.hurry.wait()
+        await writer.send(Hurry())
+    except trio.BrokenResourceError:
+        # Who has ended meanwhile need not be told.
+        return
 
 
 async def _open_transcript(setup: RoomSetup) -> Transcript:

@@ -148,11 +148,13 @@ class Keeper:
 
     async def _live_once(self, ends: KeeperEnds) -> "_Life":
         session = await self._journal.read(read_session, self._room)
-        is_resumed = session is not None and session.has_history and session.session_id is not None
-        session_id = session.session_id if session is not None and is_resumed else None
-        session_id = session_id or self._new_id()
+        session_id, is_resumed = self._new_id(), False
+        if session is not None and session.has_history and session.kind == self._spec.kind:
+            session_id, is_resumed = session.session_id or session_id, session.session_id is not None
         incarnation_id = self._new_id()
-        await record(ends.fanout, [], [AgentSession(self._room, session_id, incarnation_id, is_resumed)])
+        await record(
+            ends.fanout, [], [AgentSession(self._room, self._spec.kind, session_id, incarnation_id, is_resumed)]
+        )
         codec = self._spec.make_codec(self._new_id)
         command = [*self._spec.command, *codec.arguments(self._spec.settings, Launch(session_id, is_resumed))]
         agent_mark = mark_of(self._journal.id, self._room, incarnation_id)
@@ -161,7 +163,7 @@ class Keeper:
         incarnation = Incarnation(
             id=incarnation_id,
             agent=self._spec.name,
-            kind=self._spec.kind,
+            kind=self._spec.kind.value,
             version=self._spec.version,
             model=self._spec.settings.model,
             session_id=session_id,

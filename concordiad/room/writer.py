@@ -144,6 +144,7 @@ class Writer:
         self._idle_s = idle_s
         self._state = WriterState.DOWN
         self._agent: Incarnation | None = None
+        self._kind = ""
         self._session_id: str | None = None
         self._model: str | None = None
         self._has_history = False
@@ -322,6 +323,7 @@ class Writer:
         self._session_id = incarnation.session_id
         self._has_history = incarnation.is_resumed
         self._model = incarnation.model
+        self._kind = incarnation.kind
         self._desk.begin(incarnation)
         self._start_deadline = trio.current_time() + self._graces.start_s
         for request_id, line in incarnation.codec.handshake(self._new_id):
@@ -376,7 +378,7 @@ class Writer:
                 if approval is not None:
                     await self._resolve(approval, Resolution("withdrawn", None), "the agent no longer asks")
             case Answered():
-                self._take_answer(fact)
+                await self._take_answer(fact)
             case Session(session_id, model):
                 self._model = model or self._model
                 if session_id != self._session_id:
@@ -424,9 +426,8 @@ class Writer:
             await self._record(self._desk.close_own_without_result())
 
     async def _record_session(self) -> None:
-        session = AgentSession(
-            self._room, self._session_id, self._agent.id if self._agent is not None else None, self._has_history
-        )
+        incarnation = None if self._agent is None else self._agent.id
+        session = AgentSession(self._room, self._kind, self._session_id, incarnation, self._has_history)
         await record(self._ends.fanout, [], [session])
 
     async def _lose_conversation(self, why: str) -> None:
@@ -435,7 +436,7 @@ class Writer:
         message = f"the conversation so far is lost to the agent: {why}; the transcript keeps it"
         await record(self._ends.fanout, [Draft("notice", members(code="context_lost", message=message))])
 
-    def _take_answer(self, answered: Answered) -> None:
+    async def _take_answer(self, answered: Answered) -> None:
         if answered.request_id not in self._controls:
             return
         interruption = self._controls.pop(answered.request_id)
@@ -450,6 +451,10 @@ class Writer:
         if self._state is WriterState.STARTING and not self._controls:
             self._start_deadline = NEVER
             self._move(WriterInput.READY)
+            if self._away[0] == "agent-failing":
+                body = members(state="recovered", reason="the agent answers again", by=None)
+                await record(self._ends.fanout, [Draft("room.changed", body)])
+            self._away = ("agent-down", "")
 
     async def _lose_agent(self, how: str) -> None:
         self._move(WriterInput.GONE)

@@ -8,6 +8,7 @@ lines only content blocks reach the transcript, because the rest of a line names
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -311,8 +312,8 @@ class ClaudeCode:
         if self._turn is None or self._open_block is None or not raw:
             return []
         offset, self._offset = self._offset, self._offset + len(_text.decode(raw))
-        body = b'"turn":"%b","block":%d,"kind":"%b","offset":%d,"text":%b' % (
-            self._turn.encode(),
+        body = b'"turn":%b,"block":%d,"kind":"%b","offset":%d,"text":%b' % (
+            _encode(self._turn),
             self._open_block,
             kind,
             offset,
@@ -464,11 +465,15 @@ class ClaudeCode:
 
     def _decode_oversize(self, line: Oversize) -> list[Fact]:
         kind, figures = _read_oversize(line)
+        began: list[Fact] = []
+        # A subagent's line neither begins a turn nor is the block that is streamed.
+        if kind == "assistant" and b'"parent_tool_use_id":"' not in line.tail:
+            began = self._begin_unasked()
+            self._open_block = None
         body = b'"turn":%b,"bytes":%d,"kind":%b' % (_encode(self._turn), line.length, _encode(kind))
         said = Said("agent.oversize", body, self._turn)
-        self._open_block = None
         if kind != "result":
-            return [*self._begin_unasked(), said._replace(turn=self._turn)]
+            return [*began, said]
         try:
             result = msgspec.convert(figures, _ResultLine)
         except msgspec.ValidationError:
@@ -528,7 +533,7 @@ def _repair(line: bytes) -> bytes:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-_LONG_STRING_END: Final = re.compile(rb'(?<!\\)(?:\\\\)*"(?=,")')
+_MEMBER_BORDER: Final = re.compile(rb',(?=")')
 
 
 def _read_oversize(line: Oversize) -> tuple[str, dict[str, Any]]:
@@ -536,19 +541,25 @@ def _read_oversize(line: Oversize) -> tuple[str, dict[str, Any]]:
     Tell an oversize line's type, and its short members where it is a result.
 
     A quote inside a JSON string is always escaped, so an unescaped `"type":"result"` in the tail is a member of the
-    line; lines that begin with their type (all but results do) are told by that.
+    line; lines that begin with their type (most results do not) are told by that. For the same reason `,"` stands
+    between two members, though perhaps of an inner object: those at the border of the line's own leave whole JSON.
     """
     first = re.match(rb'\{"type":"([a-z_]+)"', line.head)
-    if first is not None:
+    if first is not None and first[1] != b"result":
         return first[1].decode(), {}
-    if b'"type":"result"' not in line.tail:
+    if first is None and b'"type":"result"' not in line.tail:
         return "unknown", {}
-    figures: dict[str, Any] = {}
-    cut = line.head.find(b',"result":"')
-    end = _LONG_STRING_END.search(line.tail)
-    for part in (line.head[:cut] + b"}" if cut > 0 else b"", b"{" + line.tail[end.end() + 1 :] if end else b""):
+    ends = [border.start() for border in _MEMBER_BORDER.finditer(line.head)]
+    before = _read_first(line.head[:end] + b"}" for end in reversed(ends))
+    after = _read_first(b"{" + line.tail[border.end() :] for border in _MEMBER_BORDER.finditer(line.tail))
+    return "result", {**before, **after}
+
+
+def _read_first(candidates: Iterable[bytes]) -> dict[str, Any]:
+    for candidate in candidates:
         try:
-            figures.update(msgspec.json.decode(part))
-        except (msgspec.MsgspecError, ValueError, TypeError):
+            members: dict[str, Any] = msgspec.json.decode(candidate)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
-    return "result", figures
+        return members
+    return {}
