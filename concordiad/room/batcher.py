@@ -1,8 +1,8 @@
 """
 The prompts of one room that wait, and the one task that owns them.
 
-Laws: a submitter is answered only after its prompt is durable; a prompt is handed to the writer only when the writer
-asked; whatever the inbox holds is decided together and recorded in one commit.
+Laws: nobody is told of a prompt before it is durable; a prompt is handed to the writer only when the writer asked;
+whatever the inbox holds is decided together and recorded in one commit.
 """
 
 from collections.abc import Callable
@@ -39,6 +39,7 @@ from concordiad.room.messages import (
     TakeBack,
     ToBatcher,
     ToWriter,
+    answering,
     record,
     serve,
     take_all,
@@ -119,9 +120,9 @@ class Batcher:
                 case Cancel(prompt_id, by, reply):
                     decisions.answers.append((reply, await self._cancel(prompt_id, by, decisions)))
                 case ListWaiting(reply):
-                    reply.answer(self._queue.prompts())
+                    decisions.answers.append((reply, self._queue.prompts()))
                 case DescribeQueue(reply):
-                    reply.answer(QueueState(len(self._queue), self._is_paused))
+                    decisions.answers.append((reply, QueueState(len(self._queue), self._is_paused)))
                 case SetPaused(row, by, reply):
                     decisions.answers.append((reply, None))
                     self._set_paused(row, by, decisions)
@@ -260,4 +261,5 @@ async def run_batcher(batcher: Batcher, ends: BatcherEnds) -> None:
                     messages = take_all(inbox, [await inbox.receive()], SUBMITTERS)
                 except trio.EndOfChannel:
                     return
-            await batcher.decide(messages, ends)
+            with answering(messages):
+                await batcher.decide(messages, ends)

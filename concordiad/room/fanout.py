@@ -15,7 +15,7 @@ from concordiad.core.views import envelope, live_envelope
 from concordiad.core.wire import Cursor, encode_event
 from concordiad.journal import Journal
 from concordiad.journal.rows import Recorded, Transaction
-from concordiad.room.messages import DRAFTS, Post, serve, take_all
+from concordiad.room.messages import DRAFTS, Post, answering, serve, take_all
 
 
 class Subscriber(Protocol):
@@ -124,12 +124,13 @@ async def run_fanout(
     with serve(inbox):
         async for first in inbox:
             posts = take_all(inbox, [first], DRAFTS)
-            events, lines = transcript.number(posts, now())
-            changes = [change for post in posts for change in post.changes]
-            if events or changes:
-                is_durable = any(post.is_durable for post in posts)
-                await journal.record(Transaction(transcript.room, events, changes, is_durable))
-            for post in posts:
-                if post.reply is not None:
-                    post.reply.answer(None)
-            transcript.publish(lines)
+            with answering(posts):
+                events, lines = transcript.number(posts, now())
+                changes = [change for post in posts for change in post.changes]
+                if events or changes:
+                    is_durable = any(post.is_durable for post in posts)
+                    await journal.record(Transaction(transcript.room, events, changes, is_durable))
+                for post in posts:
+                    if post.reply is not None:
+                        post.reply.answer(None)
+                transcript.publish(lines)

@@ -77,10 +77,24 @@ def serve(inbox: trio.MemoryReceiveChannel[M]) -> Iterator[trio.MemoryReceiveCha
         try:
             yield inbox
         finally:
-            for message in take_all(inbox, [], UNREAD):
-                reply = getattr(message, "reply", None)
-                if reply is not None:
-                    reply.close()
+            close_replies(take_all(inbox, [], UNREAD))
+
+
+@contextmanager
+def answering(messages: Sequence[object]) -> Iterator[None]:
+    """Handle messages that were taken out of an inbox; on leaving, their questions that have no answer are closed."""
+    try:
+        yield
+    finally:
+        close_replies(messages)
+
+
+def close_replies(messages: Sequence[object]) -> None:
+    """Close the questions among some messages; does nothing to those that are answered."""
+    for message in messages:
+        reply = getattr(message, "reply", None)
+        if reply is not None:
+            reply.close()
 
 
 def take_all(inbox: trio.MemoryReceiveChannel[M], taken: list[M], limit: int) -> list[M]:

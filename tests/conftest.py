@@ -1,0 +1,36 @@
+"""What every asynchronous test has: an end."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any
+
+import pytest
+import trio
+
+PATIENCE_S = 20.0
+VIRTUAL_PATIENCE_S = 7 * 86400.0
+"""Longer than every grace and expiry; a test that waits for nothing gets there at once."""
+
+
+@pytest.fixture
+def patience_s(request: pytest.FixtureRequest) -> float:
+    """Seconds that a test may take, of the clock that it runs by; a module may have another idea."""
+    return VIRTUAL_PATIENCE_S if "autojump_clock" in request.fixturenames else PATIENCE_S
+
+
+@pytest.fixture(autouse=True)
+def _bounded(request: pytest.FixtureRequest) -> None:
+    """Fail an asynchronous test that takes too long, instead of hanging with it."""
+    item = request.node
+    if isinstance(item, pytest.Function) and iscoroutinefunction(item.obj):
+        item.obj = _bound(item.obj, request.getfixturevalue("patience_s"))
+
+
+def _bound(test: Callable[..., Awaitable[None]], patience_s: float) -> Callable[..., Any]:
+    @wraps(test)
+    async def bounded(**arguments: object) -> None:
+        with trio.fail_after(patience_s):
+            await test(**arguments)
+
+    return bounded

@@ -1,0 +1,483 @@
+"""The batcher alone: in-memory channels, a journal in memory, virtual time."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from attrs import evolve
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from concordiad.config import Limits
+from concordiad.core.codes import CONFLICT, NOT_FOUND, NOT_NOW
+from concordiad.core.model import Author, AuthorKind, Priority, Prompt, PromptState, RoomRow
+from concordiad.errors import RoomError
+from concordiad.journal import Journal, open_memory_journal
+from concordiad.journal.rows import Transaction
+from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
+from concordiad.room.messages import (
+    SUBMITTERS,
+    Cancel,
+    CancelAll,
+    DescribeQueue,
+    Drain,
+    ListWaiting,
+    NextTurn,
+    Offer,
+    Placed,
+    QueueState,
+    SetPaused,
+    Submission,
+    Submit,
+    TakeBack,
+    ToBatcher,
+    ToWriter,
+    ask,
+)
+from tests.room.recorders import Recorder
+from tests.room.samples import ANN, BOB, NOW, clock, count_ids, drafts_of, prompt, submission, types_of
+
+ROW = RoomRow("main", "/srv/main", "claude")
+
+
+class Bench:
+    """A batcher between a recorder and a writer's inbox that the test reads."""
+
+    def __init__(self, journal: Journal, waiting: Sequence[Prompt], limits: Limits) -> None:
+        self.recorder = Recorder(journal)
+        self.inbox, inbox = trio.open_memory_channel[ToBatcher](SUBMITTERS)
+        to_writer, self.offers = trio.open_memory_channel[ToWriter](1)
+        self.ends = BatcherEnds(inbox, self.recorder.ends, to_writer)
+        self.batcher = Batcher("main", list(waiting), limits, journal, count_ids("p"), clock)
+        self.scope = trio.CancelScope()
+        self.has_ended = False
+
+    async def serve(self) -> None:
+        """Run the batcher until it ends or is cancelled."""
+        with self.scope:
+            await run_batcher(self.batcher, self.ends)
+        self.has_ended = True
+
+    async def submit(self, wanted: Submission) -> Placed:
+        """Hand in a prompt and wait for the answer."""
+        return await ask(self.inbox, lambda reply: Submit(wanted, reply))
+
+    async def cancel(self, identity: str, by: Author = ANN) -> Placed:
+        """Cancel a prompt and wait for the answer."""
+        return await ask(self.inbox, lambda reply: Cancel(identity, by, reply))
+
+    async def waiting(self) -> list[str]:
+        """List the texts of the waiting prompts by place."""
+        prompts = await ask(self.inbox, ListWaiting)
+        return [waiting.text for waiting in prompts]
+
+    async def next_offer(self) -> str:
+        """Ask for the next turn as the writer does, and give the text that is offered."""
+        await self.inbox.send(NextTurn())
+        return text_of(await self.offers.receive())
+
+
+def text_of(message: ToWriter) -> str:
+    """Give the text of the one prompt that is offered."""
+    assert isinstance(message, Offer)
+    ((offered, _),) = message.prompts
+    return offered.text
+
+
+@asynccontextmanager
+async def open_bench(waiting: Sequence[Prompt] = (), limits: Limits | None = None) -> AsyncIterator[Bench]:
+    """Run a batcher; it ends with the block."""
+    async with open_memory_journal() as journal, trio.open_nursery() as nursery:
+        bench = Bench(journal, waiting, limits or Limits())
+        with bench.recorder.ends.clone():
+            nursery.start_soon(bench.recorder.serve)
+            nursery.start_soon(bench.serve)
+            with bench.inbox:
+                yield bench
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_submitter_is_answered_only_once_its_prompt_is_recorded() -> None:
+    """What is not recorded yet is not acknowledged."""
+    async with open_bench() as bench, trio.open_nursery() as nursery:
+        answers: list[Placed] = []
+
+        async def submit() -> None:
+            answers.append(await bench.submit(submission("Why?")))
+
+        bench.recorder.hold()
+        nursery.start_soon(submit)
+        await wait_all_tasks_blocked()
+        assert (bench.recorder.pending is not None, answers) == (True, [])
+        bench.recorder.let_go()
+        await wait_all_tasks_blocked()
+        assert [(answer.prompt.text, answer.place) for answer in answers] == [("Why?", 1)]
+
+
+async def test_a_prompt_is_recorded_durably_with_its_event() -> None:
+    """The row and the event that tells of it are one post, and that asks for an fsync."""
+    async with open_bench() as bench:
+        placed = await bench.submit(submission("Why?"))
+        (post,) = bench.recorder.posts
+    assert (post.is_durable, list(post.changes), types_of([post])) == (True, [placed.prompt], ["prompt.accepted"])
+
+
+async def test_what_waits_in_the_inbox_is_recorded_as_one() -> None:
+    """Many submitters cost one commit."""
+    async with open_bench() as bench, trio.open_nursery() as nursery:
+        bench.recorder.hold()
+        nursery.start_soon(bench.submit, submission("first"))
+        await wait_all_tasks_blocked()
+        for number in range(50):
+            nursery.start_soon(bench.submit, submission(str(number)))
+        await wait_all_tasks_blocked()
+        bench.recorder.let_go()
+        await wait_all_tasks_blocked()
+        assert [len(post.drafts) for post in bench.recorder.posts] == [1, 50]
+
+
+async def test_a_listing_shows_nothing_that_is_not_recorded() -> None:
+    """Who reads the queue is told of no prompt that a power cut could still take back."""
+    async with open_bench() as bench, trio.open_nursery() as nursery:
+        listed: list[list[str]] = []
+
+        async def read_queue() -> None:
+            listed.append(await bench.waiting())
+
+        bench.recorder.hold()
+        nursery.start_soon(bench.submit, submission("first"))
+        await wait_all_tasks_blocked()
+        nursery.start_soon(bench.submit, submission("second"))
+        await wait_all_tasks_blocked()
+        nursery.start_soon(read_queue)
+        await wait_all_tasks_blocked()
+        # The first is let through; the second and the listing come to the batcher together.
+        bench.recorder.let_one_go()
+        await wait_all_tasks_blocked()
+        assert (len(bench.recorder.posts), listed) == (1, [])
+        bench.recorder.let_go()
+        await wait_all_tasks_blocked()
+        assert listed == [["first", "second"]]
+
+
+async def test_a_key_makes_a_retry_harmless() -> None:
+    """The same key and text give the same prompt, whether the first is in the same round or long recorded."""
+    async with open_bench() as bench, trio.open_nursery() as nursery:
+        ids: list[str] = []
+
+        async def submit() -> None:
+            ids.append((await bench.submit(submission("Why?", key="k"))).prompt.id)
+
+        nursery.start_soon(submit)
+        nursery.start_soon(submit)
+        await wait_all_tasks_blocked()
+        assert (len(set(ids)), len(ids)) == (1, 2)
+        assert types_of(bench.recorder.posts) == ["prompt.accepted"]
+
+
+async def test_a_key_is_found_in_the_journal() -> None:
+    """A prompt of an earlier run, with a turn by now, is what a retry is told of; it has no place."""
+    recorded = prompt("p0", "Why?", key="k", state=PromptState.ANSWERED, turn="t0")
+    async with open_memory_journal() as journal, trio.open_nursery() as nursery:
+        await journal.record(Transaction("main", changes=[recorded]))
+        bench = Bench(journal, [], Limits())
+        nursery.start_soon(bench.recorder.serve)
+        nursery.start_soon(bench.serve)
+        assert await bench.submit(submission("Why?", key="k")) == Placed(recorded, None)
+        assert bench.recorder.posts == []
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_key_for_another_text_is_refused() -> None:
+    """A key that was used for something else is a mistake, not a retry."""
+    async with open_bench() as bench:
+        await bench.submit(submission("Why?", key="k"))
+        with pytest.raises(RoomError, match="choose a new key") as refusal:
+            await bench.submit(submission("How?", key="k"))
+    assert refusal.value.code is CONFLICT
+
+
+async def test_a_key_is_its_authors_own() -> None:
+    """Two people may choose the same key."""
+    async with open_bench() as bench:
+        first = await bench.submit(submission("Why?", key="k"))
+        second = await bench.submit(submission("How?", key="k", author=BOB))
+    assert first.prompt.id != second.prompt.id
+
+
+async def test_a_full_queue_refuses() -> None:
+    """Over the limit nothing is accepted, and the refusal says when to try again."""
+    async with open_bench(limits=Limits(waiting_prompts=2)) as bench:
+        await bench.submit(submission("one"))
+        await bench.submit(submission("two"))
+        with pytest.raises(RoomError, match="the limit is 2") as refusal:
+            await bench.submit(submission("three"))
+        assert (refusal.value.code, refusal.value.retry_after_s is not None) == (NOT_NOW, True)
+        assert await bench.waiting() == ["one", "two"]
+
+
+async def test_nothing_is_offered_before_the_writer_asks() -> None:
+    """Prompts gather; the writer gets one for each time that it asks."""
+    async with open_bench() as bench:
+        await bench.submit(submission("one"))
+        await bench.submit(submission("two"))
+        await wait_all_tasks_blocked()
+        with pytest.raises(trio.WouldBlock):
+            bench.offers.receive_nowait()
+        assert await bench.next_offer() == "one"
+        await wait_all_tasks_blocked()
+        with pytest.raises(trio.WouldBlock):
+            bench.offers.receive_nowait()
+        assert await bench.next_offer() == "two"
+
+
+async def test_a_writer_that_asked_early_is_served_by_the_next_prompt() -> None:
+    """The question is remembered while nothing waits."""
+    async with open_bench() as bench:
+        await bench.inbox.send(NextTurn())
+        await wait_all_tasks_blocked()
+        await bench.submit(submission("one"))
+        assert text_of(await bench.offers.receive()) == "one"
+
+
+async def test_a_prompt_is_recorded_before_it_is_offered() -> None:
+    """The writer never gets what is not durable."""
+    async with open_bench() as bench, trio.open_nursery() as nursery:
+        await bench.inbox.send(NextTurn())
+        bench.recorder.hold()
+        nursery.start_soon(bench.submit, submission("one"))
+        await wait_all_tasks_blocked()
+        with pytest.raises(trio.WouldBlock):
+            bench.offers.receive_nowait()
+        bench.recorder.let_go()
+        assert text_of(await bench.offers.receive()) == "one"
+
+
+async def test_what_the_writer_returns_takes_its_old_place() -> None:
+    """A prompt that could not be handed over is the next one again, whatever came meanwhile."""
+    async with open_bench() as bench:
+        await bench.submit(submission("one"))
+        await bench.submit(submission("two"))
+        await bench.inbox.send(NextTurn())
+        offer = await bench.offers.receive()
+        assert isinstance(offer, Offer)
+        await bench.submit(submission("three"))
+        await bench.inbox.send(TakeBack(offer.prompts))
+        assert await bench.waiting() == ["one", "two", "three"]
+
+
+async def test_high_goes_first_and_low_last() -> None:
+    """Places follow priority, then arrival."""
+    async with open_bench() as bench:
+        places = [
+            (await bench.submit(submission(priority.value, priority=priority))).place
+            for priority in (Priority.LOW, Priority.NORMAL, Priority.HIGH)
+        ]
+        assert places == [1, 1, 1]
+        assert await bench.waiting() == ["high", "normal", "low"]
+
+
+async def test_what_waited_before_the_start_still_waits() -> None:
+    """A restart changes no order."""
+    earlier = [prompt("p-a", "one"), prompt("p-b", "two")]
+    async with open_bench(waiting=earlier) as bench:
+        await bench.submit(submission("three"))
+        assert await bench.waiting() == ["one", "two", "three"]
+
+
+async def test_a_prompt_expires_when_its_time_is_up(autojump_clock: MockClock) -> None:
+    """Not before and not after, by the monotonic clock; the row and the event are recorded together."""
+    async with open_bench() as bench:
+        await bench.submit(submission("late", expires_s=60.0))
+        await bench.submit(submission("ever"))
+        await trio.sleep(59.9)
+        assert await bench.waiting() == ["late", "ever"]
+        await trio.sleep(0.2)
+        assert await bench.waiting() == ["ever"]
+        post = bench.recorder.posts[-1]
+    (change,) = post.changes
+    assert isinstance(change, Prompt)
+    assert (types_of([post]), change.state) == (["prompt.expired"], PromptState.EXPIRED)
+
+
+async def test_what_expired_while_the_daemon_was_down_expires_at_once(autojump_clock: MockClock) -> None:
+    """The wall clock decides what is left of an expiry after a restart."""
+    over, later = prompt("p-a", expires_at=NOW - 1), prompt("p-b", "later", expires_at=NOW + 10)
+    async with open_bench(waiting=[over, later]) as bench:
+        await wait_all_tasks_blocked()
+        assert await bench.waiting() == ["later"]
+        await trio.sleep(10.1)
+        assert await bench.waiting() == []
+
+
+async def test_an_expired_prompt_is_not_offered(autojump_clock: MockClock) -> None:
+    """A prompt whose time is up while it is with nobody reaches no agent."""
+    async with open_bench() as bench, trio.open_nursery() as nursery:
+        await bench.submit(submission("late", expires_s=1.0))
+        bench.recorder.hold()
+        nursery.start_soon(bench.submit, submission("other"))
+        await trio.sleep(2)
+        bench.recorder.let_go()
+        assert await bench.next_offer() == "other"
+
+
+async def test_a_returned_prompt_keeps_its_expiry(autojump_clock: MockClock) -> None:
+    """Being with the writer for a while is no extension."""
+    async with open_bench() as bench:
+        await bench.submit(submission("late", expires_s=5.0))
+        await bench.inbox.send(NextTurn())
+        offer = await bench.offers.receive()
+        assert isinstance(offer, Offer)
+        await trio.sleep(10)
+        await bench.inbox.send(TakeBack(offer.prompts))
+        await wait_all_tasks_blocked()
+        assert types_of(bench.recorder.posts) == ["prompt.accepted", "prompt.expired"]
+
+
+async def test_a_cancelled_prompt_is_gone() -> None:
+    """Whoever cancels is named, and the prompt is offered to nobody."""
+    async with open_bench() as bench:
+        placed = await bench.submit(submission("one"))
+        await bench.submit(submission("two"))
+        cancelled = await bench.cancel(placed.prompt.id, by=BOB)
+        assert (cancelled.prompt.state, cancelled.place) == (PromptState.CANCELLED, None)
+        assert await bench.next_offer() == "two"
+        (told,) = drafts_of(bench.recorder.posts, "prompt.cancelled")
+    assert (told["prompt"]["id"], told["by"]["name"]) == (placed.prompt.id, "bob")
+
+
+async def test_a_prompt_that_runs_cannot_be_cancelled() -> None:
+    """It is with the writer: its turn can be interrupted."""
+    running = prompt("p0", state=PromptState.RUNNING, turn="t0")
+    over = prompt("p1", state=PromptState.ANSWERED, turn="t1")
+    elsewhere = prompt("p2", room="other")
+    async with open_memory_journal() as journal, trio.open_nursery() as nursery:
+        await journal.record(Transaction("main", changes=[running, over, elsewhere]))
+        bench = Bench(journal, [], Limits())
+        nursery.start_soon(bench.recorder.serve)
+        nursery.start_soon(bench.serve)
+        refusals = []
+        for identity in ("p0", "p1", "p2", "p3"):
+            with pytest.raises(RoomError) as refusal:
+                await bench.cancel(identity)
+            refusals.append(refusal.value.code)
+        assert refusals == [CONFLICT, CONFLICT, NOT_FOUND, NOT_FOUND]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_paused_queue_holds_back_and_refuses() -> None:
+    """What waits stays, the writer gets nothing, new ones are refused; all of it ends with resuming."""
+    paused = evolve(ROW, is_paused=True)
+    async with open_bench() as bench:
+        await bench.submit(submission("one"))
+        await ask(bench.inbox, lambda reply: SetPaused(paused, ANN, reply))
+        await bench.inbox.send(NextTurn())
+        with pytest.raises(RoomError, match="is paused"):
+            await bench.submit(submission("two"))
+        assert await ask(bench.inbox, DescribeQueue) == QueueState(1, is_paused=True)
+        with pytest.raises(trio.WouldBlock):
+            bench.offers.receive_nowait()
+        await ask(bench.inbox, lambda reply: SetPaused(ROW, ANN, reply))
+        assert text_of(await bench.offers.receive()) == "one"
+        assert list(bench.recorder.posts[-1].changes) == [ROW]
+
+
+async def test_closing_for_good_cancels_what_waits() -> None:
+    """Everybody whose prompt waited is told, in one commit with the room's row."""
+    closed = evolve(ROW, is_closed=True)
+    async with open_bench() as bench:
+        await bench.submit(submission("one"))
+        await bench.submit(submission("two"))
+        assert await ask(bench.inbox, lambda reply: CancelAll(closed, ANN, reply)) == 2
+        assert await bench.waiting() == []
+        post = bench.recorder.posts[-1]
+    assert types_of([post]) == ["prompt.cancelled", "prompt.cancelled", "room.changed"]
+    assert closed in post.changes
+
+
+async def test_draining_refuses_new_prompts_and_keeps_what_waits() -> None:
+    """No new prompts and no new turns; the journal still says that the old ones wait."""
+    async with open_bench() as bench:
+        await bench.submit(submission("one"))
+        await bench.inbox.send(Drain())
+        with pytest.raises(RoomError, match="closing") as refusal:
+            await bench.submit(submission("two"))
+        await bench.inbox.send(NextTurn())
+        await wait_all_tasks_blocked()
+        with pytest.raises(trio.WouldBlock):
+            bench.offers.receive_nowait()
+        assert await bench.waiting() == ["one"]
+        bench.inbox.close()
+        await wait_all_tasks_blocked()
+        assert (refusal.value.code, bench.has_ended) == (NOT_NOW, True)
+        assert types_of(bench.recorder.posts) == ["prompt.accepted"]
+
+
+async def test_its_end_closes_its_ends() -> None:
+    """Once nobody can submit any more, it lets go of the fan-out and the writer."""
+    async with open_bench() as bench:
+        bench.inbox.close()
+        await wait_all_tasks_blocked()
+        assert bench.has_ended
+        with pytest.raises(trio.EndOfChannel):
+            bench.offers.receive_nowait()
+
+
+async def test_being_cancelled_leaves_no_submitter_waiting() -> None:
+    """Those whose prompts are being recorded and those still in the inbox are told that the room closes."""
+    async with open_bench() as bench, trio.open_nursery() as nursery:
+        refusals: list[str] = []
+
+        async def submit(text: str) -> None:
+            try:
+                await bench.submit(submission(text))
+            except RoomError as error:
+                refusals.append(str(error))
+
+        bench.recorder.hold()
+        for text in ("being recorded", "in the inbox"):
+            nursery.start_soon(submit, text)
+            await wait_all_tasks_blocked()
+        bench.scope.cancel()
+        await wait_all_tasks_blocked()
+        assert (len(refusals), bench.has_ended) == (2, True)
+        assert all("closing" in refusal for refusal in refusals)
+
+
+async def test_a_fanout_that_fails_acknowledges_nothing() -> None:
+    """Whoever waits for an acknowledgement gets an error instead."""
+    async with open_bench() as bench, trio.open_nursery() as nursery:
+        refusals: list[RoomError] = []
+
+        async def submit() -> None:
+            with pytest.raises(RoomError) as refusal:
+                await bench.submit(submission("one"))
+            refusals.append(refusal.value)
+
+        bench.recorder.hold()
+        nursery.start_soon(submit)
+        await wait_all_tasks_blocked()
+        bench.recorder.fail()
+        await wait_all_tasks_blocked()
+        assert [refusal.code for refusal in refusals] == [NOT_NOW]
+
+
+async def test_authors_keep_their_names_for_ever() -> None:
+    """A prompt bears who the front says it is from, with all that was asked for."""
+    guest = Author("guest:1", "carol", AuthorKind.GUEST)
+    wanted = Submission(guest, "Why?", Priority.LOW, None, 60.0, is_alone=True, is_raw=False, retry_of="p-old")
+    async with open_bench() as bench:
+        placed = await bench.submit(wanted)
+    expected = Prompt(
+        "p1",
+        "main",
+        guest,
+        "Why?",
+        NOW,
+        priority=Priority.LOW,
+        expires_at=NOW + 60,
+        retry_of="p-old",
+        is_alone=True,
+    )
+    assert placed.prompt == expected
