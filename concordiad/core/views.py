@@ -125,10 +125,11 @@ def envelope(room: str, epoch: int, seq: int, at: float, event_type: str, body: 
 
 def live_envelope(room: str, epoch: int, at: float, event_type: str, body: bytes) -> bytes:
     """Put the envelope of an event that is not recorded, so has no number, around its body."""
-    return b'{"room":"%b","epoch":%d,"at":"%b","type":"%b",%b}' % (
+    return b'{"room":"%b","epoch":%d,"at":"%b","type":"%b"%b%b}' % (
         room.encode(),
         epoch,
         rfc3339(at).encode(),
         event_type.encode(),
+        b"," if body else b"",
         body,
     )

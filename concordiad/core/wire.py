@@ -22,6 +22,7 @@ from concordiad.core.strict import (
     first_fault,
     make_strict_converter,
     name_of_type,
+    quote,
     structure_choice,
 )
 from concordiad.errors import RemoteProtocolError, RoomError
@@ -315,11 +316,11 @@ def decode_request(message: bytes) -> Request:
         raise BadRequest(PARSE_ERROR, f"not JSON in UTF-8: {error}{hint}") from error
     identity = None if envelope.id is msgspec.UNSET else envelope.id
     if envelope.jsonrpc != "2.0":
-        raise BadRequest(INVALID_REQUEST, f'jsonrpc is {envelope.jsonrpc!r}, it must be "2.0"', identity)
+        raise BadRequest(INVALID_REQUEST, f'jsonrpc is {quote(envelope.jsonrpc)}, it must be "2.0"', identity)
     params_class = METHODS.get(envelope.method)
     if params_class is None:
         raise BadRequest(
-            UNKNOWN_METHOD, f"there is no method {envelope.method[:100]!r}: see docs/protocol.md", identity
+            UNKNOWN_METHOD, f"there is no method {quote(envelope.method)}: see docs/protocol.md", identity
         )
     try:
         members = msgspec.json.decode(envelope.params)

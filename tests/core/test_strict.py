@@ -11,6 +11,7 @@ from concordiad.core.strict import (
     QUOTED_LENGTH,
     STRUCTURE_ERRORS,
     Fault,
+    FieldError,
     first_fault,
     make_strict_converter,
     structure_choice,
@@ -25,7 +26,7 @@ class Colour(StrEnum):
 def is_positive(_: object, attribute: Any, value: int) -> None:
     """Refuse nought and less, as the validators of the wire do."""
     if value <= 0:
-        raise ValueError(f"{attribute.name} is {value}, it must be positive")
+        raise FieldError(attribute.name, f"is {value}, it must be positive")
 
 
 @frozen

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from concordiad.core.codes import INVALID_PARAMS, INVALID_REQUEST, NOT_NOW, PARSE_ERROR, UNKNOWN_METHOD, Code
-from concordiad.core.model import Priority, PromptState
+from concordiad.core.model import Outcome, Priority, PromptState
 from concordiad.core.wire import (
     METHODS,
     ApprovalAnswer,
@@ -28,16 +28,20 @@ from concordiad.core.wire import (
     PromptList,
     PromptSubmit,
     Request,
+    RoomCreate,
+    RoomRestart,
     TurnInterrupt,
     TurnList,
     decode_request,
     encode_error,
     encode_event,
     encode_result,
+    parse_time,
 )
 from concordiad.errors import RoomError
 from tests.core.steadily import JSON, steadily
 
+DAY = "2026-11-21T08:00:00Z"
 KINDS: dict[str, Any] = {
     "null": None,
     "boolean": True,
@@ -116,12 +120,19 @@ def least(params_class: type[Params]) -> dict[str, Any]:
         ("prompt.list", {}, PromptList()),
         (
             "prompt.list",
-            {"states": ["waiting", "running"], "limit": 1, "cursor": "c"},
-            PromptList(states=(PromptState.WAITING, PromptState.RUNNING), limit=1, cursor="c"),
+            {
+                "states": ["waiting", "running"],
+                "author": "alice",
+                "since": DAY,
+                "until": DAY,
+                "limit": 1,
+                "cursor": "c",
+            },
+            PromptList("main", (PromptState.WAITING, PromptState.RUNNING), "alice", DAY, DAY, 1, "c"),
         ),
         ("turn.interrupt", {"turn": "t1"}, TurnInterrupt(turn="t1")),
         ("turn.get", {"id": "t1"}, ById("t1")),
-        ("turn.list", {"limit": 500}, TurnList(limit=500)),
+        ("turn.list", {"limit": 500, "outcomes": ["failed"]}, TurnList(limit=500, outcomes=(Outcome.FAILED,))),
         ("events.subscribe", {}, EventsSubscribe()),
         ("events.subscribe", {"after": {"epoch": 1, "seq": 0}}, EventsSubscribe(after=Cursor(1, 0))),
         ("events.subscribe", {"since": 0}, EventsSubscribe(since=0)),
@@ -135,12 +146,27 @@ def least(params_class: type[Params]) -> dict[str, Any]:
             ApprovalAnswer("a", True, answers={"Q?": "A"}),
         ),
         ("room.list", {}, Nothing()),
+        (
+            "room.create",
+            {"name": "r", "workdir": "/srv", "agent": "a", "model": "m", "permission_mode": "plan", "idle_s": 60},
+            RoomCreate("r", "/srv", "a", "m", "plan", 60.0),
+        ),
+        ("room.close", {"room": "r"}, InRoom("r")),
+        ("room.pause", {"room": "r"}, InRoom("r")),
+        ("room.resume", {"room": "r"}, InRoom("r")),
+        ("room.restart", {"fresh": True}, RoomRestart(fresh=True)),
         ("daemon.status", {}, Nothing()),
     ],
 )
 def test_good_params_are_understood(method: str, params: dict[str, Any], expected: Params) -> None:
     """Params become the object of their method's class, what was left out its default."""
     assert ask(method, params) == Request(1, method, expected)
+
+
+def test_good_params_are_known_of_every_method() -> None:
+    """No method is without its example above."""
+    [examples] = [mark.args[1] for mark in test_good_params_are_understood.pytestmark]
+    assert {method for method, *_ in examples} == set(METHODS)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -201,6 +227,11 @@ def test_missing_field_is_named(method: str, attribute: "attrs.Attribute[Any]") 
         ("prompt.list", {"limit": 501}, "limit"),
         ("prompt.list", {"states": ["waiting", "asleep"]}, "states.1"),
         ("prompt.list", {"states": ["waiting", None]}, "states.1"),
+        ("prompt.list", {"since": "yesterday"}, "since"),
+        ("prompt.list", {"since": "2026-11-21"}, "since"),
+        ("turn.list", {"until": "2026-11-21T08:00:00"}, "until"),
+        ("turn.list", {"outcomes": ["completed", "done"]}, "outcomes.1"),
+        ("room.create", {"name": "r", "workdir": "/", "idle_s": -1}, "idle_s"),
         ("events.subscribe", {"after": {"epoch": 1}}, "after.seq"),
         ("events.subscribe", {"after": {"epoch": 1, "seq": "2"}}, "after.seq"),
         ("events.subscribe", {"after": {"epoch": -1, "seq": 2}}, "after.epoch"),
@@ -300,6 +331,30 @@ def test_deep_nesting_is_refused(depth: int, field: str, opening: bytes, closing
     error = refusal(b'{"jsonrpc":"2.0","id":1,"method":"prompt.submit","params":{"%b":%b}}' % (field.encode(), deep))
     assert error.code in (PARSE_ERROR, INVALID_PARAMS)
     assert len(str(error)) < 1000
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"jsonrpc": "x" * 10_000, "method": "room.list"},
+        {"jsonrpc": "2.0", "method": "x" * 10_000},
+        {"jsonrpc": "2.0", "method": "prompt.submit", "params": {"text": "a", "priority": "x" * 10_000}},
+        {"jsonrpc": "2.0", "method": "prompt.submit", "params": {"text": "a", "x" * 10_000: 1}},
+    ],
+)
+def test_refusal_does_not_repeat_what_is_long(members: dict[str, Any]) -> None:
+    """A bad request of any length gets a short answer."""
+    error = refusal(json.dumps({"id": 1, **members}).encode())
+    assert len(encode_error(error.request_id, error)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "unix_s"),
+    [(DAY, 1_795_248_000.0), ("2026-11-21T09:00:00+01:00", 1_795_248_000.0), ("1970-01-01T00:00:00.5Z", 0.5)],
+)
+def test_time_is_read_with_its_offset(text: str, unix_s: float) -> None:
+    """A time is the same one whichever zone it is written in."""
+    assert parse_time(text) == unix_s
 
 
 def answer_to(message: bytes) -> dict[str, Any] | None:

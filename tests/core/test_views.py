@@ -1,0 +1,206 @@
+"""What people see of prompts, turns, approvals and events."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from concordiad.core.model import Outcome, PromptState, TurnState
+from concordiad.core.views import (
+    ANSWER_HEAD_BYTES,
+    INPUT_HEAD_BYTES,
+    approval_view,
+    envelope,
+    head_of,
+    live_envelope,
+    members,
+    prompt_view,
+    turn_event_view,
+    turn_view,
+)
+from tests.core.steadily import JSON, steadily
+from tests.core.things import ALICE, BOB, make_approval, make_prompt, make_turn
+
+AT = 1_700_000_000.5
+AT_TEXT = "2023-11-14T22:13:20.500Z"
+
+
+def seen(view: Callable[..., dict[str, Any]], *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """Return a view as it comes out of the wire."""
+    value = json.loads(msgspec.json.encode(view(*args, **kwargs)))
+    assert isinstance(value, dict)
+    return value
+
+
+def test_prompt_that_waits() -> None:
+    """Everything that the interface promises of a prompt is there, and what is absent is null, never missing."""
+    assert seen(prompt_view, make_prompt(), 1) == {
+        "id": "p1",
+        "room": "main",
+        "author": {"id": "uid:1000", "name": "alice", "kind": "local"},
+        "text": "what is new?",
+        "state": "waiting",
+        "priority": "normal",
+        "key": None,
+        "expires_at": None,
+        "submitted_at": "2023-11-14T22:13:20.000Z",
+        "place": 1,
+        "turn": None,
+        "retry_of": None,
+        "raw": False,
+        "alone": False,
+    }
+
+
+def test_prompt_with_everything() -> None:
+    """What is known of a prompt is shown."""
+    prompt = evolve(
+        make_prompt(), state=PromptState.ANSWERED, key="k", expires_at=AT, turn="t1", retry_of="p0", is_raw=True
+    )
+    view = seen(prompt_view, prompt)
+    shown = {key: view[key] for key in ("state", "key", "expires_at", "place", "turn", "retry_of", "raw")}
+    assert shown == {
+        "state": "answered",
+        "key": "k",
+        "expires_at": AT_TEXT,
+        "place": None,
+        "turn": "t1",
+        "retry_of": "p0",
+        "raw": True,
+    }
+
+
+def test_turn_that_runs() -> None:
+    """Everything that the interface promises of a turn is there, and what is absent is null, never missing."""
+    nothing_yet = (
+        "outcome",
+        "reason",
+        "answer",
+        "finished_at",
+        "duration_s",
+        "ttft_s",
+        "input_tokens",
+        "output_tokens",
+        "cost_usd",
+        "agent_turns",
+    )
+    assert seen(turn_view, make_turn()) == {
+        "id": "t1",
+        "room": "main",
+        "origin": "prompts",
+        "prompts": ["p1"],
+        "text": "what is new?",
+        "state": "running",
+        "started_at": "2023-11-14T22:13:20.000Z",
+        **dict.fromkeys(nothing_yet),
+    }
+
+
+def test_turn_that_has_ended() -> None:
+    """A turn's outcome and figures are shown as they are, nought as nought."""
+    figures: dict[str, Any] = {
+        "duration_s": 1.5,
+        "ttft_s": 0.5,
+        "input_tokens": 0,
+        "output_tokens": 4,
+        "cost_usd": 0.0,
+        "agent_turns": 1,
+    }
+    turn = evolve(make_turn(answer="a"), state=TurnState.FINISHED, outcome=Outcome.TIMED_OUT, finished_at=AT, **figures)
+    view = seen(turn_view, turn)
+    assert (view["state"], view["outcome"], view["finished_at"], view["answer"]) == (
+        "finished",
+        "timed_out",
+        AT_TEXT,
+        "a",
+    )
+    assert {key: view[key] for key in figures} == figures
+
+
+def test_event_of_a_turn_names_its_authors() -> None:
+    """A turn in an event has what a turn has, its authors, and the size of its answer."""
+    view = seen(turn_event_view, make_turn(answer="né"), [ALICE, BOB])
+    assert [author["name"] for author in view.pop("authors")] == ["alice", "bob"]
+    assert view.pop("answer_bytes") == 3
+    assert view == seen(turn_view, make_turn(answer="né"))
+
+
+def test_event_of_a_turn_has_the_answers_head() -> None:
+    """A long answer or text is cut in an event, whole in its turn; its size is that of the whole."""
+    answer = "é" * ANSWER_HEAD_BYTES
+    turn = make_turn(text=answer, answer=answer)
+    view = seen(turn_event_view, turn, [])
+    assert view["answer"] == view["text"] == "é" * (ANSWER_HEAD_BYTES // 2)
+    assert view["answer_bytes"] == 2 * ANSWER_HEAD_BYTES
+    assert seen(turn_view, turn)["answer"] == answer
+
+
+def test_event_of_a_turn_without_answer() -> None:
+    """No answer is null, not an empty one of no bytes; an empty one is that."""
+    assert [seen(turn_event_view, make_turn(), [])[key] for key in ("answer", "answer_bytes")] == [None, None]
+    assert [seen(turn_event_view, make_turn(answer=""), [])[key] for key in ("answer", "answer_bytes")] == ["", 0]
+
+
+@pytest.mark.parametrize(("size", "is_shown"), [(INPUT_HEAD_BYTES, True), (INPUT_HEAD_BYTES + 1, False)])
+def test_approval_shows_an_input_of_good_size(size: int, is_shown: bool) -> None:
+    """An input over the limit is null in an event, and whole where it is asked for; its size is told in both."""
+    tool_input = b'"%b"' % (b"x" * (size - 2))
+    event = seen(approval_view, make_approval(tool_input), whole=False)
+    assert (event["input"], event["input_bytes"]) == (json.loads(tool_input) if is_shown else None, size)
+    assert seen(approval_view, make_approval(tool_input), whole=True)["input"] == json.loads(tool_input)
+
+
+def test_approval() -> None:
+    """An approval has its tool's own input, and the times between which it can be answered."""
+    assert seen(approval_view, make_approval(b'{"command": "ls"}'), whole=True) == {
+        "id": "a1",
+        "room": "main",
+        "turn": "t1",
+        "kind": "permission",
+        "tool": "Bash",
+        "input": {"command": "ls"},
+        "input_bytes": 17,
+        "description": None,
+        "requested_at": "2023-11-14T22:13:20.000Z",
+        "expires_at": "2023-11-14T22:23:20.000Z",
+        "may_answer": ["host"],
+    }
+
+
+def test_secrets_stay_out_of_representations() -> None:
+    """An answer or a tool's input is not in the text that a log or a traceback would make of its object."""
+    assert "hush" not in repr(make_turn(answer="hush")) + repr(make_approval(b'"hush"'))
+
+
+@steadily
+@given(st.text(max_size=30), st.integers(0, 60))
+def test_head_never_splits_a_character(text: str, limit_bytes: int) -> None:
+    """A head is the longest beginning of a text that fits, in whole characters."""
+    heads = [text[:count] for count in range(len(text) + 1)]
+    fitting = [head for head in heads if len(head.encode()) <= limit_bytes]
+    assert head_of(text, limit_bytes) == fitting[-1]
+
+
+@steadily
+@given(st.dictionaries(st.text(min_size=1, max_size=8), JSON, max_size=4))
+def test_envelope_is_json_around_any_body(body: dict[str, Any]) -> None:
+    """Whatever is in an event, also nothing, its envelope makes it one JSON object in one line."""
+    body = {f"x{key}": value for key, value in body.items()}
+    head = {"room": "main", "epoch": 3, "at": AT_TEXT, "type": "agent.text"}
+    recorded = envelope("main", 3, 7, AT, "agent.text", members(**body))
+    assert json.loads(recorded) == {**head, "seq": 7, **body}
+    live = live_envelope("main", 3, AT, "agent.text", members(**body))
+    assert json.loads(live) == {**head, **body}
+    assert b"\n" not in recorded + live
+
+
+def test_body_is_passed_on_byte_for_byte() -> None:
+    """An envelope does not read what it is put around."""
+    body = b'"text":"\\u00e9 \\/","n":1e3'
+    assert envelope("main", 1, 2, AT, "agent.text", body).endswith(b'"type":"agent.text",%b}' % body)
+    assert live_envelope("main", 1, AT, "agent.delta", body).endswith(b'"type":"agent.delta",%b}' % body)
