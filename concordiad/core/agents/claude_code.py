@@ -177,6 +177,8 @@ _system: Final = msgspec.json.Decoder(_SystemLine)
 _text: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.encode
 
+COUNT_MOST: Final = 2**53
+"""JSON's readers hold whole numbers up to here exactly, SQLite up to 2**63; more is no count of anything."""
 ANSWER_ABORTED: Final = frozenset({"aborted_streaming", "aborted_tools"})
 
 
@@ -459,7 +461,7 @@ class ClaudeCode:
             output_tokens=output_tokens,
             total_cost_usd=line.total_cost_usd,
             cost_usd=cost_usd,
-            agent_turns=line.num_turns,
+            agent_turns=_count(line.num_turns),
         )
         return [*began, ended]
 
@@ -513,12 +515,21 @@ def _figures(line: _ResultLine) -> tuple[int | None, int | None, float | None]:
     if models:
         spent = models.values()
         inputs = sum(m.input_tokens + m.cache_read_input_tokens + m.cache_creation_input_tokens for m in spent)
-        return inputs, sum(model.output_tokens for model in spent), sum(model.cost_usd for model in spent)
+        return (
+            _count(inputs),
+            _count(sum(model.output_tokens for model in spent)),
+            sum(model.cost_usd for model in spent),
+        )
     usage = line.usage
     if usage is None:
         return None, None, None
     parts = (usage.input_tokens, usage.cache_creation_input_tokens, usage.cache_read_input_tokens)
-    return sum(part or 0 for part in parts), usage.output_tokens, 0.0 if models is not None else None
+    return _count(sum(part or 0 for part in parts)), _count(usage.output_tokens), 0.0 if models is not None else None
+
+
+def _count(number: int | None) -> int | None:
+    """Take a count if it is one that the journal and every reader can hold."""
+    return number if number is not None and 0 <= number <= COUNT_MOST else None
 
 
 def _repair(line: bytes) -> bytes:
