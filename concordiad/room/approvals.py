@@ -143,7 +143,10 @@ def _check_answers(approval: Approval, answers: dict[str, str]) -> None:
 
 def questions_of(tool_input: bytes) -> list[str]:
     """Read the questions of an AskUserQuestion input; empty where it has another shape."""
-    value: Any = msgspec.json.decode(tool_input)
+    try:
+        value: Any = msgspec.json.decode(tool_input)
+    except RecursionError:
+        return []
     questions = value.get("questions") if isinstance(value, dict) else None
     if not isinstance(questions, list):
         return []
