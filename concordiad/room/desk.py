@@ -114,6 +114,13 @@ class Desk:
         else:
             self.ours = stopped
 
+    def note_left(self, reason: str) -> None:
+        """Note that whatever is still with the agent when it ends was stopped, and why."""
+        if self.own is not None:
+            self.own = evolve(self.own, stop_reason=self.own.stop_reason or reason)
+        if self.ours is not None:
+            self.ours = evolve(self.ours, stop_reason=self.ours.stop_reason or reason)
+
     def close_by_result(self, ended: Ended) -> Entry | None:
         """Close the turn that a result names; None if that is none of those here."""
         cost_usd = self._take_cost(ended)

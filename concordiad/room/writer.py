@@ -63,6 +63,7 @@ from concordiad.room.messages import (
     ToBatcher,
     ToWriter,
     WantAgent,
+    close_replies,
     record,
     serve,
 )
@@ -97,6 +98,7 @@ class _Stop:
 
     Attributes:
         deadline: then what runs is interrupted, and after a further grace the input is closed in any case.
+        is_last: whether that further grace runs; what the agent begins meanwhile gets none of its own.
         reason: what an interrupted turn is told.
         restart: the wish for another incarnation; None when the room closes.
     """
@@ -104,6 +106,7 @@ class _Stop:
     deadline: float
     reason: str
     restart: Restart | None = None
+    is_last: bool = False
 
 
 @frozen
@@ -154,6 +157,8 @@ class Writer:
         self._is_asked = False
         self._start_deadline = NEVER
         self._settle_deadline = NEVER
+        self._answer_deadline = NEVER
+        self._settling = ""
         self._stop: _Stop | None = None
         self._is_input_closed = False
         self._idle_since: float | None = None
@@ -163,6 +168,11 @@ class Writer:
         self._restarts = -1
         self.has_ended = False
 
+    def unanswered(self) -> list[object]:
+        """List the questions that wait for the agent, or for its end."""
+        restarts = [] if self._stop is None else [self._stop.restart]
+        return [*self._controls.values(), *self._wanting, *restarts]
+
     def next_deadline(self) -> float:
         """Tell when something is to be done that no message brings, in monotonic seconds."""
         stop = NEVER if self._stop is None else self._stop.deadline
@@ -171,7 +181,8 @@ class Writer:
             sleep = self._idle_since + self._idle_s
         running = self._desk.running
         interrupt = NEVER if running is None or self._is_input_closed else running.stop_deadline
-        return min(self._approvals.next_deadline(), self._start_deadline, self._settle_deadline, interrupt, stop, sleep)
+        own = min(self._start_deadline, self._settle_deadline, self._answer_deadline)
+        return min(self._approvals.next_deadline(), own, interrupt, stop, sleep)
 
     async def take(self, message: ToWriter) -> None:
         """Do what one message asks for."""
@@ -238,11 +249,14 @@ class Writer:
             why = f"did not say that it is done within {self._graces.settle_s:g} s of its result"
         elif running is not None and now >= running.stop_deadline and not self._is_input_closed:
             why = f"went on for {self._graces.interrupt_s:g} s after it was interrupted"
+        elif now >= self._answer_deadline:
+            why = f"did not answer an interrupt within {self._graces.interrupt_s:g} s"
         else:
             return
-        self._start_deadline = self._settle_deadline = NEVER
+        self._start_deadline = self._settle_deadline = self._answer_deadline = NEVER
         self._end_agent()
-        await self._notice("agent_stuck", f"the agent {why}: it is ended and started again")
+        what_next = "it is ended" if self._is_draining else "it is ended and started again"
+        await self._notice("agent_stuck", f"the agent {why}: {what_next}")
 
     async def _rest(self, now: float) -> None:
         """Ask for the next turn; end an agent that has had none for so long."""
@@ -362,6 +376,7 @@ class Writer:
             case Began(turn):
                 self._desk.note_acknowledged(turn, has_begun=True)
             case OwnTurnBegan(turn, text):
+                self._idle_since = None
                 await self._close_own()
                 self._move(WriterInput.OWN_BEGAN)
                 await self._record(self._desk.open_own(turn, text))
@@ -394,6 +409,7 @@ class Writer:
 
     async def _take_result(self, ended: Ended) -> None:
         if self._desk.is_ours(ended.turn):
+            self._settling = ended.turn
             self._move(WriterInput.RESULT)
         elif self._desk.is_own(ended.turn):
             self._move(WriterInput.OWN_ENDED)
@@ -410,6 +426,8 @@ class Writer:
         if self._desk.is_ours(turn):
             self._move(WriterInput.RESULT)
             await self._record(self._desk.close_ours_without_result())
+        elif self._state is WriterState.SETTLING and turn != self._settling:
+            return
         self._move(WriterInput.LINE_DONE)
 
     async def _take_idle(self) -> None:
@@ -440,6 +458,8 @@ class Writer:
         if answered.request_id not in self._controls:
             return
         interruption = self._controls.pop(answered.request_id)
+        if not self._controls:
+            self._answer_deadline = NEVER
         if interruption is not None and interruption.reply is not None:
             interruption.reply.answer(
                 interruption.turn
@@ -463,6 +483,7 @@ class Writer:
             if interruption is not None and interruption.reply is not None:
                 interruption.reply.answer(interruption.turn)
         self._controls.clear()
+        self._answer_deadline = NEVER
         for approval in self._approvals.pending():
             await self._resolve(approval, Resolution("withdrawn", None), f"the agent ended: {how}")
         left = self._desk.close_for_lost_agent(how)
@@ -491,9 +512,11 @@ class Writer:
     async def _interrupt_agent(
         self, running: InProgress, by: Author | None, reason: str | None, reply: Reply[Turn] | None
     ) -> None:
-        self._desk.note_stopped(by, reason, trio.current_time() + self._graces.interrupt_s)
+        deadline = trio.current_time() + self._graces.interrupt_s
+        self._desk.note_stopped(by, reason, deadline)
         if self._agent is None:
             return
+        self._answer_deadline = min(self._answer_deadline, deadline)
         request_id = self._new_id()
         self._controls[request_id] = _Interruption(running.turn, reply)
         await self._write(self._agent.codec.interrupt(request_id))
@@ -567,16 +590,18 @@ class Writer:
         self._wake()
 
     async def _stop_agent(self, stop: _Stop, now: float) -> None:
-        """Close the input once nothing runs; interrupt what runs when its grace is over."""
+        """Close the input once nothing runs; interrupt what runs when its grace is over; then close it all the same."""
         running = self._desk.running
         if self._state is WriterState.STARTING or (running is None and self._state is not WriterState.BUSY):
             self._stop = evolve(stop, deadline=NEVER)
             self._end_agent()
         elif now >= stop.deadline:
-            self._stop = evolve(stop, deadline=NEVER)
-            if running is not None:
+            if running is not None and not stop.is_last:
+                self._stop = evolve(stop, deadline=now + self._graces.interrupt_s, is_last=True)
                 await self._interrupt_agent(running, None, stop.reason, None)
             else:
+                self._stop = evolve(stop, deadline=NEVER)
+                self._desk.note_left(stop.reason)
                 self._end_agent()
 
     def _describe(self) -> dict[str, Any]:
@@ -606,7 +631,15 @@ async def run_writer(writer: Writer, ends: WriterEnds) -> None:
     be no further incarnation.
     """
     with serve(ends.inbox) as inbox, ends.batcher, ends.fanout:
-        while not writer.has_ended:
-            with trio.move_on_at(writer.next_deadline()):
-                await writer.take(await inbox.receive())
-            await writer.tick()
+        message: ToWriter | None = None
+        try:
+            while not writer.has_ended:
+                message = None
+                # Nothing but the waiting may be cut short: a hand-over that is recorded is also written.
+                with trio.move_on_at(writer.next_deadline()):
+                    message = await inbox.receive()
+                if message is not None:
+                    await writer.take(message)
+                await writer.tick()
+        finally:
+            close_replies([message, *writer.unanswered()])

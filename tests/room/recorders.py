@@ -28,7 +28,7 @@ class Recorder:
         self._scope = trio.CancelScope()
         self.ends, self._inbox = trio.open_memory_channel[Post](DRAFTS)
 
-    async def serve(self) -> None:
+    async def work(self) -> None:
         """Record, one post after the other, until nobody can post any more."""
         with self._scope, self._inbox as inbox:
             async for post in inbox:

@@ -52,7 +52,7 @@ class Bench:
         self.scope = trio.CancelScope()
         self.has_ended = False
 
-    async def serve(self) -> None:
+    async def work(self) -> None:
         """Run the batcher until it ends or is cancelled."""
         with self.scope:
             await run_batcher(self.batcher, self.ends)
@@ -90,8 +90,8 @@ async def open_bench(waiting: Sequence[Prompt] = (), limits: Limits | None = Non
     async with open_memory_journal() as journal, trio.open_nursery() as nursery:
         bench = Bench(journal, waiting, limits or Limits())
         with bench.recorder.ends.clone():
-            nursery.start_soon(bench.recorder.serve)
-            nursery.start_soon(bench.serve)
+            nursery.start_soon(bench.recorder.work)
+            nursery.start_soon(bench.work)
             with bench.inbox:
                 yield bench
         await wait_all_tasks_blocked()
@@ -182,8 +182,8 @@ async def test_a_key_is_found_in_the_journal() -> None:
     async with open_memory_journal() as journal, trio.open_nursery() as nursery:
         await journal.record(Transaction("main", changes=[recorded]))
         bench = Bench(journal, [], Limits())
-        nursery.start_soon(bench.recorder.serve)
-        nursery.start_soon(bench.serve)
+        nursery.start_soon(bench.recorder.work)
+        nursery.start_soon(bench.work)
         assert await bench.submit(submission("Why?", key="k")) == Placed(recorded, None)
         assert bench.recorder.posts == []
         nursery.cancel_scope.cancel()
@@ -355,8 +355,8 @@ async def test_a_prompt_that_runs_cannot_be_cancelled() -> None:
     async with open_memory_journal() as journal, trio.open_nursery() as nursery:
         await journal.record(Transaction("main", changes=[running, over, elsewhere]))
         bench = Bench(journal, [], Limits())
-        nursery.start_soon(bench.recorder.serve)
-        nursery.start_soon(bench.serve)
+        nursery.start_soon(bench.recorder.work)
+        nursery.start_soon(bench.work)
         refusals = []
         for identity in ("p0", "p1", "p2", "p3"):
             with pytest.raises(RoomError) as refusal:
