@@ -5,6 +5,7 @@ Every limit and grace period has its name and its default here. An unknown key i
 """
 
 import difflib
+import math
 import os
 import re
 import stat
@@ -24,10 +25,16 @@ from concordiad.errors import ConfigError
 ROOM_NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
-def _at_least(low: float) -> Any:
+LONGEST_S: Final = 366 * 86400.0
+"""A time that far away can still be told to people; nobody waits longer."""
+
+
+def _at_least(low: float, high: float = math.inf) -> Any:
     def check(_: object, attribute: "attrs.Attribute[float]", value: float) -> None:
         if value < low:
             raise FieldError(attribute.name, f"is {value:g}, it must be at least {low:g}")
+        if value > high:
+            raise FieldError(attribute.name, f"is {value:g}, it must be at most {high:g}")
 
     return check
 
@@ -80,7 +87,7 @@ class Graces:
         message_s: from the first byte of a message on the control socket to its last.
     """
 
-    approval_s: float = field(default=600.0, validator=_at_least(1))
+    approval_s: float = field(default=600.0, validator=_at_least(1, LONGEST_S))
     start_s: float = field(default=60.0, validator=_at_least(0.1))
     turn_s: float = field(default=30.0, validator=_at_least(0))
     interrupt_s: float = field(default=5.0, validator=_at_least(0.1))
@@ -180,16 +187,15 @@ class Directories:
 
 def find_directories(state: Path | None, runtime: Path | None, environment: Mapping[str, str]) -> Directories:
     """Find the directories: as told, else systemd's, else the person's by the XDG rules."""
-    home = Path(environment.get("HOME") or "~").expanduser()
     if state is None and "STATE_DIRECTORY" in environment:
         state = Path(environment["STATE_DIRECTORY"].partition(":")[0])
     if state is None:
-        state = Path(environment.get("XDG_STATE_HOME") or home / ".local" / "state") / "concordia"
+        state = (_xdg("XDG_STATE_HOME", environment) or _home(environment) / ".local" / "state") / "concordia"
     if runtime is None and "RUNTIME_DIRECTORY" in environment:
         runtime = Path(environment["RUNTIME_DIRECTORY"].partition(":")[0])
     if runtime is None:
-        base = environment.get("XDG_RUNTIME_DIR")
-        runtime = Path(base) / "concordia" if base else state / "run"
+        base = _xdg("XDG_RUNTIME_DIR", environment)
+        runtime = base / "concordia" if base is not None else state / "run"
     return Directories(state.absolute(), runtime.absolute())
 
 
@@ -197,8 +203,18 @@ def find_file(environment: Mapping[str, str], *, is_service: bool) -> Path:
     """Find the configuration file's default place: the system's for a system service, else the person's."""
     if is_service:
         return Path("/etc/concordia/concordiad.toml")
-    home = Path(environment.get("HOME") or "~").expanduser()
-    return Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "concordia" / "concordiad.toml"
+    base = _xdg("XDG_CONFIG_HOME", environment) or _home(environment) / ".config"
+    return base / "concordia" / "concordiad.toml"
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("HOME") or "~").expanduser()
+
+
+def _xdg(variable: str, environment: Mapping[str, str]) -> Path | None:
+    # The XDG specification: a relative path in these variables is invalid and counts as unset.
+    path = Path(environment.get(variable, ""))
+    return path if path.is_absolute() else None
 
 
 def read_config(path: Path) -> Config:
@@ -290,8 +306,11 @@ def read_credential(name: str, environment: Mapping[str, str]) -> str:
             if mode & 0o077:
                 raise ConfigError(f"the credential {path} can be read by others (mode {mode:04o}): chmod 600 {path}")
         return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigError(
-            f"the credential {name!r} cannot be read from {path}: {error}; write it there with mode 0600,"
+            f"the credential {name!r} cannot be read from {path}: {error.strerror}; write it there with mode 0600,"
             " or hand it over with systemd's LoadCredential="
         ) from error
+    except UnicodeDecodeError:
+        # That error holds the value, and would take it along into a traceback.
+        raise ConfigError(f"the credential {name!r} in {path} is not UTF-8: write it anew as plain text") from None

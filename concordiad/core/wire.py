@@ -319,9 +319,7 @@ def decode_request(message: bytes) -> Request:
         raise BadRequest(INVALID_REQUEST, f'jsonrpc is {quote(envelope.jsonrpc)}, it must be "2.0"', identity)
     params_class = METHODS.get(envelope.method)
     if params_class is None:
-        raise BadRequest(
-            UNKNOWN_METHOD, f"there is no method {quote(envelope.method)}: see docs/protocol.md", identity
-        )
+        raise BadRequest(UNKNOWN_METHOD, f"there is no method {quote(envelope.method)}: see docs/protocol.md", identity)
     try:
         members = msgspec.json.decode(envelope.params)
     except RecursionError as error:

@@ -10,10 +10,8 @@ import fcntl
 import grp
 import math
 import os
-import pwd
 import socket
 import stat
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +21,6 @@ import trio
 
 from concordiad.core.codes import INTERNAL_ERROR, INVALID_REQUEST, TOO_LARGE
 from concordiad.core.lines import LineSplitter, Oversize
-from concordiad.core.model import Author, AuthorKind
 from concordiad.core.roles import Role
 from concordiad.core.wire import (
     MESSAGE_LIMIT_BYTES,
@@ -35,6 +32,7 @@ from concordiad.core.wire import (
 from concordiad.errors import ConfigError, JournalError, RemoteProtocolError, RoomError
 from concordiad.front.methods import Caller, call
 from concordiad.front.outbox import Outbox, run_follower
+from concordiad.front.peer import identify
 from concordiad.house import House
 from concordiad.room import Room
 
@@ -47,7 +45,6 @@ LAST_WORDS_S: Final = 2.0
 """How long a client that has been told of its fault may take to read it."""
 ACCEPT_PAUSE_S: Final = 0.1
 """Pause after an accept that failed for want of descriptors or memory: until some connection ends."""
-_UCRED: Final = struct.Struct("3i")
 
 
 @contextmanager
@@ -151,17 +148,6 @@ def _remove_stale(path: Path) -> None:
     raise ConfigError(f"somebody listens on {path} already: stop it, or choose another --runtime-dir")
 
 
-def identify(stream: trio.SocketStream) -> Caller:
-    """Ask the kernel who is at the other end; who may open the socket is a host."""
-    peer = stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    _, uid, _ = _UCRED.unpack(peer)
-    try:
-        name = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        name = f"uid {uid}"
-    return Caller(Author(f"uid:{uid}", name, AuthorKind.LOCAL), Role.HOST)
-
-
 async def run_control_socket(
     listener: trio.SocketListener, house: House, message_s: float, connections: trio.Nursery
 ) -> None:
@@ -197,7 +183,9 @@ async def _serve_within(
                 await _try_send(stream, encode_error(None, refusal) + b"\n")
         return
     try:
-        await serve_connection(stream, identify(stream), house, message_s)
+        peer = await trio.to_thread.run_sync(identify, stream, house.journal.id)
+        caller = Caller(peer.author, None if peer.is_agents else Role.HOST)
+        await serve_connection(stream, caller, house, message_s)
     finally:
         places.release_on_behalf_of(stream)
 

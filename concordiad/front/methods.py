@@ -51,10 +51,10 @@ from concordiad.room.messages import Submission
 
 @frozen
 class Caller:
-    """Who calls, as the transport found out; never what the caller says of itself."""
+    """Who calls, as the transport found out; never what the caller says of itself. Without a role it gets nothing."""
 
     author: Author
-    role: Role
+    role: Role | None
 
 
 @frozen
@@ -73,6 +73,10 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
         RoomError: it cannot be met; says why and what to do.
         JournalError: the journal cannot be read.
     """
+    if caller.role is None:
+        raise RoomError.not_allowed(
+            "this process was started by a room's agent, which may not command its own daemon: call from elsewhere"
+        )
     if caller.role not in MAY[request.method]:
         raise RoomError.not_allowed(f"a {caller.role} may not call {request.method}")
     match request.params:
