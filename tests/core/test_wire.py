@@ -1,10 +1,7 @@
 """The wire's codec: what is understood, what is refused and how, and that nothing ever gets through it as a crash."""
 
 import json
-import types
-from collections.abc import Mapping
-from enum import StrEnum
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 import attrs
 import msgspec
@@ -39,18 +36,10 @@ from concordiad.core.wire import (
     parse_time,
 )
 from concordiad.errors import RoomError
+from tests.core.kinds import KINDS, accepted_kinds
 from tests.core.steadily import JSON, steadily
 
 DAY = "2026-11-21T08:00:00Z"
-KINDS: dict[str, Any] = {
-    "null": None,
-    "boolean": True,
-    "whole number": 7,
-    "number": 7.5,
-    "string": "x",
-    "list": ["x"],
-    "object": {"x": "y"},
-}
 FIELDS = [(method, attribute) for method, params in METHODS.items() for attribute in attrs.fields(params)]
 
 
@@ -70,25 +59,6 @@ def refusal(message: bytes) -> BadRequest:
 def refusal_of(method: str, params: object) -> BadRequest:
     """Return why these params are refused."""
     return refusal(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())
-
-
-def accepted_kinds(expected: Any) -> set[str]:
-    """Return the kinds of JSON value that a type lets in."""
-    if get_origin(expected) in (Union, types.UnionType):
-        return set().union(*(accepted_kinds(one) for one in get_args(expected)))
-    origin = get_origin(expected) or expected
-    if origin in (dict, Mapping) or attrs.has(origin):
-        return {"object"}
-    if isinstance(origin, type) and issubclass(origin, StrEnum):
-        return {"string"}
-    return {
-        type(None): {"null"},
-        bool: {"boolean"},
-        int: {"whole number"},
-        float: {"whole number", "number"},
-        str: {"string"},
-        tuple: {"list"},
-    }[origin]
 
 
 def least(params_class: type[Params]) -> dict[str, Any]:

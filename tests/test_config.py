@@ -1,0 +1,408 @@
+"""The configuration: every key's default and error, the directories, the credentials."""
+
+import datetime
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from concordiad.config import (
+    Agent,
+    Config,
+    Control,
+    Directories,
+    Graces,
+    Limits,
+    Retention,
+    Room,
+    find_directories,
+    find_file,
+    parse_config,
+    read_config,
+    read_credential,
+)
+from concordiad.core.agents import Kind
+from concordiad.errors import ConfigError
+from tests.core.kinds import KINDS, accepted_kinds
+
+MIB = 1024 * 1024
+DEFAULTS: dict[str, object] = {
+    "control.group": None,
+    "limits.prompt_bytes": 256 * 1024,
+    "limits.waiting_prompts": 1000,
+    "limits.line_bytes": 64 * MIB,
+    "limits.connections": 512,
+    "limits.follower_bytes": MIB,
+    "graces.approval_s": 600.0,
+    "graces.start_s": 60.0,
+    "graces.turn_s": 30.0,
+    "graces.interrupt_s": 5.0,
+    "graces.settle_s": 10.0,
+    "graces.exit_s": 5.0,
+    "graces.kill_s": 5.0,
+    "graces.message_s": 10.0,
+    "retention.days": 0.0,
+    "retention.bytes": 0,
+    "rooms.main.workdir": ".",
+    "rooms.main.agent": "claude",
+    "rooms.main.model": None,
+    "rooms.main.permission_mode": None,
+    "rooms.main.idle_s": 0.0,
+    "agents.claude.kind": Kind.CLAUDE_CODE,
+    "agents.claude.command": None,
+    "agents.claude.model": None,
+    "agents.claude.permission_mode": None,
+    "agents.claude.args": (),
+    "agents.claude.env": {},
+    "agents.claude.credentials": {},
+}
+LEAST: dict[str, float] = {
+    "limits.prompt_bytes": 1,
+    "limits.waiting_prompts": 1,
+    "limits.line_bytes": 4096,
+    "limits.connections": 1,
+    "limits.follower_bytes": 4096,
+    "graces.approval_s": 1,
+    "graces.start_s": 0.1,
+    "graces.turn_s": 0,
+    "graces.interrupt_s": 0.1,
+    "graces.settle_s": 0.1,
+    "graces.exit_s": 0.1,
+    "graces.kill_s": 0.1,
+    "graces.message_s": 0.1,
+    "retention.days": 0,
+    "retention.bytes": 0,
+    "rooms.main.idle_s": 0,
+}
+TABLES: dict[str, Any] = {
+    "control": Control,
+    "limits": Limits,
+    "graces": Graces,
+    "retention": Retention,
+    "rooms.main": Room,
+    "agents.claude": Agent,
+}
+KEYS = [(f"{table}.{field.name}", field) for table, kind in TABLES.items() for field in attrs.fields(kind)]
+TOML_KINDS = {**{kind: value for kind, value in KINDS.items() if kind != "null"}, "date": datetime.date(2026, 11, 21)}
+
+
+def toml(value: object) -> str:
+    """Write a value as TOML."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {toml(item)}' for key, item in value.items())} }}"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def setting(key: str, value: object) -> str:
+    """Write a file that sets one key."""
+    table, _, name = key.rpartition(".")
+    return f"[{table}]\n{name} = {toml(value)}\n"
+
+
+def value_at(config: Config, key: str) -> object:
+    """Return what a configuration says of a key."""
+    value: Any = config
+    for name in key.split("."):
+        value = value[name] if isinstance(value, Mapping) else getattr(value, name)
+    return value
+
+
+def error_of(text: str) -> str:
+    """Return why a file is refused."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    return str(caught.value)
+
+
+def test_every_key_has_its_default_here() -> None:
+    """No key is without a row in the tables of this file."""
+    assert [key for key, _ in KEYS] == list(DEFAULTS)
+    assert set(TABLES) == {
+        {"rooms": "rooms.main", "agents": "agents.claude"}.get(f.name, f.name) for f in attrs.fields(Config)
+    }
+    numbers = {key for key, field in KEYS if accepted_kinds(field.type) & {"whole number"}}
+    assert numbers == set(LEAST)
+
+
+@pytest.mark.parametrize("key", DEFAULTS)
+def test_default(key: str) -> None:
+    """An empty file, or a table with nothing in it, is as good as one that says every default."""
+    assert value_at(parse_config(""), key) == DEFAULTS[key]
+    assert value_at(parse_config(f"[{key.rpartition('.')[0]}]"), key) == DEFAULTS[key]
+
+
+@pytest.mark.parametrize("key", [key for key, value in DEFAULTS.items() if isinstance(value, int | float | str)])
+def test_default_can_be_written_down(key: str) -> None:
+    """What a default is may stand in the file."""
+    assert value_at(parse_config(setting(key, DEFAULTS[key])), key) == DEFAULTS[key]
+
+
+@pytest.mark.parametrize(("key", "field"), KEYS)
+@pytest.mark.parametrize("kind", TOML_KINDS)
+def test_nothing_is_coerced(key: str, field: "attrs.Attribute[Any]", kind: str) -> None:
+    """A value of any other kind than its key's is refused by the key's whole name."""
+    if kind not in accepted_kinds(field.type):
+        assert error_of(setting(key, TOML_KINDS[kind])).startswith(f"{key} ")
+
+
+@pytest.mark.parametrize("key", LEAST)
+def test_least_value(key: str) -> None:
+    """The smallest value is good, anything below it is refused, and so is what is no finite number."""
+    assert value_at(parse_config(setting(key, LEAST[key])), key) == LEAST[key]
+    below = LEAST[key] - 1 if isinstance(LEAST[key], int) else LEAST[key] / 2
+    assert error_of(setting(key, below)) == f"{key} is {below:g}, it must be at least {LEAST[key]:g}"
+    for value in ("inf", "nan"):
+        assert error_of(setting(key, 0).replace("= 0", f"= {value}")).startswith(f"{key} must be a ")
+
+
+def test_approval_ends_in_a_time_that_can_be_told() -> None:
+    """An approval's end is shown to people as a date, so it has to have one."""
+    assert parse_config("[graces]\napproval_s = 31622400").graces.approval_s == 366 * 86400
+    assert error_of("[graces]\napproval_s = 1e12") == "graces.approval_s is 1e+12, it must be at most 3.16224e+07"
+
+
+@pytest.mark.parametrize("key", DEFAULTS)
+def test_misspelt_key_is_told_the_nearest(key: str) -> None:
+    """A key with a letter too many is refused with the one that was meant."""
+    table, _, name = key.rpartition(".")
+    error = error_of(f"[{table}]\n{name}x = 1")
+    assert error.startswith(f"{table}.{name}x is not known here: known are ")
+    assert error.endswith(f"; did you mean '{name}'?")
+
+
+@pytest.mark.parametrize("name", ["controls", "limit", "grace", "room", "agent", "retentions"])
+def test_misspelt_table_is_told_the_nearest(name: str) -> None:
+    """So is a table."""
+    assert "; did you mean " in error_of(f"[{name}]")
+
+
+def test_key_like_no_other_is_told_the_known_ones() -> None:
+    """Where nothing is near, nothing is guessed."""
+    assert error_of("[control]\nzzz = 1") == "control.zzz is not known here: known are group"
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("limits", "not TOML: "),
+        ("[limits]\n[limits]", "not TOML: "),
+        ("limits = 1", "limits must be an object, not a number"),
+        ("[[rooms]]", "rooms must be an object, not a list"),
+        ("[rooms]\nmain = 1", "rooms.main must be an object, not a number"),
+        ("rooms = {}", "rooms is empty: give at least one, such as [rooms.main]"),
+        ("[rooms.Main]", "rooms.Main: a room's name has 1 to 32 of a-z, 0-9 and -"),
+        ('[rooms.""]', "rooms.: a room's name has 1 to 32 of a-z, 0-9 and -"),
+        (f"[rooms.{'a' * 33}]", f"rooms.{'a' * 33}: a room's name has 1 to 32 of a-z, 0-9 and -"),
+        ('[rooms."a\\n"]', "rooms.a\n: a room's name has 1 to 32 of a-z, 0-9 and -"),
+        (
+            '[rooms.main]\nagent = "cloud"',
+            "rooms.main.agent is 'cloud', but there is no [agents.cloud]; did you mean 'claude'?",
+        ),
+        ('[rooms.main]\nagent = "zzz"', "rooms.main.agent is 'zzz', but there is no [agents.zzz]"),
+        ('[agents.x]\nkind = "acp"', "agents.x.kind is 'acp', it must be one of claude-code, rehearsal"),
+        ("[agents.x]\ncommand = []", "agents.x.command is empty: leave it out to have the CLI found"),
+        ('[agents.x]\ncommand = ["claude", 1]', "agents.x.command.1 must be a string, not a number"),
+        ("[agents.x]\nenv = { A = 1 }", "agents.x.env.A must be a string, not a number"),
+        ('[agents.x]\nenv = { "A B" = "1" }', "agents.x: 'A B' is no name of an environment variable"),
+        ('[agents.x]\ncredentials = { "1A" = "a" }', "agents.x: '1A' is no name of an environment variable"),
+        ('[agents.x]\ncredentials = { "A=" = "a" }', "agents.x: 'A=' is no name of an environment variable"),
+    ],
+)
+def test_error_says_which_key_and_what_is_wrong(text: str, error: str) -> None:
+    """Each mistake is told by the key that it is in."""
+    assert error_of(text).startswith(error)
+    assert error.startswith("not TOML") or error_of(text) == error
+
+
+def test_agents_that_are_always_there() -> None:
+    """A room may have the agents `claude` and `rehearsal` without a table for them, and a table changes only itself."""
+    config = parse_config('[rooms.a]\nagent = "rehearsal"\n[agents.other]\nkind = "rehearsal"\n')
+    assert config.agents == {
+        "claude": Agent(),
+        "rehearsal": Agent(kind=Kind.REHEARSAL),
+        "other": Agent(kind=Kind.REHEARSAL),
+    }
+    assert config.rooms == {"a": Room(agent="rehearsal")}
+
+
+def test_whole_file() -> None:
+    """The example of the interface is understood."""
+    config = parse_config(
+        """
+        [rooms.main]
+        workdir = "."
+        agent = "claude"
+
+        [agents.claude]
+        kind = "claude-code"
+        command = ["claude"]
+        model = "opus"
+        permission_mode = "default"
+        args = ["--add-dir=/srv/shared"]
+        env = { ANTHROPIC_BASE_URL = "http://localhost" }
+        credentials = { ANTHROPIC_API_KEY = "anthropic_api_key" }
+        """
+    )
+    assert config.agents["claude"] == Agent(
+        command=("claude",),
+        model="opus",
+        permission_mode="default",
+        args=("--add-dir=/srv/shared",),
+        env={"ANTHROPIC_BASE_URL": "http://localhost"},
+        credentials={"ANTHROPIC_API_KEY": "anthropic_api_key"},
+    )
+
+
+def test_file_is_read(tmp_path: Path) -> None:
+    """A file's settings are those of its text, and what is wrong with it is told with its place."""
+    path = tmp_path / "concordiad.toml"
+    path.write_text("[limits]\nconnections = 7\n")
+    assert read_config(path).limits.connections == 7
+    path.write_text("[limits]\nconnections = 0\n")
+    with pytest.raises(ConfigError, match=f"^{path}: limits.connections is 0, "):
+        read_config(path)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_file_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> None:
+    """A file that is missing or is no text is named."""
+    path = tmp_path / "concordiad.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"^the configuration {path} "):
+        read_config(path)
+
+
+PERSON = {"HOME": "/home/a"}
+SERVICE = {"STATE_DIRECTORY": "/var/lib/c", "RUNTIME_DIRECTORY": "/run/c"}
+XDG = {"XDG_STATE_HOME": "/s", "XDG_RUNTIME_DIR": "/r", "XDG_CONFIG_HOME": "/c"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "state", "runtime"),
+    [
+        (PERSON, "/home/a/.local/state/concordia", "/home/a/.local/state/concordia/run"),
+        ({**PERSON, **XDG}, "/s/concordia", "/r/concordia"),
+        ({**PERSON, "XDG_STATE_HOME": "/s"}, "/s/concordia", "/s/concordia/run"),
+        ({**PERSON, "XDG_RUNTIME_DIR": "/r"}, "/home/a/.local/state/concordia", "/r/concordia"),
+        ({**PERSON, "XDG_STATE_HOME": "", "XDG_RUNTIME_DIR": ""}, "/home/a/.local/state/concordia", None),
+        ({**PERSON, "XDG_STATE_HOME": "s", "XDG_RUNTIME_DIR": "./r"}, "/home/a/.local/state/concordia", None),
+        ({**PERSON, **XDG, **SERVICE}, "/var/lib/c", "/run/c"),
+        ({**SERVICE, "STATE_DIRECTORY": "/var/lib/c:/var/lib/d"}, "/var/lib/c", "/run/c"),
+        ({**PERSON, "STATE_DIRECTORY": "/var/lib/c"}, "/var/lib/c", "/var/lib/c/run"),
+    ],
+)
+def test_directories(environment: dict[str, str], state: str, runtime: str | None) -> None:
+    """Systemd's directories come before the person's; a relative one of the person's counts as unset."""
+    expected = Directories(Path(state), Path(runtime or f"{state}/run"))
+    assert find_directories(None, None, environment) == expected
+
+
+def test_directories_of_the_command_line_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the command line says comes before everything else, and is absolute from then on."""
+    monkeypatch.chdir(tmp_path)
+    found = find_directories(Path("s"), Path("r"), {**PERSON, **XDG, **SERVICE})
+    assert found == Directories(tmp_path / "s", tmp_path / "r")
+    assert find_directories(Path("s"), None, PERSON).runtime == tmp_path / "s" / "run"
+
+
+def test_files_in_the_directories() -> None:
+    """The journal is in the state directory, the socket in the runtime directory."""
+    directories = Directories(Path("/s"), Path("/r"))
+    assert (directories.journal, directories.socket) == (Path("/s/journal.db"), Path("/r/control.sock"))
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_service", "place"),
+    [
+        (PERSON, False, "/home/a/.config/concordia/concordiad.toml"),
+        ({**PERSON, **XDG}, False, "/c/concordia/concordiad.toml"),
+        ({**PERSON, "XDG_CONFIG_HOME": "c"}, False, "/home/a/.config/concordia/concordiad.toml"),
+        ({**PERSON, **XDG}, True, "/etc/concordia/concordiad.toml"),
+    ],
+)
+def test_place_of_the_file(environment: dict[str, str], is_service: bool, place: str) -> None:
+    """A system service has the system's file, a person their own."""
+    assert find_file(environment, is_service=is_service) == Path(place)
+
+
+SECRET = "sk-ant-hush-0123456789"
+
+
+@pytest.fixture
+def secret_file(tmp_path: Path) -> Path:
+    """A file with a secret in it that only its owner can read."""
+    path = tmp_path / "key"
+    path.write_text(f"{SECRET}\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_credential_of_its_owner(secret_file: Path, mode: int) -> None:
+    """A file that nobody else can read is read, without the newline at its end."""
+    secret_file.chmod(mode)
+    assert read_credential(str(secret_file), {}) == SECRET
+
+
+def test_credential_in_the_home(secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path may begin with the home directory, or be relative to where the daemon starts."""
+    monkeypatch.setenv("HOME", str(secret_file.parent))
+    assert read_credential("~/key", {}) == SECRET
+    monkeypatch.chdir(secret_file.parent)
+    assert read_credential("key", {}) == SECRET
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o777])
+def test_credential_of_others_is_refused(secret_file: Path, mode: int) -> None:
+    """A file that a group or everybody may do anything with is refused, with the command that mends it."""
+    secret_file.chmod(mode)
+    with pytest.raises(ConfigError) as caught:
+        read_credential(str(secret_file), {})
+    assert f"(mode {mode:04o}): chmod 600 {secret_file}" in str(caught.value)
+    assert SECRET not in repr(caught.value)
+
+
+def test_credential_of_systemd(secret_file: Path) -> None:
+    """A bare name is a credential that systemd handed over; its directory is systemd's business, and so is its mode."""
+    secret_file.chmod(0o440)
+    environment = {"CREDENTIALS_DIRECTORY": str(secret_file.parent)}
+    assert read_credential("key", environment) == SECRET
+
+
+def test_path_is_a_path_under_systemd_too(secret_file: Path, tmp_path: Path) -> None:
+    """What has a slash is a file of its own, and is held to the mode of one."""
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
+    assert read_credential(str(secret_file), environment) == SECRET
+    secret_file.chmod(0o640)
+    with pytest.raises(ConfigError, match="can be read by others"):
+        read_credential(str(secret_file), environment)
+
+
+@pytest.mark.parametrize("environment", [{}, {"CREDENTIALS_DIRECTORY": "/nonexistent"}])
+def test_credential_that_is_not_there(
+    tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing credential is named with the place where it was looked for, and how to put it there."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        read_credential("key", environment)
+    place = os.path.join(environment.get("CREDENTIALS_DIRECTORY", ""), "key")
+    assert f"'key' cannot be read from {place}: No such file or directory" in str(caught.value)
+    assert "0600" in str(caught.value) and "LoadCredential=" in str(caught.value)
+
+
+def test_credential_that_is_no_text_is_not_shown(secret_file: Path) -> None:
+    """Neither the error nor what it came from has any of the value, however it is printed."""
+    secret_file.write_bytes(SECRET.encode() + b"\xff")
+    with pytest.raises(ConfigError) as caught:
+        read_credential(str(secret_file), {})
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+    assert SECRET not in repr(caught.value)
