@@ -10,12 +10,18 @@ import enum
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from concordiad.core.lines import Oversize
 from concordiad.core.model import ApprovalKind, Outcome
 
 
-class Said(NamedTuple):
-    """The agent said something for the transcript; `is_live` marks a delta, which is published but not recorded."""
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """
+    The agent said something for the transcript; `is_live` marks a delta, which is published but not recorded.
+
+    A struct and no tuple, because it is made for every delta: 0.06 µs instead of 0.25.
+    """
 
     event_type: str
     body: bytes

@@ -44,7 +44,7 @@ class _Peek(msgspec.Struct, gc=False):
 
     type: str = ""
     event: RawLine = RawLine(b"")
-    parent_tool_use_id: RawLine = RawLine(b"null")
+    parent_tool_use_id: Any = None
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -188,6 +188,7 @@ class ClaudeCode:
     def __init__(self, new_id: IdSource) -> None:
         self._new_id = new_id
         self._turn: str | None = None
+        self._head = b""
         self._is_ours = False
         self._next_block = 0
         self._open_block: int | None = None
@@ -274,7 +275,7 @@ class ClaudeCode:
         kind = _peek.decode(line)
         match kind.type:
             case "stream_event":
-                is_subagents = bytes(kind.parent_tool_use_id) != b"null"
+                is_subagents = kind.parent_tool_use_id is not None
                 return [] if is_subagents else self._decode_stream(_event.decode(kind.event))
             case "assistant":
                 return self._decode_assistant(_content.decode(line))
@@ -306,18 +307,13 @@ class ClaudeCode:
             return [Said("agent.withdrawn", body, self._turn, is_live=True)]
         if event.type != "content_block_delta" or event.delta is None:
             return []
-        kind = b"text" if event.delta.type == "text_delta" else b"thinking"
-        raw = bytes(event.delta.text if event.delta.type == "text_delta" else event.delta.thinking)
+        is_text = event.delta.type == "text_delta"
+        raw = bytes(event.delta.text if is_text else event.delta.thinking)
         if self._turn is None or self._open_block is None or not raw:
             return []
         offset, self._offset = self._offset, self._offset + len(_text.decode(raw))
-        body = b'"turn":%b,"block":%d,"kind":"%b","offset":%d,"text":%b' % (
-            _encode(self._turn),
-            self._open_block,
-            kind,
-            offset,
-            raw,
-        )
+        kind = b"text" if is_text else b"thinking"
+        body = b'%b,"block":%d,"kind":"%b","offset":%d,"text":%b' % (self._head, self._open_block, kind, offset, raw)
         return [Said("agent.delta", body, self._turn, is_live=True)]
 
     def _decode_assistant(self, line: _ContentLine) -> list[Fact]:
@@ -414,6 +410,7 @@ class ClaudeCode:
         if turn == self._turn:
             return []
         self._turn, self._is_ours = turn, True
+        self._head = b'"turn":%b' % _encode(turn)
         self._next_block, self._open_block = 0, None
         return [Began(turn)]
 
@@ -421,6 +418,7 @@ class ClaudeCode:
         if self._turn is not None:
             return []
         self._turn, self._is_ours = self._new_id(), False
+        self._head = b'"turn":%b' % _encode(self._turn)
         self._next_block, self._open_block = 0, None
         cause, self._cause = self._cause, ""
         return [OwnTurnBegan(self._turn, cause)]

@@ -212,7 +212,8 @@ def check(facts: list[Fact]) -> None:
             assert b"\n" not in fact.body
         elif isinstance(fact, ApprovalAsked):
             json.loads(fact.input)
-        msgspec.json.encode([value for value in fact if not isinstance(value, bytes)])
+        values = msgspec.structs.astuple(fact) if isinstance(fact, Said) else fact
+        msgspec.json.encode([value for value in values if not isinstance(value, bytes)])
 
 
 def replace_somewhere(data: st.DataObject, value: Any, new: Any) -> Any:
