@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.e2e.gate import Gate
-from tests.support.control_client import PATIENCE_S, ControlClient, numbers, types
+from tests.support.control_client import PATIENCE_S, ControlClient, cursor, numbers, types
 from tests.support.daemon import Daemon, Site, Tables
 from tests.support.named_pipe import NamedPipe
 
@@ -67,7 +67,7 @@ def test_signal_drains(site: Site, gate: Gate, number: signal.Signals) -> None:
         assert site.leftovers() == {}
         assert not site.socket.exists()
     with site.running() as daemon:
-        client = daemon.follow(after={"epoch": 1, "seq": last["seq"]})
+        client = daemon.follow(after=cursor(last))
         turns = [client.finished() for _ in waiting]
         assert [turn["prompts"] for turn in turns] == [[prompt] for prompt in waiting]
         assert [turn["answer"] for turn in turns] == ["waited 0", "waited 1"]
@@ -187,11 +187,11 @@ def test_kill_leaves_what_waited_and_says_what_is_uncertain(site: Site, gate: Ga
         before = client.finished()
         running = client.submit(str(gate))
         turn = client.next("turn.started")["turn"]
-        waiting = [client.submit("low", priority="low")["id"], client.submit("normal")["id"]]
-        cursor = {"epoch": 1, "seq": numbers(client.events)[-1]}
+        waiting = [client.submit("low", priority="low"), client.submit("normal")]
+        seen = client.next("prompt.accepted", prompt=waiting[1])
         daemon.kill()
     with site.running() as daemon:
-        client = daemon.follow(after=cursor)
+        client = daemon.follow(after=cursor(seen))
         uncertain = client.finished()
         assert (uncertain["id"], uncertain["outcome"], uncertain["prompts"]) == (
             turn["id"],
@@ -202,12 +202,12 @@ def test_kill_leaves_what_waited_and_says_what_is_uncertain(site: Site, gate: Ga
         found = client.call("prompt.get", id=running["id"])
         assert (found["prompt"]["state"], found["turn"]["outcome"]) == ("uncertain", "uncertain")
         turns = [client.finished() for _ in waiting]
-        assert [turn["prompts"][0] for turn in turns] == waiting[::-1]
+        assert [turn["prompts"] for turn in turns] == [[prompt["id"]] for prompt in waiting[::-1]]
         listed = client.call("turn.list")["turns"]
         assert [turn["id"] for turn in listed] == [turns[1]["id"], turns[0]["id"], turn["id"], before["id"]]
         assert [turn["outcome"] for turn in listed] == ["completed", "completed", "uncertain", "completed"]
         seqs = numbers(client.events)
-        assert seqs == list(range(cursor["seq"] + 1, cursor["seq"] + 1 + len(seqs)))
+        assert seqs == list(range(seen["seq"] + 1, seen["seq"] + 1 + len(seqs)))
 
 
 def test_kill_leaves_no_process(site: Site, pipe: NamedPipe) -> None:
@@ -228,7 +228,6 @@ def test_kill_leaves_no_process(site: Site, pipe: NamedPipe) -> None:
         assert left == set()
         client = daemon.follow()
         client.submit("[[text:a new one]]")
-        client.next("turn.finished", epoch=1)
         assert client.finished(outcome="uncertain")["prompts"]
         assert client.finished()["answer"] == "a new one"
         assert [event["session"] for event in client.events if event["type"] == "agent.started"] == ["fresh", "resumed"]

@@ -215,6 +215,11 @@ def types(events: list[Event]) -> list[str]:
     return [event["type"] for event in events if "seq" in event]
 
 
+def cursor(event: Event) -> Message:
+    """Return the place after a recorded event, as a follower gives it to go on from there."""
+    return {"epoch": event["epoch"], "seq": event["seq"]}
+
+
 def numbers(events: list[Event]) -> list[int]:
     """Return the numbers of the recorded events among some."""
     return [event["seq"] for event in events if "seq" in event]

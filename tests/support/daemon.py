@@ -72,23 +72,23 @@ class Site:
         whole = {name: {**usual.get(name, {}), **tables.get(name, {})} for name in [*usual, *tables]}
         self.config.write_text(write_toml(whole))
 
-    def start(self, *options: str, environment: Mapping[str, str] | None = None) -> "Daemon":
-        """Start a daemon; it may not be ready yet."""
-        return Daemon(self, options, environment or {})
+    def start(self, *options: str, under: Sequence[str] = ()) -> "Daemon":
+        """Start a daemon, by way of the program `under` if there is one; it may not be ready yet."""
+        return Daemon(self, options, under)
 
     @contextlib.contextmanager
-    def running(self, *options: str) -> Iterator["Daemon"]:
+    def running(self, *options: str, under: Sequence[str] = ()) -> Iterator["Daemon"]:
         """Run a daemon that serves; unless it has ended by then, it is to drain, exit with 0, and leave nothing."""
-        with self.start(*options) as daemon:
+        with self.start(*options, under=under) as daemon:
             daemon.wait_until_ready()
             yield daemon
             if daemon.is_running():
                 assert daemon.stop() == 0
                 self.wait_until_empty()
 
-    def refuse(self, *options: str, environment: Mapping[str, str] | None = None) -> Ended:
+    def refuse(self, *options: str, under: Sequence[str] = ()) -> Ended:
         """Start a daemon that is to end by itself, and return how it did."""
-        with self.start(*options, environment=environment) as daemon:
+        with self.start(*options, under=under) as daemon:
             return Ended(daemon.wait(), daemon.log)
 
     def leftovers(self) -> dict[int, str]:
@@ -118,7 +118,7 @@ class Daemon:
         lines: what it has said on standard error.
     """
 
-    def __init__(self, site: Site, options: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, site: Site, options: Sequence[str], under: Sequence[str]) -> None:
         self.site = site
         self.lines: list[str] = []
         self._clients: list[ControlClient] = []
@@ -126,12 +126,12 @@ class Daemon:
         self._has_said_all = False
         places = (f"--config={site.config}", f"--state-dir={site.state}", f"--runtime-dir={site.runtime}")
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "concordiad", *places, *options],
+            [*under, sys.executable, "-P", "-m", "concordiad", *places, *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             cwd=site.work,
-            env={**site.environment, **environment},
+            env=site.environment,
             start_new_session=True,
         )
         self._listener = threading.Thread(target=self._listen, name="daemon-log")
