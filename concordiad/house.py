@@ -244,7 +244,8 @@ class Housekeeper:
             room.transcript.forget_before(seq)
             await self._journal.record(Transaction(room.name, changes=[Prune(room.name, seq, before)]))
             if seq >= target:
-                return
+                break
+        _log.info("pruned", room=room.name, first_seq=target)
 
     def close_all(self) -> None:
         """Let every room drain."""
