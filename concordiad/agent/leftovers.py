@@ -16,7 +16,9 @@ from typing import Final
 MARK: Final = "CONCORDIA_AGENT"
 """The variable: JOURNAL_ID/ROOM/INCARNATION."""
 END_GRACE_S: Final = 2.0
-"""How long a leftover has between SIGTERM and SIGKILL."""
+"""How long a leftover has between SIGTERM and SIGKILL, and after that."""
+ROUNDS: Final = 3
+"""A process may start another one while it ends; what is still there after so many rounds starts them on purpose."""
 _POLL_S: Final = 0.02
 
 
@@ -27,22 +29,33 @@ def mark_of(journal_id: str, room: str = "", incarnation: str = "") -> str:
 
 def end_leftovers(mark: str, grace_s: float = END_GRACE_S) -> int:
     """
-    End every process whose mark begins with `mark`; blocks for up to the grace and a little.
+    End every process whose mark begins with `mark`; blocks for up to the grace and a little, longer if one is stuck.
 
     Returns:
         How many there were.
     """
-    marked = dict(_open_marked(mark))
-    try:
-        _signal_all(marked, signal.SIGTERM)
-        deadline = time.monotonic() + grace_s
-        while any(map(_is_alive, marked.values())) and time.monotonic() < deadline:
-            time.sleep(_POLL_S)
-        _signal_all(marked, signal.SIGKILL)
-    finally:
-        for pidfd in marked.values():
-            os.close(pidfd)
-    return len(marked)
+    ended: set[int] = set()
+    for number in range(ROUNDS):
+        marked = dict(_open_marked(mark))
+        if not marked:
+            break
+        ended |= marked.keys()
+        try:
+            if number == 0:
+                _signal_all(marked, signal.SIGTERM)
+                _wait(marked, grace_s)
+            _signal_all(marked, signal.SIGKILL)
+            _wait(marked, grace_s)
+        finally:
+            for pidfd in marked.values():
+                os.close(pidfd)
+    return len(ended)
+
+
+def _wait(marked: dict[int, int], grace_s: float) -> None:
+    deadline = time.monotonic() + grace_s
+    while any(map(_is_alive, marked.values())) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
 
 
 def _open_marked(mark: str) -> Iterator[tuple[int, int]]:

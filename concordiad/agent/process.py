@@ -70,13 +70,16 @@ class AgentStdin:
         written = 0
         view = memoryview(line)
         with trio.move_on_after(self._grace_s, shield=True):
-            while written < len(line):
-                try:
-                    written += os.write(self._stream.fileno(), view[written:])
-                except BlockingIOError:
-                    await trio.lowlevel.wait_writable(self._stream.fileno())
-                except OSError as error:
-                    raise AgentGone(f"the agent's stdin is broken: {error.strerror}", begun=written > 0) from error
+            try:
+                while written < len(line):
+                    try:
+                        written += os.write(self._stream.fileno(), view[written:])
+                    except BlockingIOError:
+                        await trio.lowlevel.wait_writable(self._stream.fileno())
+            except OSError as error:
+                raise AgentGone(f"the agent's stdin is broken: {error.strerror}", begun=written > 0) from error
+            except trio.ClosedResourceError as error:
+                raise AgentGone("the agent's stdin was closed meanwhile", begun=written > 0) from error
             return
         raise AgentGone(f"the agent read nothing for {self._grace_s:g} s", begun=written > 0)
 
