@@ -1,84 +1,30 @@
 """
 concordiactl: arguments in, an exit code out.
 
-The one boundary at which what went wrong becomes a sentence on stderr and a number.
+The one boundary at which what went wrong becomes a sentence on stderr and a number. It imports almost nothing: most
+calls are a script's `submit`, which `ctl.quick` does with what Python has loaded anyway.
 """
 
-import os
 import sys
-from typing import Final
 
-import click
-
-from concordiad.core.codes import EXIT_CTRL_C, EXIT_DONE, EXIT_FAILURE, EXIT_USAGE
-from ctl.cli import make_cli
-from ctl.failures import Failure
-
-PROGRAM: Final = "concordiactl"
-COMPLETION: Final = "_CONCORDIACTL_COMPLETE"
-"""The variable through which a shell asks for completions; `bash_source` in it prints what the shell is to load."""
-
-
-def run(arguments: list[str]) -> int:
-    """Do what the arguments say and return the exit code."""
-    try:
-        code = _run(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except Failure as failure:
-        return _complain(failure.message, failure.exit_code)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return EXIT_USAGE
-    except click.UsageError as error:
-        help_line = "" if error.ctx is None else f"\nTry `{error.ctx.command_path} --help`."
-        return _complain(error.format_message().rstrip(".") + help_line, EXIT_USAGE)
-    except KeyboardInterrupt:
-        return EXIT_CTRL_C
-    except BrokenPipeError:
-        # The reader of our output has seen enough.
-        _discard_output()
-        return EXIT_DONE
-    except OSError as error:
-        _discard_output()
-        return _complain(f"cannot write the output: {error.strerror or error}", EXIT_FAILURE)
-    return code
-
-
-def _run(arguments: list[str]) -> int:
-    # What click's own `main` would do, less its messages and its exit codes, which are not ours.
-    cli = make_cli()
-    if COMPLETION in os.environ:
-        from click.shell_completion import shell_complete
-
-        return shell_complete(cli, {}, PROGRAM, COMPLETION, os.environ[COMPLETION])
-    try:
-        with cli.make_context(PROGRAM, arguments) as context:
-            cli.invoke(context)
-    except click.exceptions.Exit as done:
-        return done.exit_code
-    return EXIT_DONE
-
-
-def _discard_output() -> None:
-    # Python flushes once more at its end, and would complain a second time.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _complain(message: str, exit_code: int) -> int:
-    from ctl.harmless import harmless
-    from ctl.screen import Screen
-
-    err = Screen.err()
-    if exit_code == EXIT_CTRL_C and err.is_terminal:
-        err.line()  # the terminal has shown ^C
-    err.line(f"{PROGRAM}: {harmless(message)}")
-    return exit_code
+from ctl import quick
 
 
 def main() -> None:
     """Run the program."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = quick.run(sys.argv[1:])
+        if code is None:
+            from ctl.program import run
+
+            code = run(sys.argv[1:])
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the boundary; what it does not know is raised again
+        from ctl.program import explain
+
+        code = explain(error)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

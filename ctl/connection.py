@@ -6,22 +6,20 @@ answer is awaited is kept for `next_event`, in order; a line may be of any lengt
 """
 
 import json
-import socket
 import time
 from collections import deque
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 from concordiad.core.codes import EXIT_USAGE
-from ctl.failures import INVALID_UNICODE, ConnectionLost, Failure, Refused, TimedOut
+from ctl.failures import INVALID_UNICODE, Failure, Refused, TimedOut
+from ctl.lines import REPLY_LIMIT_S, LineStream
 
 Json = dict[str, Any]
 
-REPLY_LIMIT_S: Final = 60.0
-"""Patience with one answer: an interrupt waits for the agent, everything else takes milliseconds."""
-CHUNK_BYTES: Final = 256 * 1024
-"""One read: about what a Unix socket's buffer holds."""
 EVENT_HEAD: Final = b'{"jsonrpc":"2.0","method":"event","params":'
+EVENTS_HEAD: Final = '"result":{"events":['
+"""How the answer to `events.list` begins: behind it stand the events as they were recorded."""
 
 
 class Event(NamedTuple):
@@ -31,14 +29,20 @@ class Event(NamedTuple):
     body: Json
 
 
-class Connection:
-    """A conversation with one daemon over a connected stream; closes it at the end of a `with`."""
+class Page(NamedTuple):
+    """Some recorded events, the number that the next page begins with, and the room's last number."""
 
-    def __init__(self, stream: socket.socket, path: str) -> None:
-        self.path = path
-        self._stream = stream
-        self._buffer = bytearray()
-        self._searched = 0
+    events: list[Event]
+    following: int | None
+    last_seq: int
+
+
+class Connection:
+    """A conversation with one daemon; closes it at the end of a `with`."""
+
+    def __init__(self, lines: LineStream) -> None:
+        self.path = lines.path
+        self._lines = lines
         self._events: deque[Event] = deque()
         self._last_id = 0
 
@@ -50,7 +54,11 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close the connection."""
-        self._stream.close()
+        self._lines.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._lines.close()
 
     def call(self, method: str, **params: Any) -> Json:
         """
@@ -61,24 +69,30 @@ class Connection:
             ConnectionLost: it went away before it answered.
             TimedOut: it did not answer within REPLY_LIMIT_S.
         """
+        self.request(method, **params)
+        return read_answer(self._answer(method), self.path)
+
+    def page(self, room: str, **params: Any) -> Page:
+        """Read a page of recorded events as the bytes that they were recorded as; raises what `call` raises."""
+        self.request("events.list", room=room, **params)
+        line = self._answer("events.list")
+        result = read_answer(line, self.path)
+        return Page(_split_events(line.decode(), result["events"]), result["next"], result["cursor"]["seq"])
+
+    def request(self, method: str, **params: Any) -> None:
+        """Make a request whose answer is to be taken with `answer`."""
         self._last_id += 1
         request = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
-        self._send(json.dumps(request, ensure_ascii=False))
-        until = time.monotonic() + REPLY_LIMIT_S
-        while True:
-            line = self._read_line(until)
-            if line is None:
-                raise TimedOut(f"the daemon at {self.path} did not answer {method} within {REPLY_LIMIT_S:g} seconds")
-            message = self._decode(line)
-            if "method" in message:
-                self._keep(message, line)
-            elif "error" in message:
-                error = message["error"]
-                data = error.get("data") or {}
-                raise Refused(error["code"], error["message"], data.get("retry_after_s"))
-            else:
-                result: Json = message["result"]
-                return result
+        try:
+            line = json.dumps(request, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise Failure(INVALID_UNICODE, EXIT_USAGE) from error
+        self._lines.send(line)
+
+    def answer(self, until: float | None) -> Json | None:
+        """Wait for the answer to the request; None once the time `until` (of `time.monotonic`) has come."""
+        line = self._next_answer(until)
+        return None if line is None else read_answer(line, self.path)
 
     def next_event(self, until: float | None = None) -> Event | None:
         """
@@ -93,61 +107,71 @@ class Connection:
             ConnectionLost: there will be no further one.
         """
         while not self._events:
-            line = self._read_line(until)
+            line = self._lines.read(until)
             if line is None:
                 return None
-            self._keep(self._decode(line), line)
+            self._keep(line)
         return self._events.popleft()
 
-    def _send(self, request: str) -> None:
-        try:
-            line = request.encode() + b"\n"
-        except UnicodeEncodeError as error:
-            raise Failure(INVALID_UNICODE, EXIT_USAGE) from error
-        self._stream.settimeout(REPLY_LIMIT_S)
-        try:
-            self._stream.sendall(line)
-        except TimeoutError as error:
-            raise TimedOut(f"the daemon at {self.path} does not read its socket") from error
-        except ConnectionError:
-            # A daemon that refuses a request says so before it hangs up: the answer may be there to read.
-            return
+    def _answer(self, method: str) -> bytes:
+        line = self._next_answer(time.monotonic() + REPLY_LIMIT_S)
+        if line is None:
+            raise TimedOut(f"the daemon at {self.path} did not answer {method} within {REPLY_LIMIT_S:g} seconds")
+        return line
 
-    def _read_line(self, until: float | None) -> bytes | None:
+    def _next_answer(self, until: float | None) -> bytes | None:
         while True:
-            end = self._buffer.find(b"\n", self._searched)
-            if end >= 0:
-                line = bytes(self._buffer[:end])
-                del self._buffer[: end + 1]
-                self._searched = 0
+            line = self._lines.read(until)
+            if line is None or not self._keep(line):
                 return line
-            self._searched = len(self._buffer)
-            left_s = None if until is None else until - time.monotonic()
-            if left_s is not None and left_s <= 0:
-                return None
-            self._stream.settimeout(left_s)
-            try:
-                chunk = self._stream.recv(CHUNK_BYTES)
-            except TimeoutError:
-                return None
-            except ConnectionError as error:
-                raise ConnectionLost(f"the daemon at {self.path} went away: {error.strerror}") from error
-            if not chunk:
-                raise ConnectionLost(f"the daemon at {self.path} closed the connection")
-            self._buffer += chunk
 
-    def _decode(self, line: bytes) -> Json:
-        try:
-            message = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise Failure(f"the daemon at {self.path} sent a line that is not JSON: {error}") from error
-        if not isinstance(message, dict):
-            raise Failure(f"the daemon at {self.path} does not speak JSON-RPC: is it a concordiad?")
-        return message
+    def _keep(self, line: bytes) -> bool:
+        """Keep a line if it is an event; tells whether it is no answer."""
+        if line.startswith(EVENT_HEAD) and line.endswith(b"}"):
+            raw = line[len(EVENT_HEAD) : -1]
+            self._events.append(Event(raw.decode(), _decode(raw, self.path)))
+            return True
+        message = _decode(line, self.path)
+        if message.get("method") == "event":
+            self._events.append(Event(json.dumps(message["params"], ensure_ascii=False), message["params"]))
+        return "method" in message
 
-    def _keep(self, message: Json, line: bytes) -> None:
-        if message.get("method") != "event":
-            return
-        is_plain = line.startswith(EVENT_HEAD) and line.endswith(b"}")
-        raw = line[len(EVENT_HEAD) : -1].decode() if is_plain else json.dumps(message["params"], ensure_ascii=False)
-        self._events.append(Event(raw, message["params"]))
+
+def read_answer(line: bytes, path: str) -> Json:
+    """
+    Read the answer to a request.
+
+    Raises:
+        Refused: it is an error.
+        Failure: it is no answer at all.
+    """
+    message = _decode(line, path)
+    if "error" in message:
+        error = message["error"]
+        data = error.get("data") or {}
+        raise Refused(error["code"], error["message"], data.get("retry_after_s"))
+    result: Json = message["result"]
+    return result
+
+
+def _decode(line: bytes, path: str) -> Json:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise Failure(f"the daemon at {path} sent a line that is not JSON: {error}") from error
+    if not isinstance(message, dict):
+        raise Failure(f"the daemon at {path} does not speak JSON-RPC: is it a concordiad?")
+    return message
+
+
+def _split_events(line: str, bodies: list[Json]) -> list[Event]:
+    place = line.find(EVENTS_HEAD) + len(EVENTS_HEAD)
+    if place < len(EVENTS_HEAD):
+        return [Event(json.dumps(body, ensure_ascii=False), body) for body in bodies]
+    decoder = json.JSONDecoder()
+    events = []
+    for _ in bodies:
+        body, end = decoder.raw_decode(line, place)
+        events.append(Event(line[place:end], body))
+        place = end + 1
+    return events

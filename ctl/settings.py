@@ -35,9 +35,10 @@ class Settings(NamedTuple):
         """
         import os
 
+        from ctl.lines import LineStream
         from ctl.sockets import candidates, connect
 
-        return Connection(*connect(candidates(self.socket, os.environ)))
+        return Connection(LineStream(*connect(candidates(self.socket, os.environ))))
 
     def command(self, *words: str) -> str:
         """Write a command that a person can type to go on, at the same daemon and in the same room."""

@@ -3,20 +3,26 @@ Where the control socket is, and connecting to it.
 
 A socket that was named (`--socket`, `$CONCORDIA_SOCKET`) is the only one that is tried; otherwise the person's own
 comes first and the system's second, and the first that accepts is taken.
+
+Imports nothing that Python has not loaded by itself (see ctl.quick).
 """
+
+from __future__ import annotations
 
 import errno
 import os
-import socket
-from collections.abc import Mapping
-from typing import Final
 
-from concordiad.core.codes import EXIT_NO_DAEMON, EXIT_NOT_ALLOWED
-from ctl.failures import Failure
+# The C half of `socket`: the other half makes enumerations of every constant, at a quarter of a whole call's time.
+from _socket import AF_UNIX, SOCK_STREAM
+from _socket import socket as Stream  # noqa: N812  # a class
 
-SYSTEM_SOCKET: Final = "/run/concordia/control.sock"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-_WHY_NOT: Final = {
+SYSTEM_SOCKET = "/run/concordia/control.sock"
+
+_WHY_NOT = {
     errno.ENOENT: "not there",
     errno.ENOTDIR: "not there",
     errno.ECONNREFUSED: "nobody listens",
@@ -40,7 +46,7 @@ def _persons_socket(environment: Mapping[str, str]) -> str:
     return os.path.join(state, "concordia", "run", "control.sock")
 
 
-def connect(paths: list[str]) -> tuple[socket.socket, str]:
+def connect(paths: list[str]) -> tuple[Stream, str]:
     """
     Connect to the first of these sockets that accepts.
 
@@ -50,7 +56,7 @@ def connect(paths: list[str]) -> tuple[socket.socket, str]:
     tried: list[str] = []
     forbidden: str | None = None
     for path in paths:
-        stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        stream = Stream(AF_UNIX, SOCK_STREAM)
         try:
             stream.connect(path)
         except PermissionError:
@@ -60,6 +66,9 @@ def connect(paths: list[str]) -> tuple[socket.socket, str]:
         else:
             return stream, path
         stream.close()
+    from concordiad.core.codes import EXIT_NO_DAEMON, EXIT_NOT_ALLOWED
+    from ctl.failures import Failure
+
     if forbidden is not None:
         raise Failure(
             f"not allowed to use {forbidden}: ask whoever runs this concordiad to let you into the socket's group",

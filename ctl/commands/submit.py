@@ -1,12 +1,10 @@
 """`submit`: hand in a prompt; with --wait or --follow, see it through to the end of its turn."""
 
-import sys
 from typing import Any
 
 import click
 
-from concordiad.core.codes import EXIT_USAGE
-from ctl.failures import INVALID_UNICODE, Failure
+from ctl.prompts import read_text
 from ctl.settings import Command, Settings
 
 
@@ -27,31 +25,6 @@ class _Submit(Command):
         except click.NoSuchOption as error:
             hint = "If it belongs to the prompt, write -- before the prompt."
             raise click.UsageError(f"{error.format_message()} {hint}", ctx) from error
-
-
-def read_text(words: tuple[str, ...]) -> str:
-    """
-    Take the prompt from the arguments, or from standard input for `-` or nothing.
-
-    Raises:
-        Failure: there is none, or it is not UTF-8.
-    """
-    if words and words != ("-",):
-        if "-" in words:
-            raise click.UsageError("- reads the whole prompt from standard input, so it stands alone")
-        return " ".join(words)
-    if sys.stdin is None or (not words and sys.stdin.isatty()):
-        raise click.UsageError(
-            "no prompt: write it behind `submit`, or `submit -` and type it, ending with Ctrl-D, or pipe it in"
-        )
-    try:
-        return sys.stdin.buffer.read().decode().rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise Failure(
-            f"standard input is not UTF-8 (byte {error.start}): convert it first, for example with iconv", EXIT_USAGE
-        ) from error
-    except OSError as error:
-        raise Failure(f"cannot read standard input: {error.strerror}", EXIT_USAGE) from error
 
 
 @click.command(cls=_Submit)
@@ -89,10 +62,6 @@ def submit(
     if timeout is not None and not is_waiting:
         raise click.UsageError("--timeout is about waiting: give --wait or --follow with it")
     prompt = read_text(text)
-    if not prompt.strip():
-        raise click.UsageError("the prompt is empty: say what you want to ask")
-    if any("\ud800" <= character <= "\udfff" for character in prompt):
-        raise Failure(INVALID_UNICODE, EXIT_USAGE)
     params: dict[str, Any] = {"text": prompt, "room": settings.room_name}
     given = {"key": key, "priority": priority, "expires_s": expires, "alone": alone or None, "raw": raw or None}
     params |= {name: value for name, value in given.items() if value is not None}

@@ -36,8 +36,9 @@ class Client:
         return params
 
     def result(self, result: Json) -> None:
-        """Answer the request that was taken last."""
-        self.line(json.dumps({"jsonrpc": "2.0", "id": self._id, "result": result}, ensure_ascii=False))
+        """Answer the request that was taken last, as the daemon writes: no spaces, UTF-8."""
+        message = {"jsonrpc": "2.0", "id": self._id, "result": result}
+        self.line(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
 
     def error(self, code: int, message: str, retry_after_s: float | None = None) -> None:
         """Refuse the request that was taken last."""

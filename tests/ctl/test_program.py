@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -222,20 +223,28 @@ def test_closed_standard_streams_are_no_crash(tmp_path: Path, control_socket: Pa
         assert subprocess.run(shell, env=environment(tmp_path), check=False).returncode == 0
 
 
-@pytest.mark.parametrize(("words", "method"), [(("submit", "x"), "prompt.submit"), (("status",), "daemon.status")])
-def test_the_fast_commands_import_nothing_heavy(
-    tmp_path: Path, control_socket: Path, words: tuple[str, ...], method: str
-) -> None:
-    """A loop in a shell script pays for every import."""
-    answer = {"prompt.submit": {"prompt": prompt(), "turn": None}, "daemon.status": status(room())}[method]
-    child = command(*words)
-    child[1:2] = ["-P", "-X", "importtime"]
-    with scripted_daemon(control_socket, serving(method, answer)):
-        done = subprocess.run(child, capture_output=True, text=True, env=environment(tmp_path), check=True)
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+def imported_by(tmp_path: Path, *arguments: str) -> set[str]:
+    """Run Python with these arguments and name the modules that it imports."""
+    child = [sys.executable, "-P", "-X", "importtime", *arguments]
+    done = subprocess.run(child, capture_output=True, text=True, env=environment(tmp_path), check=True)
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+
+def test_status_imports_nothing_heavy(tmp_path: Path, control_socket: Path) -> None:
+    """A prompt of the shell pays for every import."""
+    with scripted_daemon(control_socket, serving("daemon.status", status(room()))):
+        imported = imported_by(tmp_path, "-m", "ctl", "status")
     assert "ctl.connection" in imported
     heavy = {"trio", "attrs", "attr", "cattrs", "msgspec", "structlog", "sqlite3", "asyncio", "concordiad.core.wire"}
     assert set() == imported & heavy
+
+
+def test_submit_imports_next_to_nothing(tmp_path: Path, control_socket: Path) -> None:
+    """A loop in a shell script pays for every import: beyond what Python loads by itself, only these are made."""
+    with scripted_daemon(control_socket, serving("prompt.submit", {"prompt": prompt(), "turn": None})):
+        imported = imported_by(tmp_path, "-c", "from ctl.__main__ import main; main()", "submit", "x")
+    ours = {"ctl", "ctl.__main__", "ctl.lines", "ctl.prompts", "ctl.quick", "ctl.sockets"}
+    assert ours | {"__future__", "_socket", "errno"} == imported - imported_by(tmp_path, "-c", "pass")
 
 
 @pytest.mark.parametrize(("words", "completion"), [("su", "submit"), ("submit --pri", "--priority")])
