@@ -252,6 +252,8 @@ MAKERS: Final = ("list", "dict", "set", "bytearray", "deque", "defaultdict", "Or
 
 def modules_hold_no_state(module: Module) -> Iterator[str]:
     """What can be changed is in an object that somebody owns; a table at the top of a module is Final."""
+    if is_in(module.name, "ctl"):
+        return  # one task in a process that soon ends, and its fast path cannot afford to import typing
     for node in module.tree.body:
         if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             continue
