@@ -99,11 +99,21 @@ BAD: dict[str, tuple[bytes, int | None, str, str | None, str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def enduring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Give one daemon for all the bad messages, each of which is to leave it as it was."""
+    site = Site(tmp_path_factory.mktemp("enduring"))
+    with site.running() as daemon:
+        yield daemon
+    site.clear()
+
+
 @pytest.mark.parametrize("case", BAD)
-def test_bad_message_is_answered_by_name(daemon: Daemon, bystander: ControlClient, case: str) -> None:
-    """A bad message gets the error of its name, with the field and a sentence; the connection serves on."""
+def test_bad_message_is_answered_by_name(enduring: Daemon, case: str) -> None:
+    """A bad message gets the error of its name, with the field and a sentence; both that client and others go on."""
     message, request_id, name, field, words = BAD[case]
-    with daemon.connect() as client:
+    bystander = enduring.follow(last=0)
+    with enduring.connect() as client:
         client.send(message if message.endswith(b"\n") else message + b"\n")
         with pytest.raises(Refused) as caught:
             client.answer(request_id)
@@ -111,7 +121,10 @@ def test_bad_message_is_answered_by_name(daemon: Daemon, bystander: ControlClien
         assert (refusal.name, refusal.field) == (name, field)
         assert words in str(refusal)
         assert "\n" not in str(refusal)
-        assert client.call("daemon.status")["daemon"]["pid"] == daemon.process.pid
+        assert client.call("daemon.status")["daemon"]["pid"] == enduring.process.pid
+    with bystander:
+        assert bystander.finished(bystander.submit(f"[[text:{case}]]")["id"])["answer"] == case
+        assert [event["type"] for event in bystander.events if "prompt" in event] == ["prompt.accepted"]
 
 
 def test_oversize_message_is_refused(daemon: Daemon, bystander: ControlClient) -> None:

@@ -269,9 +269,10 @@ def test_repeated_kills(site: Site, gate: Gate) -> None:
     handed_over, acknowledged = set(), []
     for _ in range(3):
         with site.running() as daemon:
-            client = daemon.follow(last=0)
-            acknowledged += [client.submit(f"{gate}")["id"] for _ in range(3)]
-            handed_over |= set(client.next("turn.started")["turn"]["prompts"])
+            client = daemon.follow()
+            epoch = client.call("daemon.status")["daemon"]["epoch"]
+            acknowledged += [client.submit(str(gate))["id"] for _ in range(3)]
+            handed_over |= set(client.next("turn.started", epoch=epoch)["turn"]["prompts"])
             daemon.kill()
     gate.open()
     with site.running() as daemon:

@@ -218,3 +218,65 @@ def test_agent_that_never_starts_is_told_of(site: Site) -> None:
         room = client.call("room.list")["rooms"][0]
         assert room["state"] in ("agent-down", "starting")
         assert client.call("prompt.get", id=prompt["id"])["prompt"]["state"] == "waiting"
+
+
+def test_agent_that_hangs_after_its_result_is_replaced(site: Site) -> None:
+    """An agent that gave its result but never says that it is done is ended in time, and the next one goes on."""
+    site.configure({"graces": {"settle_s": 0.5, "exit_s": 0.2}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.submit("[[text:all is well]][[no-idle]]")
+        after = client.submit("[[text:next]]")
+        turn = client.finished()
+        assert (turn["outcome"], turn["answer"]) == ("completed", "all is well")
+        assert client.next("agent.exited")["signal"] is None
+        assert client.next("agent.started")["session"] == "resumed"
+        assert client.finished(after["id"])["answer"] == "next"
+
+
+@pytest.mark.parametrize("order", ["[[deaf]]{gate}", "[[stubborn]]{gate}"])
+def test_agent_that_does_not_heed_an_interrupt_is_replaced(site: Site, gate: Gate, order: str) -> None:
+    """An agent that does not answer an interrupt, or answers and goes on, is ended in time; the turn is interrupted."""
+    site.configure({"graces": {"interrupt_s": 0.5, "exit_s": 0.5, "kill_s": 0.5}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.finished(client.submit("[[text:something to remember]]")["id"])
+        prompt = client.submit("[[text:about to be stuck]]" + order.format(gate=gate))
+        client.next("agent.text", text="about to be stuck")
+        after = client.submit("[[text:next]]")
+        assert client.call("turn.interrupt")["turn"]["prompts"] == [prompt["id"]]
+        turn = client.finished(prompt["id"])
+        assert turn["outcome"] == "interrupted"
+        assert turn["reason"].startswith("interrupted by")
+        assert client.next("agent.started")["session"] == "resumed"
+        assert client.finished(after["id"])["answer"] == "next"
+
+
+def test_agent_that_reads_no_prompt_is_interruptible(site: Site) -> None:
+    """A prompt that the agent never took can be interrupted; whether it was read is not known, so it says so."""
+    site.configure({"graces": {"interrupt_s": 0.5, "exit_s": 0.5, "kill_s": 0.5}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.finished(client.submit("[[deaf]][[text:la la la]]")["id"])
+        prompt = client.submit("can you hear me?")
+        client.next("turn.started")
+        client.call("turn.interrupt")
+        assert client.finished(prompt["id"])["outcome"] in ("interrupted", "uncertain")
+        client.submit("[[text:loud and clear]]")
+        assert client.finished()["answer"] == "loud and clear"
+
+
+def test_agent_that_is_silent_from_the_start_is_told_of(site: Site) -> None:
+    """An agent that never gives its first answer is ended in time, again and again, and the room says why."""
+    script = site.home / "agent"
+    script.write_text('#!/bin/sh\n[ "$1" = --version ] && echo 1.0 && exit\nexec sleep 600\n')
+    script.chmod(0o755)
+    site.configure({"agents.rehearsal": {"command": [str(script)]}, "graces": {"start_s": 0.3, "exit_s": 0.1}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.submit("anybody there?")
+        first = client.next("agent.started")
+        exited = client.next("agent.exited")
+        assert (exited["incarnation"], exited["signal"]) == (first["incarnation"], signal.SIGTERM)
+        assert exited["next_attempt_s"] > 0
+        assert client.next("agent.started")["incarnation"] != first["incarnation"]
