@@ -334,6 +334,7 @@ class Writer:
         self._agent = incarnation
         self._restarts += 1
         self._is_input_closed = False
+        self._idle_since = None
         self._session_id = incarnation.session_id
         self._has_history = incarnation.is_resumed
         self._model = incarnation.model

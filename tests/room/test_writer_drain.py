@@ -440,6 +440,21 @@ async def test_a_prompt_while_the_agent_falls_asleep_wakes_the_next_one(autojump
         assert len(stdin.prompts) == 1
 
 
+async def test_a_restart_wakes_a_sleeping_room(autojump_clock: MockClock) -> None:
+    """The agent that is started has its own idle time."""
+    async with open_bench(idle_s=900) as bench:
+        await be_idle(bench)
+        await trio.sleep(901)
+        await bench.lose("exit status 0")
+        await trio.sleep(3600)
+        await bench.restart()
+        await bench.start()
+        await trio.sleep(899)
+        assert not bench.end.is_set()
+        await trio.sleep(2)
+        assert bench.end.is_set()
+
+
 async def test_a_sleeping_room_drains(autojump_clock: MockClock) -> None:
     """The keeper that waits to be wanted is let go."""
     async with open_bench(idle_s=900) as bench, trio.open_nursery() as nursery:
