@@ -1,16 +1,24 @@
-"""What every asynchronous test has: an end."""
+"""What every asynchronous test has, which is an end, and what none needs, which is the daemon's log."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
 import pytest
+import structlog
 import trio
 
 PATIENCE_S = 20.0
 VIRTUAL_PATIENCE_S = 7 * 86400.0
 """Longer than every grace and expiry; a test that waits for nothing gets there at once."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet() -> None:
+    """Log nothing: a test that fails says what it expected."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 @pytest.fixture

@@ -56,7 +56,8 @@ class Bench:
         self.scope = trio.CancelScope()
         self.has_ended = False
         self.stdin = ReadingStdin()
-        self.codec: AgentCodec = ClaudeCode(count_ids("own"))
+        self._new_own = count_ids("own")
+        self.codec: AgentCodec = ClaudeCode(self._new_own)
         self.incarnation = ""
         self.end = trio.Event()
         self._new_incarnation = count_ids("i")
@@ -72,7 +73,7 @@ class Bench:
     ) -> ReadingStdin:
         """Let an agent be there, whose handshake is not answered yet."""
         self.stdin = stdin or ReadingStdin(self._note)
-        self.codec = codec or ClaudeCode(count_ids("own"))
+        self.codec = codec or ClaudeCode(self._new_own)
         self.incarnation = self._new_incarnation()
         self.end = trio.Event()
         incarnation = Incarnation(
