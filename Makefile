@@ -42,7 +42,7 @@ check: .venv/.test ## lint, formatting and types
 	.venv/bin/mypy $(CODE)
 	.venv/bin/flake8 $(CODE)
 
-bench: .venv/.run ## run the benchmarks
+bench: .venv/.test .venv/.claude ## measure against peers, with the real Claude Code CLI too; ARGS=--json, ARGS=W1
 	@$(BARE) exec .venv/bin/python -m bench $(ARGS)
 
 lock: .venv/.made ## write constraints*.txt anew from pyproject.toml (ARGS=--upgrade moves every pin)

@@ -1,0 +1,33 @@
+"""Measure Concordia against its peers, everything in one run, and print one table: `make bench`."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from bench.j2_journal_latency import measure_journal_latency
+from bench.machine import describe_machine
+from bench.table import Row, render_json, render_text
+from bench.w1_warm_room import measure_warm_room
+
+BENCHMARKS: Final[dict[str, Callable[[], Sequence[Row]]]] = {
+    "W1": measure_warm_room,
+    "J2": measure_journal_latency,
+}
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Concordia against its peers.")
+    parser.add_argument("ids", nargs="*", metavar="ID", help=f"what to run (default: {' '.join(BENCHMARKS)})")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.ids) - BENCHMARKS.keys())
+    if unknown:
+        parser.error(f"there is no benchmark {unknown[0]!r}: choose from {' '.join(BENCHMARKS)}")
+    machine = describe_machine()
+    rows = [row for name in arguments.ids or BENCHMARKS for row in BENCHMARKS[name]()]
+    print((render_json if arguments.json else render_text)(machine, rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""
+Our side of P1 and P2, a process of its own: the daemon's pump on a child's stdout, and what it leads to.
+
+`python -m bench.pump_reader FILE LIMIT` starts `cat FILE` as the daemon starts an agent and runs `room.pump.run_pump` on
+its pipe: Trio's stream, the line splitter, the codec of Claude Code, the router, and the two channels of a room, which
+are emptied as the fan-out and the writer empty theirs. Prints the wall and CPU seconds, and what came out.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import trio
+
+from concordiad.agent.process import spawn
+from concordiad.core.agents.claude_code import ClaudeCode
+from concordiad.room.messages import DRAFTS, FACTS, FromAgent, Post, ToWriter, answering, serve, take_all
+from concordiad.room.pump import PumpEnds, run_pump
+
+
+class _Count:
+    """What came out of the channels."""
+
+    def __init__(self) -> None:
+        self.posts = 0
+        self.events: dict[str, int] = {}
+        self.body_bytes = 0
+
+    async def take_posts(self, inbox: trio.MemoryReceiveChannel[Post]) -> None:
+        """Stand where the fan-out stands."""
+        with serve(inbox):
+            async for first in inbox:
+                for post in take_all(inbox, [first], DRAFTS):
+                    self.posts += 1
+                    for draft in post.drafts:
+                        self.events[draft.event_type] = self.events.get(draft.event_type, 0) + 1
+                        self.body_bytes += len(draft.body)
+
+    async def take_facts(self, inbox: trio.MemoryReceiveChannel[ToWriter]) -> None:
+        """Stand where the writer stands."""
+        with serve(inbox):
+            async for message in inbox:
+                with answering([message]):
+                    if isinstance(message, FromAgent) and message.reply is not None:
+                        message.reply.answer(None)
+
+
+async def _read(path: str, limit_bytes: int) -> _Count:
+    count = _Count()
+    send_posts, posts = trio.open_memory_channel[Post](DRAFTS)
+    send_facts, facts = trio.open_memory_channel[ToWriter](FACTS)
+    agent = await spawn(["cat", path], Path.cwd(), {"PATH": "/usr/bin:/bin"})
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(count.take_posts, posts)
+        nursery.start_soon(count.take_facts, facts)
+        with send_posts, send_facts:
+            codec = ClaudeCode(lambda: str(uuid4()))
+            await run_pump(agent.stdout, codec, "incarnation", limit_bytes, PumpEnds(send_posts, send_facts))
+    agent.close()
+    await agent.wait()
+    return count
+
+
+def main() -> None:
+    """Read once."""
+    idle_rss_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    cpu, wall = time.process_time(), time.perf_counter()
+    count = trio.run(_read, sys.argv[1], int(sys.argv[2]))
+    figures = {
+        "wall_s": time.perf_counter() - wall,
+        "cpu_s": time.process_time() - cpu,
+        "grown_bytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle_rss_kib) * 1024,
+        "posts": count.posts,
+        "body_bytes": count.body_bytes,
+        "events": count.events,
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
