@@ -128,7 +128,7 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
     ):
         async with trio.open_nursery() as watchers:
             accepting = trio.CancelScope()
-            watchers.start_soon(_watch_signals, signals, accepting, closing, hurry)
+            watchers.start_soon(_watch_signals, signals, accepting, closing, hurry, config.graces.turn_s)
             async with open_journal(directories.journal) as journal:
                 left = await trio.to_thread.run_sync(end_leftovers, mark_of(journal.id))
                 _log.info("journal_opened", epoch=journal.epoch, processes_left_by_last_run=left)
@@ -157,13 +157,17 @@ async def _accept_within(
 
 
 async def _watch_signals(
-    signals: AsyncIterator[int], accepting: trio.CancelScope, closing: trio.Event, hurry: trio.Event
+    signals: AsyncIterator[int],
+    accepting: trio.CancelScope,
+    closing: trio.Event,
+    hurry: trio.Event,
+    turn_s: float,
 ) -> None:
     told_at = math.inf
     async for number in signals:
         name = signal.Signals(number).name
         if not closing.is_set():
-            _log.info("draining", signal=name)
+            _log.info("draining", signal=name, running_turns_have_s=turn_s, hint="a second signal leaves no grace")
             told_at = trio.current_time()
             accepting.cancel()
             closing.set()
