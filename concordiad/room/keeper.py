@@ -47,6 +47,8 @@ FAILURES_NAMED: Final = 5
 """Failures in a row after which the room says that its agent is failing, not merely down."""
 LIVED_S: Final = 60.0
 """An incarnation that lived so long was no failure to start: the backoff begins anew."""
+HURRIED_EXIT_S: Final = 0.5
+"""From the end of its input to SIGTERM when there is no grace: the CLI that has nothing to do needs 0.06 s."""
 PIPE_GRACE_S: Final = 2.0
 """How long the pipes of an ended process may stay open: what it left behind is ended by then."""
 
@@ -235,6 +237,7 @@ class Keeper:
         await end.wait()
         with trio.move_on_after(self._graces.exit_s):
             await self._hurry.wait()
+            await trio.sleep(HURRIED_EXIT_S)
         process.terminate()
         await trio.sleep(self._graces.kill_s)
         process.kill()
