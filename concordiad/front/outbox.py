@@ -48,11 +48,15 @@ class Outbox:
         self._waiting_bytes += len(data)
         self._changed.set()
 
-    async def put(self, data: bytes) -> None:
-        """Add messages, once what waits is below the limit."""
+    async def wait_for_room(self) -> None:
+        """Wait until what waits is below the limit."""
         await trio.lowlevel.checkpoint()
         while not self.has_room:
             await self._drained.wait()
+
+    async def put(self, data: bytes) -> None:
+        """Add messages, once what waits is below the limit."""
+        await self.wait_for_room()
         self.push(data)
 
     def close(self) -> None:
@@ -101,6 +105,8 @@ async def run_follower(transcript: Transcript, journal: Journal, outbox: Outbox,
     """
     seq = after
     while True:
+        # Whoever was dropped for reading too slowly would be given the same again, and again without a bound.
+        await outbox.wait_for_room()
         follower = Follower(outbox, seq)
         missed = transcript.subscribe(follower, seq)
         if missed is not None:
