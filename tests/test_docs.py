@@ -1,0 +1,357 @@
+"""The pages say what the code says: tables, names, defaults, numbers, examples and links."""
+
+import ast
+import json
+import re
+import typing
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import pytest
+
+from concordiad.agent.find import WITHHELD
+from concordiad.agent.leftovers import END_GRACE_S
+from concordiad.agent.orders import REHEARSAL_VERBS, VERBS
+from concordiad.config import Agent, Config, Control, Graces, Limits, Retention, Room, parse_config
+from concordiad.core import codes
+from concordiad.core.model import Origin, Outcome, PromptState, TurnState
+from concordiad.core.turns import PROMPT_TABLE, TURN_TABLE, WRITER_TABLE, WriterInput, WriterState
+from concordiad.core.wire import METHODS, decode_request
+from concordiad.daemon import LAST_EVENTS_S
+from concordiad.room.keeper import PIPE_GRACE_S
+from tests.pages import (
+    PAGES,
+    ROOT,
+    SOURCES,
+    anchors,
+    blocks,
+    calls,
+    constants,
+    examples,
+    find,
+    first_column,
+    page,
+    rows,
+    section,
+    tables,
+    text_of,
+    tree,
+)
+from tests.support.daemon import Site
+
+COMMON_FIELDS: Final = {"room", "epoch", "seq", "at", "type", "rehearsal"}
+UNRECORDED: Final = ("agent.delta", "agent.withdrawn")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_a_page_names_in_the_code_is_there(name: str) -> None:
+    """A module, or a function, method or constant behind a colon, that a page names in backquotes exists."""
+    missing = []
+    for path, attribute in re.findall(r"`((?:[\w.-]+/)*\w+\.py)(?::([\w.]+))?`", page(name)):
+        places = [place for place in (ROOT / path, ROOT / "concordiad" / path) if place.is_file()]
+        if not places or find(tree(places[0]), attribute) is None:
+            missing.append(f"{path}:{attribute}")
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name: str) -> None:
+    """Every link within the repository leads to a file, and to a heading of it where it names one."""
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", page(name), flags=re.DOTALL)):
+        if target.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (ROOT / name).parent / path if path else ROOT / name
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_test_that_a_page_names_is_there(name: str) -> None:
+    """A test that stands for a promise exists, in the file that its link leads to."""
+    missing = []
+    for test, path in re.findall(r"\[`(test_\w+)`\]\(([^)]+)\)", page(name)):
+        file = (ROOT / name).parent / path
+        if not file.is_file() or find(tree(file), test) is None:
+            missing.append(f"{path}: {test}")
+    assert missing == []
+
+
+def state_table(table: Mapping[tuple[str, str], str], states: Sequence[str], inputs: Sequence[str]) -> str:
+    """Write a state table as the page shows it: a row a state that can move, a column an input."""
+    lines = [f"| | {' | '.join(inputs)} |", f"| --- |{' --- |' * len(inputs)}"]
+    for state in states:
+        cells = [table.get((state, each), "–") for each in inputs]
+        if set(cells) != {"–"}:
+            lines.append(f"| **{state}** | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def inputs_of(table: Mapping[Any, str]) -> list[str]:
+    """List what moves a machine, in the order of its table."""
+    return list(dict.fromkeys(str(move) for _, move in table))
+
+
+@pytest.mark.parametrize(
+    ("heading", "table", "states", "inputs"),
+    [
+        ("### A prompt", PROMPT_TABLE, list(PromptState), inputs_of(PROMPT_TABLE)),
+        ("### A turn", TURN_TABLE, list(TurnState), inputs_of(TURN_TABLE)),
+        ("### The writer", WRITER_TABLE, list(WriterState), list(WriterInput)),
+    ],
+    ids=["prompt", "turn", "writer"],
+)
+def test_state_tables_are_those_of_the_code(
+    heading: str, table: Mapping[tuple[str, str], str], states: Sequence[str], inputs: Sequence[str]
+) -> None:
+    """Each state machine is on the page as it is in core/turns.py."""
+    assert state_table(table, states, inputs) in section(page("docs/architecture.md"), heading)
+
+
+def test_every_task_is_on_the_page() -> None:
+    """Every task of the daemon is in the table of owners."""
+    tasks = {
+        node.name
+        for path in SOURCES
+        for node in tree(path).body
+        if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("run_")
+    }
+    assert sorted(tasks) == sorted(first_column(section(page("docs/architecture.md"), "## One owner per thing")))
+
+
+def test_capacities_are_those_of_the_code() -> None:
+    """Each number in the table of channels is the constant's that it names."""
+    table = [row for row in rows(section(page("docs/architecture.md"), "## Channels")) if row[1].isdigit()]
+    assert [row[1] for row in table] == [number_of(row[2]) for row in table]
+
+
+def number_of(cell: str) -> str:
+    """Look up a constant of the code, given as `path.py:NAME`."""
+    path, _, name = cell.strip("`").partition(":")
+    module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return str(getattr(import_module(f"concordiad.{module}"), name))
+
+
+def toml(value: object) -> str:
+    """Write a default as the page shows it."""
+    if value is None:
+        return "–"
+    if isinstance(value, float) and value.is_integer():
+        return f"`{int(value)}`"
+    return f"`{json.dumps(value)}`"
+
+
+def default_of(attribute: "attrs.Attribute[Any]") -> object:
+    """Return a field's default."""
+    factory = getattr(attribute.default, "factory", None)
+    return attribute.default if factory is None else factory()
+
+
+@pytest.mark.parametrize(
+    ("heading", "table"),
+    [
+        ("## `[control]`", Control),
+        ("## `[limits]`", Limits),
+        ("## `[graces]`", Graces),
+        ("## `[retention]`", Retention),
+        ("## `[rooms.NAME]`", Room),
+        ("## `[agents.NAME]`", Agent),
+    ],
+)
+def test_every_key_is_on_the_page_with_its_default(heading: str, table: type[attrs.AttrsInstance]) -> None:
+    """Each table has its keys, in the order of the code, with their defaults."""
+    shown = [[row[0], row[2]] for row in rows(section(page("docs/configuration.md"), heading))]
+    assert [[f"`{each.name}`", toml(default_of(each))] for each in attrs.fields(table)] == shown
+
+
+def test_every_table_of_the_configuration_is_on_the_page() -> None:
+    """There is no table that the page does not know."""
+    headings = re.findall(r"^## `\[(\w+)", page("docs/configuration.md"), re.MULTILINE)
+    assert [each.name for each in attrs.fields(Config)] == headings
+
+
+def test_examples_of_the_configuration_are_taken() -> None:
+    """Whoever copies an example has a configuration that is understood."""
+    assert [parse_config(block) for block in blocks(page("docs/configuration.md"), "toml")]
+
+
+def test_what_an_agent_does_not_get_is_on_the_page() -> None:
+    """Each variable that the page says is withheld is, and each alternative of the code is on the page."""
+    withheld = first_column(section(page("docs/configuration.md"), "### What it does not get"))
+    named = [name for cell in withheld for name in re.split(r"`, `", cell)]
+    assert [name for name in named if not WITHHELD.fullmatch(name.replace("*", "X"))] == []
+    assert [part for part in re.findall(r"[A-Z]{3,}", WITHHELD.pattern) if part not in " ".join(named)] == []
+
+
+def test_every_order_of_the_rehearsal_agent_is_on_the_page() -> None:
+    """Whoever tries Concordia finds each order that the rehearsal agent obeys."""
+    table = section(page("docs/configuration.md"), "## The rehearsal agent")
+    assert [f"[[{verb}]]" for verb in (*VERBS, *REHEARSAL_VERBS)] == first_column(table)
+
+
+def test_every_event_of_the_log_is_on_the_page() -> None:
+    """Whoever reads the log finds each of its events explained."""
+    logged = {text_of(call.args[0]) for call in calls("info", "warning", "error")}
+    shown = first_column(section(page("docs/operation.md"), "## Logs"))
+    assert sorted(each for each in logged if each) == sorted(shown)
+
+
+def test_time_to_stop_is_the_sum_of_the_graces() -> None:
+    """The page tells how long a stop may take with the defaults."""
+    graces = Graces()
+    fixed_s = END_GRACE_S + PIPE_GRACE_S + LAST_EVENTS_S
+    total_s = graces.turn_s + graces.interrupt_s + graces.exit_s + graces.kill_s + fixed_s
+    wanted = f"`turn_s + interrupt_s + exit_s + kill_s + {fixed_s:g}` = **{total_s:g} s**"
+    assert wanted in section(page("docs/operation.md"), "## Stop")
+
+
+def event_sections() -> dict[str, str]:
+    """Return the section of each type of event."""
+    whole = section(page("docs/protocol.md"), "## Events")
+    return {name: section(whole, f"### `{name}`") for name in re.findall(r"^### `(.*)`$", whole, re.MULTILINE)}
+
+
+def fields_of(text: str, *, number: int = 0) -> set[str]:
+    """Return the names in a table of fields."""
+    return {row[0].strip("`") for row in tables(text)[number]}
+
+
+def may_be_missing(text: str) -> set[str]:
+    """Return the names of the fields that a table says may be missing."""
+    return {row[0].strip("`") for row in rows(text) if "missing" in row[2]}
+
+
+def is_nullable(attribute: "attrs.Attribute[Any]") -> bool:
+    """Tell whether null is a value of a field."""
+    return type(None) in typing.get_args(attribute.type)
+
+
+def test_every_method_is_on_the_page() -> None:
+    """The page has every method, in the order of the code, and no other."""
+    text = section(page("docs/protocol.md"), "## Methods")
+    assert list(METHODS) == re.findall(r"^### `(.*)`$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_param_is_on_the_page_with_its_default(method: str) -> None:
+    """Each method has its params, in the order of the code, with their defaults; null is the default of what may be."""
+    wanted = []
+    for each in attrs.fields(METHODS[method]):
+        default = default_of(each)
+        shown = "required" if default is attrs.NOTHING else "`null`" if default is None else toml(default)
+        wanted.append([f"`{each.name}`", shown])
+        assert is_nullable(each) == (default is None)
+    assert wanted == [[row[0], row[2]] for row in rows(section(page("docs/protocol.md"), f"### `{method}`"))]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_example_requests_are_understood(method: str) -> None:
+    """The example of a method is a request that the daemon understands, and an answer with its id."""
+    request, answer = examples(section(page("docs/protocol.md"), f"### `{method}`"))
+    decoded = decode_request(json.dumps(request).encode())
+    assert (decoded.method, decoded.id) == (method, answer["id"])
+    assert "result" in answer
+
+
+def test_every_type_of_event_is_on_the_page() -> None:
+    """Every type of event that the code can emit has its section, and there is no section for any other."""
+    pattern = re.compile(r"(prompt|turn|agent|approval|room)\.[a-z_]+|notice")
+    emitted = {each for each in constants() if pattern.fullmatch(each)} - METHODS.keys()
+    assert sorted(emitted) == sorted(event_sections())
+
+
+def test_every_notice_is_on_the_page() -> None:
+    """Each code of a notice is in its table."""
+    told = {text_of(call.args[0]) for call in calls("_notice")}
+    told |= {text_of(word.value) for call in calls("members") for word in call.keywords if word.arg == "code"}
+    assert sorted(each for each in told if each) == sorted(fields_of(event_sections()["notice"], number=1))
+
+
+@pytest.mark.parametrize("event_type", sorted(event_sections()))
+def test_example_events_have_the_fields_of_their_table(event_type: str) -> None:
+    """The example of an event has the common fields and those of its table; only some may be missing."""
+    text = event_sections()[event_type]
+    (example,) = examples(text)
+    assert example["type"] == event_type
+    assert_has_fields(example, text)
+
+
+def assert_has_fields(event: Mapping[str, Any], text: str) -> None:
+    """Fail if an event has a field that the page does not know, or lacks one that may not be missing."""
+    known = fields_of(text) | COMMON_FIELDS
+    optional = may_be_missing(text) | {"rehearsal"} | ({"seq"} if event["type"] in UNRECORDED else set())
+    assert known - event.keys() <= optional, event
+    assert event.keys() <= known, event
+
+
+def test_objects_and_events_of_a_daemon_have_the_fields_of_the_page(tmp_path: Path) -> None:
+    """Whatever a running daemon shows and says has the fields of its table."""
+    protocol = page("docs/protocol.md")
+    site = Site(tmp_path)
+    with site.running() as daemon:
+        client = daemon.follow(since=0)
+        client.submit("[[think:so]] [[tool:true]] [[text:done]]")
+        approval = client.next("approval.requested")["approval"]
+        snapshot = daemon.connect().call("events.subscribe")["snapshot"]
+        client.call("approval.answer", id=approval["id"], allow=True)
+        client.next("turn.finished")
+        shown = client.call("daemon.status")
+        events = list(client.events)
+    turn = section(protocol, "### TURN")
+    running, (prompt,) = snapshot["turn"], [event["prompt"] for event in events if event["type"] == "prompt.accepted"]
+    (room,) = shown["rooms"]
+    assert running.keys() == fields_of(turn) | fields_of(turn, number=1)
+    for heading, view in (
+        ("PROMPT", prompt),
+        ("AUTHOR", prompt["author"]),
+        ("APPROVAL", approval),
+        ("SNAPSHOT", snapshot),
+        ("ROOM", room),
+        ("ROOM.agent", room["agent"]),
+        ("CURSOR", room["cursor"]),
+        ("DAEMON", shown["daemon"]),
+    ):
+        assert (heading, set(view)) == (heading, fields_of(section(protocol, f"### {heading}")))
+    sections = event_sections()
+    for event in events:
+        assert_has_fields(event, sections[event["type"]])
+    assert {"agent.delta", "agent.thinking", "agent.tool_result", "approval.resolved"} <= {e["type"] for e in events}
+
+
+@pytest.mark.parametrize(
+    ("heading", "field", "values"),
+    [
+        ("PROMPT", "state", PromptState),
+        ("TURN", "state", TurnState),
+        ("TURN", "outcome", Outcome),
+        ("TURN", "origin", Origin),
+    ],
+)
+def test_states_are_on_the_page(heading: str, field: str, values: Sequence[str]) -> None:
+    """Each value of a field is named where the field is explained."""
+    table = rows(section(page("docs/protocol.md"), f"### {heading}"))
+    meaning = next(row[2] for row in table if row[0] == f"`{field}`")
+    assert [value for value in values if f"`{value}`" not in meaning] == []
+
+
+def test_limits_are_those_of_the_code() -> None:
+    """Each number in the table of limits is the constant's that it names."""
+    table = rows(section(page("docs/protocol.md"), "## Limits"))
+    assert [row[1] for row in table] == [number_of(row[3]) for row in table]
+
+
+def test_codes_are_those_of_the_code() -> None:
+    """The table of error codes is core/codes.py's, row by row."""
+    wanted = [[str(code.number), f"`{code.name}`", str(code.exit_code), code.meaning] for code in codes.CODES]
+    assert wanted == rows(section(page("docs/protocol.md"), "## Errors"))
+
+
+def test_exit_codes_are_those_of_the_code() -> None:
+    """Every exit code is in the table, and no other."""
+    real = [value for name, value in vars(codes).items() if name.startswith("EXIT_") and isinstance(value, int)]
+    assert [str(value) for value in real] == first_column(section(page("docs/protocol.md"), "## Exit codes"))
