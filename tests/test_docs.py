@@ -181,7 +181,7 @@ def test_examples_of_the_configuration_are_taken() -> None:
 
 
 def test_what_an_agent_does_not_get_is_on_the_page() -> None:
-    """Each variable that the page says is withheld is, and each alternative of the code is on the page."""
+    """Each variable that the page says is withheld is, and each word of the code's pattern is in one on the page."""
     withheld = first_column(section(page("docs/configuration.md"), "### What it does not get"))
     named = [name for cell in withheld for name in re.split(r"`, `", cell)]
     assert [name for name in named if not WITHHELD.fullmatch(name.replace("*", "X"))] == []
