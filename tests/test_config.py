@@ -377,10 +377,12 @@ def test_credential_of_systemd(secret_file: Path) -> None:
     assert read_credential("key", environment) == SECRET
 
 
-def test_path_is_a_path_under_systemd_too(secret_file: Path, tmp_path: Path) -> None:
+def test_path_is_a_path_under_systemd_too(secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has a slash is a file of its own, and is held to the mode of one."""
-    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
+    monkeypatch.setenv("HOME", str(secret_file.parent))
+    environment = {"CREDENTIALS_DIRECTORY": "/nonexistent"}
     assert read_credential(str(secret_file), environment) == SECRET
+    assert read_credential("~/key", environment) == SECRET
     secret_file.chmod(0o640)
     with pytest.raises(ConfigError, match="can be read by others"):
         read_credential(str(secret_file), environment)

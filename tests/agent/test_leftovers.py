@@ -15,7 +15,7 @@ from concordiad.agent.leftovers import MARK, end_leftovers, mark_of
 
 JOURNAL = f"journal-of-test-{os.getpid()}"
 OURS = mark_of(JOURNAL, "main", "i1")
-PATIENCE_MS = 10_000
+PATIENCE_S = 10
 BRIEF_S = 0.1
 
 WAITS = "import signal\nprint('ready', flush=True)\nsignal.pause()"
@@ -75,7 +75,7 @@ def ends(pidfd: int) -> bool:
     """Tell whether a process ends, at the latest when patience does."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(PATIENCE_MS))
+    return bool(poll.poll(PATIENCE_S * 1000))
 
 
 @pytest.fixture
@@ -89,21 +89,21 @@ def test_marked_process_is_ended(children: Children) -> None:
     """A process that bears the mark is asked to end."""
     child = children.start(WAITS)
     assert end_leftovers(OURS) == 1
-    assert child.wait() == -signal.SIGTERM
+    assert child.wait(PATIENCE_S) == -signal.SIGTERM
 
 
 def test_process_may_end_in_order(children: Children) -> None:
     """Whoever does something when asked to end has the time for it."""
     child = children.start(ENDS_IN_ORDER)
     assert end_leftovers(OURS) == 1
-    assert child.wait() == 7
+    assert child.wait(PATIENCE_S) == 7
 
 
 def test_process_that_ignores_being_asked_is_killed(children: Children) -> None:
     """When the grace is over, nobody is asked any more."""
     child = children.start(IGNORES_SIGTERM)
     assert end_leftovers(OURS, BRIEF_S) == 1
-    assert child.wait() == -signal.SIGKILL
+    assert child.wait(PATIENCE_S) == -signal.SIGKILL
 
 
 def test_stopped_process_is_killed(children: Children) -> None:
@@ -112,14 +112,14 @@ def test_stopped_process_is_killed(children: Children) -> None:
     child.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
     assert end_leftovers(OURS, BRIEF_S) == 1
-    assert child.wait() == -signal.SIGKILL
+    assert child.wait(PATIENCE_S) == -signal.SIGKILL
 
 
 def test_grandchild_in_a_session_of_its_own_is_ended(children: Children) -> None:
     """A process whose parent is gone, out of reach of any process group, still bears the mark."""
     parent = children.start(LEAVES_A_GRANDCHILD)
     grandchild = children.watch(int(children.said))
-    assert parent.wait() == 0
+    assert parent.wait(PATIENCE_S) == 0
     assert end_leftovers(OURS) == 1
     assert ends(grandchild)
 
@@ -128,7 +128,7 @@ def test_process_that_is_started_meanwhile_is_ended(children: Children) -> None:
     """What a process starts as its last act was not there when the marked ones were looked for."""
     parent = children.start(STARTS_ANOTHER_AS_IT_ENDS)
     assert end_leftovers(OURS) == 2
-    assert parent.wait() == 0
+    assert parent.wait(PATIENCE_S) == 0
     assert end_leftovers(OURS) == 0
 
 
@@ -157,7 +157,7 @@ def test_process_that_has_ended_is_no_leftover(children: Children) -> None:
     child = children.start("print('ready', flush=True)\nraise SystemExit(5)")
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert end_leftovers(OURS) == 0
-    assert child.wait() == 5
+    assert child.wait(PATIENCE_S) == 5
 
 
 @pytest.mark.parametrize(

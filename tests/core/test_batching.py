@@ -23,6 +23,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.waiting: list[tuple[Prompt, float]] = []  # in the order of their first arrival
         self.away: list[tuple[Prompt, float]] = []
         self.arrived: list[str] = []
+        self.gone: list[Prompt] = []
         self.made = 0
         self.now = 0.0
 
@@ -59,14 +60,13 @@ class QueueMachine(RuleBasedStateMachine):
         self.wait(evolve(prompt, text=prompt.text + "!"), deadline)
 
     @precondition(lambda self: self.away)
-    @rule(pick=PICKS, comes_again=st.booleans())
-    def forget(self, pick: int, comes_again: bool) -> None:
+    @rule(pick=PICKS)
+    def forget(self, pick: int) -> None:
         """A turn is over: its prompt has no old place any more."""
-        prompt, deadline = self.away.pop(pick % len(self.away))
+        prompt, _ = self.away.pop(pick % len(self.away))
         self.queue.forget([prompt.id])
         self.arrived.remove(prompt.id)
-        if comes_again:
-            self.wait(prompt, deadline)
+        self.gone.append(prompt)
 
     @precondition(lambda self: self.waiting)
     @rule(pick=PICKS)
@@ -74,6 +74,7 @@ class QueueMachine(RuleBasedStateMachine):
         prompt, _ = self.waiting.pop(pick % len(self.waiting))
         assert self.queue.remove(prompt.id) == prompt
         self.arrived.remove(prompt.id)
+        self.gone.append(prompt)
 
     @rule(passed_s=st.sampled_from([0.0, 0.5, 1.0, 5.0]))
     def expire(self, passed_s: float) -> None:
@@ -81,7 +82,15 @@ class QueueMachine(RuleBasedStateMachine):
         overdue = [entry for entry in self.by_place if entry[1] <= self.now]
         assert self.queue.expire(self.now) == [prompt for prompt, _ in overdue]
         self.waiting = [entry for entry in self.waiting if entry not in overdue]
-        self.arrived = [identity for identity in self.arrived if identity not in {prompt.id for prompt, _ in overdue}]
+        for prompt, _ in overdue:
+            self.arrived.remove(prompt.id)
+            self.gone.append(prompt)
+
+    @precondition(lambda self: self.gone)
+    @rule(pick=PICKS)
+    def come_again(self, pick: int) -> None:
+        """What was removed, expired or forgotten is remembered by nothing: it would come in last."""
+        self.wait(self.gone.pop(pick % len(self.gone)), NEVER)
 
     @rule()
     def look_for_strangers(self) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from concordiad.core.agents import ApprovalAsked, Fact, Said, Unreadable
 from concordiad.core.lines import Oversize
-from tests.core.agents.listening import BEGUN, ENDED, codec_in_turn, feed, members, new_codec, spoken
+from tests.core.agents.listening import BEGUN, ENDED, codec_in_turn, feed, new_codec, spoken
 from tests.core.agents.speech import (
     EVERY_KIND,
     MODEL,
@@ -64,13 +64,14 @@ def test_tool_input_is_passed_on_byte_for_byte(value: bytes) -> None:
     assert isinstance(asked, ApprovalAsked) and asked.input == value
 
 
-def test_piece_is_passed_on_byte_for_byte() -> None:
-    """So are the pieces of a text; what an escape stands for counts as one character."""
+def test_piece_counts_characters() -> None:
+    """What an escape stands for is one character of a piece, and so is what takes four bytes."""
     codec = codec_in_turn()
     feed(codec, [block_start()])
-    one, two = codec.decode(line_with_piece(b'"\\u00e9\xf0\x9f\x98\x80"')) + codec.decode(line_with_piece(b'"x"'))
-    assert isinstance(one, Said) and one.body.endswith(b'"offset":0,"text":"\\u00e9\xf0\x9f\x98\x80"')
-    assert members(two)["offset"] == 2
+    said = spoken(
+        [*codec.decode(line_with_piece(b'"\\u00e9\xf0\x9f\x98\x80"')), *codec.decode(line_with_piece(b'"x"'))]
+    )
+    assert [(body["offset"], body["text"]) for body in said] == [(0, "\u00e9\U0001f600"), (2, "x")]
 
 
 @pytest.mark.parametrize(
@@ -160,6 +161,7 @@ def test_what_is_no_line_is_counted(line: bytes) -> None:
         b'{"type":"assistant","message":{"content":"a string"}}',
         b'{"type":"user","message":{"content":"a prompt that is replayed"},"isReplay":true}',
         b'{"type":"user","message":{"content":[{"type":"image","source":{}}]}}',
+        b'{"type":"user","message":{"content":[{"type":"tool_result","content":"again"}]},"isReplay":true}',
     ],
 )
 def test_unknown_things_are_passed_over(line: bytes) -> None:
