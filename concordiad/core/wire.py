@@ -5,6 +5,7 @@ Laws: an unknown field is refused by name; nothing is coerced ("7" is no number,
 be read is answered with a code of `core.codes`, never with silence and never with a traceback.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -40,7 +41,8 @@ LAST_LIMIT: Final = 10_000
 
 
 def _is_text(_: Any, attribute: "attrs.Attribute[str]", value: str) -> None:
-    if not value.strip():
+    # Format characters, such as a zero-width space, are as blank as blanks are.
+    if all(character.isspace() or unicodedata.category(character) in ("Cc", "Cf") for character in value):
         raise FieldError(attribute.name, "is empty or blank: say what you want to ask")
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise FieldError(attribute.name, "is not valid Unicode: it holds a lone surrogate")
@@ -308,7 +310,7 @@ def decode_request(message: bytes) -> Request:
     try:
         envelope = msgspec.json.decode(message, type=_Envelope)
     except msgspec.ValidationError as error:
-        raise BadRequest(INVALID_REQUEST, f"not a JSON-RPC 2.0 request: {error}") from error
+        raise BadRequest(INVALID_REQUEST, f"not a JSON-RPC 2.0 request: {error}; send one object a line") from error
     except RecursionError as error:
         raise BadRequest(PARSE_ERROR, "the JSON is nested too deeply: flatten it") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

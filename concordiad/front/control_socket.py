@@ -279,7 +279,7 @@ class _Requests:
 async def _answer(line: bytes | Oversize, caller: Caller, house: House) -> tuple[bytes, tuple[Room, int] | None]:
     """Meet one request or say why not, as a line."""
     if isinstance(line, Oversize):
-        message = f"the message has {line.length} bytes, the limit is {MESSAGE_LIMIT_BYTES}"
+        message = f"the message has {line.length} bytes, the limit is {MESSAGE_LIMIT_BYTES}: put long text into a file"
         await trio.lowlevel.checkpoint()
         return encode_error(None, RemoteProtocolError(TOO_LARGE, message)) + b"\n", None
     request_id: int | str | None = None

@@ -60,7 +60,7 @@ async def whole_id(house: House, room: Room, kind: str, prefix: str) -> str:
     if found:
         some = ", ".join(found)
         raise RoomError.conflict(f"{len(found)} or more {kind}s of room {room.name} begin with {prefix}: {some}")
-    raise RoomError.not_found(f"no {kind} {prefix[:40]} in room {room.name}")
+    raise RoomError.not_found(f"no {kind} {prefix[:40]} in room {room.name}: list them with `concordiactl history`")
 
 
 async def get_prompt(house: House, room: Room, identity: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from attrs import frozen
 
 from concordiad.errors import JournalError
 from concordiad.journal.rows import Transaction, begin_epoch, write
-from concordiad.journal.schema import open_memory, open_reader, open_writer
+from concordiad.journal.schema import open_memory, open_reader, open_writer, remedy
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ class Reader:
                 return query(self._connection, *args)
             return await trio.to_thread.run_sync(query, self._connection, *args, limiter=self._limiter)
         except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}") from error
+            raise JournalError(f"the journal cannot be read: {error}; {remedy(error)}") from error
 
 
 @asynccontextmanager
@@ -140,7 +140,7 @@ async def _serve(
     try:
         journal_id, epoch = begin_epoch(writer)
     except sqlite3.Error as error:
-        raise JournalError(f"the journal cannot be written: {error}; free its disk, or make it writable") from error
+        raise JournalError(f"the journal cannot be written: {error}; {remedy(error)}") from error
     send_ask, asks = trio.open_memory_channel[_Ask](INBOX)
     # No slot: what is asked for while a checkpoint runs is dropped, and asked for again when the log has grown further.
     # Checkpoints back to back would keep the commits from ever finishing one, and the log from beginning anew.
@@ -184,7 +184,7 @@ async def run_journal(
                     await trio.lowlevel.checkpoint()
                     write(connection, transactions)
             except sqlite3.Error as error:
-                failure = JournalError(f"the journal cannot record: {error}; free its disk, or check the device")
+                failure = JournalError(f"the journal cannot record: {error}; {remedy(error)}")
                 for each in group:
                     _answer(each, failure)
                 raise failure from error

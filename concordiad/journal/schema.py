@@ -134,6 +134,16 @@ def check_sqlite() -> None:
         raise ConfigError(f"Python's SQLite is {sqlite3.sqlite_version}, Concordia needs {oldest}: use a newer Python")
 
 
+def remedy(error: Exception) -> str:
+    """Say what to do about an error of the file."""
+    text = str(error)
+    if "malformed" in text or "not a database" in text:
+        return "restore it from a backup, or move it away to begin with an empty one"
+    if "full" in text or "disk I/O" in text:
+        return "free its disk, or check the device"
+    return "make it and its directory writable for this user, or choose another --state-dir"
+
+
 def open_writer(path: Path) -> sqlite3.Connection:
     """
     Open the connection that writes, creating or migrating the file.
@@ -148,10 +158,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection = _connect(path)
         _migrate(connection, path)
     except (sqlite3.Error, OSError) as error:
-        raise JournalError(
-            f"the journal {path} cannot be opened: {error}; make its directory writable and its disk not full,"
-            " or restore the file from a backup"
-        ) from error
+        raise JournalError(f"the journal {path} cannot be opened: {error}; {remedy(error)}") from error
     return connection
 
 

@@ -500,7 +500,7 @@ class Writer:
     async def _interrupt(self, turn: str | None, by: Author, reply: Reply[Turn]) -> None:
         running = self._desk.running
         if running is None:
-            reply.answer(RoomError.conflict(f"no turn is running in room {self._room}"))
+            reply.answer(RoomError.conflict(f"no turn is running in room {self._room}: nothing to stop"))
         elif turn is not None and turn != running.turn.id:
             if self._desk.is_ours(turn):
                 message = f"turn {turn} has not begun: the agent still works on its own turn {running.turn.id}"
