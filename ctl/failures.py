@@ -27,6 +27,13 @@ class ConnectionLost(Failure):
         super().__init__(message, EXIT_NO_DAEMON)
 
 
+class RoomGone(Failure):
+    """The room that was followed is not there any more."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, EXIT_NO_DAEMON)
+
+
 class TimedOut(Failure):
     """Our own patience is over; the daemon goes on."""
 

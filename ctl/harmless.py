@@ -52,6 +52,11 @@ class LiveText:
         self._received = 0
         self._held = ""
 
+    @property
+    def has_given(self) -> bool:
+        """Whether anything of the block was given out."""
+        return self._received > 0
+
     def delta(self, offset: int, text: str) -> str:
         """Take a piece; one that does not join what came before gives nothing."""
         if offset != self._received:

@@ -8,7 +8,7 @@ _UNITS_S: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)", re.ASCII)
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str, *, may_be_zero: bool = False) -> float:
     """
     Read a duration in seconds: 90, 90s, 5m, 2h, 1d, 1.5h.
 
@@ -16,7 +16,7 @@ def parse_duration(text: str) -> float:
         ValueError: with a sentence that says what would be right.
     """
     found = _DURATION.fullmatch(text.strip())
-    if found is None or float(found[1]) == 0:
+    if found is None or (float(found[1]) == 0 and not may_be_zero):
         raise ValueError(f"{text!r} is not a duration: write 90, 90s, 5m, 2h or 1d")
     return float(found[1]) * _UNITS_S[found[2]]
 

@@ -26,9 +26,9 @@ class Settings(NamedTuple):
         """Whether the output is for programs."""
         return self.output == "json"
 
-    def connect(self) -> Connection:
+    def connect(self, path: str | None = None) -> Connection:
         """
-        Connect to the daemon.
+        Connect to the daemon, or to the one at that socket again.
 
         Raises:
             Failure: none accepts.
@@ -38,7 +38,7 @@ class Settings(NamedTuple):
         from ctl.lines import LineStream
         from ctl.sockets import candidates, connect
 
-        return Connection(LineStream(*connect(candidates(self.socket, os.environ))))
+        return Connection(LineStream(*connect([path] if path else candidates(self.socket, os.environ))))
 
     def command(self, *words: str) -> str:
         """Write a command that a person can type to go on, at the same daemon and in the same room."""
@@ -64,6 +64,35 @@ def global_options() -> list[click.Option]:
             ["-o", "--output"], type=click.Choice(["text", "json"]), help="For people, or for programs.", **common
         ),
     ]
+
+
+def read_duration(text: str, *, may_be_zero: bool = False) -> float:
+    """
+    Read the value of an option that takes a duration.
+
+    Raises:
+        BadParameter: it is none.
+    """
+    from ctl.quantities import parse_duration
+
+    try:
+        return parse_duration(text, may_be_zero=may_be_zero)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _read_patience(text: str) -> float:
+    return read_duration(text, may_be_zero=True)
+
+
+reconnect_option = click.option(
+    "--reconnect",
+    type=_read_patience,
+    metavar="DURATION",
+    default="60s",
+    show_default=True,
+    help="How long the daemon may be away, as in a restart, before this ends; 0: not at all.",
+)
 
 
 class Command(click.Command):

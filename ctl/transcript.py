@@ -50,6 +50,8 @@ class Transcript:
         if kind == "agent.delta":
             if self._is_live and event["kind"] == "text":
                 self._delta(event)
+        elif kind == "agent.withdrawn":
+            self._withdraw(event)
         elif kind == "agent.text":
             self._text(event)
         else:
@@ -77,6 +79,19 @@ class Transcript:
             return
         self._continue(event, block, live.whole(event["text"]))
         self.close()
+
+    def _withdraw(self, event: Json) -> None:
+        # Text that stands on a screen stays there, so it is said that it does not count. In a pipe it never came.
+        block = (event["turn"], event["block"])
+        live = self._blocks.pop(block, None)
+        if live is None or not live.has_given:
+            return
+        note = self._screen.style("✗ this text is withdrawn: the agent begins it anew", "yellow")
+        if self._open == block:
+            self.close()
+            self._screen.line(" " * MARGIN + note)
+        else:
+            self._entry(event, self._agent(event), note)
 
     def _continue(self, event: Json, block: tuple[str, int], piece: str) -> None:
         if not piece:
@@ -208,8 +223,17 @@ class Transcript:
     def _say_room(self, what: str, event: Json) -> tuple[str, str] | None:
         if what != "changed":
             return None
+        state = event["state"]
+        deeds = {
+            "paused": "paused the room: nothing new begins",
+            "resumed": "let the room go on",
+            "restarted": f"restarted the agent{' with a new conversation' if event.get('fresh') else ''}",
+            "closed": "closed the room",
+        }
         reason = f": {first_line(event['reason'])}" if event["reason"] else ""
-        return self._nobody(), self._dim(f"the room is {event['state']}{reason}")
+        if event.get("by") and state in deeds:
+            return self._person(event["by"]), self._dim(deeds[state] + reason)
+        return self._nobody(), self._dim(f"the room is {first_line(state)}{reason}")
 
     def _say_notice(self, _: str, event: Json) -> tuple[str, str] | None:
         return self._nobody(), self._screen.style(harmless(event["message"]), "yellow")

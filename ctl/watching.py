@@ -16,6 +16,7 @@ class PromptWatch:
     """Where one prompt stands: waiting (`turn_id` is None), in a turn, or over; `asks` are its pending approvals."""
 
     def __init__(self, prompt: dict[str, Any]) -> None:
+        self.prompt = prompt
         self.prompt_id: str = prompt["id"]
         self.state: str = prompt["state"]
         self.place: int | None = prompt["place"]
@@ -33,6 +34,13 @@ class PromptWatch:
     def is_waiting(self) -> bool:
         """Whether its turn has not started."""
         return self.state == _WAITING
+
+    def refresh(self, prompt: dict[str, Any], turn: dict[str, Any] | None) -> None:
+        """Take the prompt and its turn as they are now, because events were missed."""
+        self.prompt, self.state, self.place = prompt, prompt["state"], prompt["place"]
+        self.turn_id = prompt["turn"] if self.state != _WAITING else None
+        self.turn = turn if self.is_over else None
+        self.asks.clear()
 
     def feed(self, event: dict[str, Any]) -> bool:
         """Take the room's next event; tells whether it is about this prompt or its turn."""
@@ -52,6 +60,7 @@ class PromptWatch:
         if event["prompt"]["id"] != self.prompt_id:
             return False
         if kind in ("prompt.cancelled", "prompt.expired"):
+            self.prompt = event["prompt"]
             self.state = kind.removeprefix("prompt.")
             self.by = event.get("by")
         return True

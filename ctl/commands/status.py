@@ -17,6 +17,8 @@ STATES: Final = {
     "starting": ("yellow", "the agent is starting"),
     "idle": ("green", "ready for prompts"),
     "busy": ("green", "a turn is running"),
+    "paused": ("yellow", "held by a host: prompts wait, new ones are refused"),
+    "asleep": ("green", "ready for prompts; the agent is started again for the next one"),
     "agent-down": ("yellow", "the agent is not running; prompts wait"),
     "agent-failing": ("red", "the agent fails again and again; prompts wait"),
     "draining": ("yellow", "stopping: no new turns"),
@@ -25,7 +27,8 @@ STATES: Final = {
 
 def _state(out: Screen, room: dict[str, Any]) -> str:
     colour, sentence = STATES.get(room["state"], ("yellow", ""))
-    about = ", ".join(part for part in (sentence, first_line(room["reason"] or "")) if part)
+    pause = "paused: nothing new begins" if room["paused"] and room["state"] != "paused" else ""
+    about = ", ".join(part for part in (sentence, pause, first_line(room["reason"] or "")) if part)
     return f"{out.style('● ' + first_line(room['state']), colour)}  {about}".rstrip()
 
 

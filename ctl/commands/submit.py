@@ -5,16 +5,7 @@ from typing import Any
 import click
 
 from ctl.prompts import read_text
-from ctl.settings import Command, Settings
-
-
-def _duration(text: str) -> float:
-    from ctl.quantities import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+from ctl.settings import Command, Settings, read_duration, reconnect_option
 
 
 class _Submit(Command):
@@ -31,11 +22,17 @@ class _Submit(Command):
 @click.argument("text", nargs=-1)
 @click.option("--wait", is_flag=True, help="Wait until its turn ends, and print the answer.")
 @click.option("--follow", is_flag=True, help="Wait, and print the answer as it comes.")
-@click.option("--timeout", type=_duration, metavar="DURATION", help="Stop waiting after this time; the prompt goes on.")
+@click.option(
+    "--timeout", type=read_duration, metavar="DURATION", help="Stop waiting after this time; the prompt goes on."
+)
+@reconnect_option
 @click.option("--key", help="Make a retry harmless: the same key is the same prompt.")
 @click.option("--priority", type=click.Choice(["low", "normal", "high"]), help="Who goes first (high: hosts only).")
 @click.option(
-    "--expires", type=_duration, metavar="DURATION", help="Withdraw it by itself if its turn has not started by then."
+    "--expires",
+    type=read_duration,
+    metavar="DURATION",
+    help="Withdraw it by itself if its turn has not started by then.",
 )
 @click.option("--alone", is_flag=True, help="Never merge it with another prompt.")
 @click.option("--raw", is_flag=True, help="Let the agent obey slash commands and @files in it (hosts only).")
@@ -46,6 +43,7 @@ def submit(
     wait: bool,
     follow: bool,
     timeout: float | None,
+    reconnect: float,
     key: str | None,
     priority: str | None,
     expires: float | None,
@@ -65,12 +63,12 @@ def submit(
     params: dict[str, Any] = {"text": prompt, "room": settings.room_name}
     given = {"key": key, "priority": priority, "expires_s": expires, "alone": alone or None, "raw": raw or None}
     params |= {name: value for name, value in given.items() if value is not None}
-    with settings.connect() as connection:
-        if is_waiting:
-            from ctl.following import submit_and_wait
+    if is_waiting:
+        from ctl.following import submit_and_wait
 
-            submit_and_wait(settings, connection, params, timeout, is_streaming=follow)
-            return
+        submit_and_wait(settings, params, timeout, reconnect, is_streaming=follow)
+        return
+    with settings.connect() as connection:
         result = connection.call("prompt.submit", **params)
     _print_submitted(settings, result)
 

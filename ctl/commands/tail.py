@@ -1,6 +1,5 @@
 """`tail`: the room's transcript, from its last lines on."""
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -8,33 +7,51 @@ import click
 
 from concordiad.core.codes import EXIT_NO_DAEMON
 from ctl.connection import Connection, Event
-from ctl.failures import ConnectionLost, Failure
+from ctl.failures import Failure, RoomGone
+from ctl.feed import Feed
 from ctl.screen import Screen
-from ctl.settings import Command, Settings
+from ctl.settings import Command, Settings, reconnect_option
 from ctl.transcript import Transcript
 
 LINES = 10
 
 
-def _recorded(connection: Connection, room: str, since: int | None, lines: int) -> Iterator[Event]:
-    params = {"last": lines} if since is None else {"since": since}
+class _Watcher:
+    """Says beside the transcript what becomes of the daemon."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self._transcript = transcript
+        self._err = Screen.err()
+
+    def away(self, why: str) -> None:
+        """Say that the daemon is looked for."""
+        self._transcript.close()
+        if self._err.is_terminal:
+            self._err.line(self._err.style(f"{why}: looking for it again", "yellow"))
+
+    def back(self) -> None:
+        """Say that it was found."""
+        if self._err.is_terminal:
+            self._err.line(self._err.style("the daemon is back", "dim"))
+
+    def missed(self) -> None:
+        """Say that there is a hole."""
+        self._transcript.close()
+        self._err.line("concordiactl: older events are gone; the transcript goes on with the latest ones")
+
+
+def _recorded(connection: Connection, room: str, start: dict[str, int]) -> Iterator[Event]:
     while True:
-        page = connection.call("events.list", room=room, **params)
-        for body in page["events"]:
-            yield Event(json.dumps(body, ensure_ascii=False), body)
-        if page["next"] is None:
+        page = connection.page(room, **start)
+        yield from page.events
+        if page.following is None:
             return
-        params = {"since": page["next"]}
+        start = {"since": page.following}
 
 
-def _live(connection: Connection, room: str, since: int | None, lines: int) -> Iterator[Event]:
-    params = {"last": lines} if since is None else {"since": since}
-    start = connection.call("events.subscribe", room=room, **params)
-    if start["resync"] and start["snapshot"] is not None:
-        Screen.err().line("concordiactl: older events are gone; the transcript goes on with the latest ones")
-        for body in start["snapshot"]["events"]:
-            yield Event(json.dumps(body, ensure_ascii=False), body)
-    while (event := connection.next_event()) is not None:
+def _live(feed: Feed, start: dict[str, int]) -> Iterator[Event]:
+    feed.begin(**start)
+    while (event := feed.next_event()) is not None:
         yield event
 
 
@@ -42,27 +59,40 @@ def _live(connection: Connection, room: str, since: int | None, lines: int) -> I
 @click.option("-n", "--lines", type=click.IntRange(min=0), help=f"Begin with so many events (default: {LINES}).")
 @click.option("--since", type=click.IntRange(min=0), metavar="SEQ", help="Begin with the event of this number.")
 @click.option("--follow/--no-follow", "is_following", default=True, help="End with the latest event, or go on.")
+@reconnect_option
 @click.pass_obj
-def tail(settings: Settings, lines: int | None, since: int | None, is_following: bool) -> None:
-    """Show the room's transcript, live."""
+def tail(settings: Settings, lines: int | None, since: int | None, is_following: bool, reconnect: float) -> None:
+    """
+    Show the room's transcript, live.
+
+    It goes on by itself after a restart of the daemon, with the event behind the last one that was shown.
+    """
     if lines is not None and since is not None:
         raise click.UsageError("--lines and --since exclude each other: both say where to begin")
+    start = {"since": since} if since is not None else {"last": LINES if lines is None else lines}
     out = Screen.out()
     transcript = Transcript(out, datetime.now().astimezone().date(), settings.command, is_live=out.obeys_escapes)
-    read = _live if is_following else _recorded
-    seen: int | None = None
-    with settings.connect() as connection:
+
+    def show(events: Iterator[Event]) -> None:
+        for event in events:
+            if settings.is_json:
+                out.json(event.raw)
+            else:
+                transcript.show(event.body)
+
+    if not is_following:
+        with settings.connect() as connection:
+            show(_recorded(connection, settings.room_name, start))
+        return
+    with Feed(settings.connect, settings.room_name, reconnect, _Watcher(transcript)) as feed:
         try:
-            for event in read(connection, settings.room_name, since, LINES if lines is None else lines):
-                seen = event.body.get("seq", seen)
-                if settings.is_json:
-                    out.json(event.raw)
-                else:
-                    transcript.show(event.body)
-        except ConnectionLost as lost:
+            show(_live(feed, start))
+        except Failure as failure:
             transcript.close()
-            again = settings.command("tail", *(() if seen is None else ("--since", str(seen + 1))))
-            raise Failure(f"{lost.message}\n  go on from here: {again}", EXIT_NO_DAEMON) from lost
+            if failure.exit_code != EXIT_NO_DAEMON or isinstance(failure, RoomGone) or feed.last_seq is None:
+                raise
+            again = settings.command("tail", "--since", str(feed.last_seq + 1))
+            raise Failure(f"{failure.message}\n  go on from here: {again}", EXIT_NO_DAEMON) from failure
         except KeyboardInterrupt:
             transcript.close()
             raise

@@ -141,6 +141,7 @@ def room(**changes: Any) -> Json:
         "name": "main",
         "workdir": "/srv/project",
         "state": "idle",
+        "paused": False,
         "reason": None,
         "agent": {
             "name": "claude",
@@ -169,6 +170,7 @@ def status(*rooms: Json) -> Json:
     return {"daemon": daemon, "rooms": list(rooms)}
 
 
-CURSOR = {"epoch": 3, "seq": 7}
+CURSOR = {"epoch": 3, "seq": 6}
+"""The place before the first event that a script tells."""
 LISTENING: Json = {"cursor": CURSOR, "resync": False, "snapshot": None}
 """The answer to a subscription that has nothing to catch up with."""

@@ -25,6 +25,7 @@ class Client:
         self._stream = stream
         self._lines = stream.makefile("rb")
         self._id: Any = None
+        self._seq = 0
 
     def request(self, method: str) -> Json:
         """Take the next request, which must be for this method; returns its params."""
@@ -53,7 +54,10 @@ class Client:
         return params
 
     def event(self, event: Json) -> None:
-        """Send an event as the daemon writes them: no spaces, UTF-8."""
+        """Send an event as the daemon writes them: no spaces, UTF-8, and with the next number where its own was."""
+        if "seq" in event:
+            self._seq = max(event["seq"], self._seq + 1)
+            event = event | {"seq": self._seq}
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
         self.line(f'{{"jsonrpc":"2.0","method":"event","params":{body}}}')
 

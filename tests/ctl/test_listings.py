@@ -51,6 +51,8 @@ def test_status_names_the_daemon(tmp_path: Path, control_socket: Path) -> None:
         ("starting", "the agent is starting"),
         ("idle", "ready for prompts"),
         ("busy", "a turn is running"),
+        ("paused", "held by a host: prompts wait, new ones are refused"),
+        ("asleep", "ready for prompts; the agent is started again for the next one"),
         ("agent-down", "the agent is not running; prompts wait"),
         ("agent-failing", "the agent fails again and again; prompts wait"),
         ("draining", "stopping: no new turns"),
@@ -60,6 +62,13 @@ def test_status_says_what_a_state_means(tmp_path: Path, control_socket: Path, st
     """With the daemon's reason behind it."""
     out = statused(tmp_path, control_socket, room(state=state, reason="because"))
     assert f"● {state}  {sentence}, because\n" in out
+
+
+@pytest.mark.parametrize(("state", "count"), [("busy", 1), ("paused", 0)])
+def test_status_says_that_nothing_new_begins(tmp_path: Path, control_socket: Path, state: str, count: int) -> None:
+    """Also while a turn runs; once is enough."""
+    out = statused(tmp_path, control_socket, room(state=state, paused=True))
+    assert out.count("paused: nothing new begins") == count
 
 
 def test_status_shows_the_agent(tmp_path: Path, control_socket: Path) -> None:

@@ -1,5 +1,6 @@
 """What every command has in common: options, sockets, exit codes, and standard streams that misbehave."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from concordiad.core.codes import CODES, INVALID_PARAMS, NOT_NOW, Code
 from tests.ctl.program import command, environment, run, start
-from tests.ctl.samples import PROMPT, TURN, event, prompt, room, running_turn, status
+from tests.ctl.samples import LISTENING, PROMPT, TURN, event, prompt, room, running_turn, status
 from tests.ctl.scripted_daemon import Client, Script, scripted_daemon
 
 
@@ -189,10 +190,10 @@ def test_a_reader_that_has_seen_enough_ends_it_silently(tmp_path: Path, control_
     """As in `concordiactl tail | head -1`."""
 
     def script(client: Client) -> None:
-        client.answer("events.subscribe", {"cursor": {}, "resync": False, "snapshot": None})
+        client.answer("events.subscribe", LISTENING)
         try:
-            while True:
-                client.event(event("prompt.accepted", prompt=prompt()))
+            for seq in itertools.count(7):
+                client.event(event("prompt.accepted", seq, prompt=prompt()))
         except OSError:
             pass
 

@@ -191,12 +191,13 @@ def test_a_long_answer_is_fetched_whole(tmp_path: Path, control_socket: Path) ->
 def test_waiting_in_json_ends_with_prompt_and_turn(tmp_path: Path, control_socket: Path, flag: str) -> None:
     """Both as they are at the end; --follow has the events before them, as they were received."""
     end = {"prompt": prompt(state="answered", turn=TURN, place=None), "turn": finished_turn()}
-    other = event("notice", code="x", message="y")
+    other = event("notice", 7, code="x", message="y")
+    ours = [each | {"seq": seq} for seq, each in enumerate((STARTED, TEXT, finished()), 8)]
 
     def script(client: Client) -> None:
         client.answer("events.subscribe", LISTENING)
         client.answer("prompt.submit", SUBMITTED)
-        for each in (other, STARTED, TEXT, finished()):
+        for each in (other, *ours):
             client.event(each)
         client.answer("prompt.get", end)
 
@@ -204,7 +205,7 @@ def test_waiting_in_json_ends_with_prompt_and_turn(tmp_path: Path, control_socke
         ran = run(tmp_path, "submit", flag, "x", "-o", "json")
     *events, last = [json.loads(line) for line in ran.out.splitlines()]
     assert end == last
-    assert events == ([STARTED, TEXT, finished()] if flag == "--follow" else [])
+    assert events == (ours if flag == "--follow" else [])
 
 
 @pytest.mark.parametrize(
@@ -390,7 +391,7 @@ def test_a_lost_connection_names_the_prompt(tmp_path: Path, control_socket: Path
         client.answer("prompt.submit", SUBMITTED)
 
     with scripted_daemon(control_socket, script):
-        ran = run(tmp_path, "submit", "--wait", "x")
+        ran = run(tmp_path, "submit", "--wait", "x", "--reconnect", "0")
     assert (ran.code, ran.out) == (69, "")
     assert f"once the daemon is back: concordiactl show {PROMPT}\n" in ran.err
 

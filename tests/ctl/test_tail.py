@@ -14,6 +14,8 @@ from tests.ctl.samples import CURSOR, LISTENING, TURN, delta, event, prompt
 from tests.ctl.scripted_daemon import Client, Script, scripted_daemon
 
 PROMPTED = event("prompt.accepted", 8, prompt=prompt(text="é \u2028 \x9b"))
+AT_ONCE = ("--reconnect", "0")
+"""The scripts hang up at their end, which is to be the end of it."""
 TEXT = event("agent.text", 9, turn=TURN, block=0, text="forty-two")
 
 
@@ -42,19 +44,19 @@ def test_the_beginning_can_be_chosen(
 ) -> None:
     """By a number of events, or by the number of one."""
     with scripted_daemon(control_socket, telling(**params)):
-        run(tmp_path, "tail", *words)
+        run(tmp_path, "tail", *AT_ONCE, *words)
 
 
 def test_two_beginnings_are_refused(tmp_path: Path) -> None:
     """Before anybody is asked."""
-    assert run(tmp_path, "tail", "--lines", "3", "--since", "3").code == 2
+    assert run(tmp_path, "tail", *AT_ONCE, "--lines", "3", "--since", "3").code == 2
 
 
 def test_json_is_an_event_a_line(tmp_path: Path, control_socket: Path) -> None:
     """Live text too; nothing is changed but what a terminal, or a reader of lines, would stumble over."""
     events = [PROMPTED, delta(0, "forty"), TEXT]
     with scripted_daemon(control_socket, telling(*events, last=10)):
-        ran = run(tmp_path, "tail", "-o", "json")
+        ran = run(tmp_path, "tail", *AT_ONCE, "-o", "json")
     assert events == [json.loads(line) for line in ran.out.splitlines()]
     assert '"text":"é \\u2028 \\u009b"' in ran.out
 
@@ -62,7 +64,7 @@ def test_json_is_an_event_a_line(tmp_path: Path, control_socket: Path) -> None:
 def test_people_get_lines(tmp_path: Path, control_socket: Path) -> None:
     """With the finished blocks only, in a pipe."""
     with scripted_daemon(control_socket, telling(delta(0, "forty"), TEXT, last=10)):
-        ran = run(tmp_path, "tail")
+        ran = run(tmp_path, "tail", *AT_ONCE)
     assert ran.out.endswith("01:30:58  agent       forty-two\n")
     assert ran.out.count("forty") == 1
 
@@ -70,14 +72,14 @@ def test_people_get_lines(tmp_path: Path, control_socket: Path) -> None:
 def test_a_terminal_gets_text_as_it_comes(tmp_path: Path, control_socket: Path) -> None:
     """Also where it breaks off, the line is ended."""
     with scripted_daemon(control_socket, telling(delta(0, "for"), delta(3, "ty"), last=10)):
-        ran = run_on_terminal(tmp_path, "tail", NO_COLOR="1")
+        ran = run_on_terminal(tmp_path, "tail", *AT_ONCE, NO_COLOR="1")
     assert "agent       forty\nconcordiactl: " in ran.out
 
 
 def test_a_lost_connection_says_where_to_go_on(tmp_path: Path, control_socket: Path) -> None:
     """With the number after the last one seen."""
     with scripted_daemon(control_socket, telling(PROMPTED, TEXT, delta(0, "x"), last=10)):
-        ran = run(tmp_path, "tail")
+        ran = run(tmp_path, "tail", *AT_ONCE)
     assert ran.code == 69
     assert "go on from here: concordiactl tail --since 10\n" in ran.err
 
@@ -86,7 +88,7 @@ def test_events_that_are_gone_are_told(tmp_path: Path, control_socket: Path) -> 
     """The transcript goes on with what the snapshot has."""
     start = {"cursor": CURSOR, "resync": True, "snapshot": {"events": [TEXT]}}
     with scripted_daemon(control_socket, telling(start=start, since=1)):
-        ran = run(tmp_path, "tail", "--since", "1")
+        ran = run(tmp_path, "tail", *AT_ONCE, "--since", "1")
     assert "older events are gone" in ran.err
     assert "forty-two" in ran.out
 
@@ -108,7 +110,7 @@ def test_without_following_all_pages_are_read(
         }
 
     with scripted_daemon(control_socket, script):
-        ran = run(tmp_path, "tail", "--no-follow", "-o", "json", *words)
+        ran = run(tmp_path, "tail", *AT_ONCE, "--no-follow", "-o", "json", *words)
     assert (ran.code, [json.loads(line) for line in ran.out.splitlines()]) == (0, [PROMPTED, TEXT])
 
 

@@ -226,3 +226,55 @@ def test_another_day_is_announced() -> None:
 def test_a_prompt_cannot_rewrite_the_screen() -> None:
     """Nor pretend to be another line of the transcript."""
     assert "␛[1A␍" in one("prompt.accepted", prompt=prompt(text="\x1b[1A\rx"))
+
+
+WITHDRAWN = event("agent.withdrawn", None, turn=TURN, block=0)
+
+
+def test_withdrawn_text_is_marked_where_it_stands() -> None:
+    """What is on a screen cannot be taken back, and what comes instead begins on a line of its own."""
+    again = event("agent.text", turn=TURN, block=1, text="forty-two")
+    written = shown(delta(0, "thir"), WITHDRAWN, delta(0, "forty", block=1), again, is_live=True)
+    assert written.splitlines() == [
+        "01:30:58  agent       thir",
+        "                      ✗ this text is withdrawn: the agent begins it anew",
+        "01:30:58  agent       forty-two",
+    ]
+
+
+def test_withdrawn_text_is_marked_below_what_came_between() -> None:
+    """With its time, as its own line is no longer the last one."""
+    between = event("notice", code="x", message="y")
+    written = shown(delta(0, "thir"), between, WITHDRAWN, is_live=True)
+    assert written.splitlines()[-1] == "01:30:58  agent       ✗ this text is withdrawn: the agent begins it anew"
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+def test_what_was_not_shown_is_not_withdrawn(is_live: bool) -> None:
+    """A pipe gets finished blocks only; thinking is not shown live."""
+    thought = delta(0, "hmm") | {"kind": "thinking"}
+    assert shown(thought, WITHDRAWN, is_live=is_live) == ""
+    assert shown(delta(0, "thir"), WITHDRAWN) == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "text"),
+    [
+        ("paused", {}, "paused the room: nothing new begins"),
+        ("resumed", {}, "let the room go on"),
+        ("restarted", {"fresh": False}, "restarted the agent"),
+        ("restarted", {"fresh": True}, "restarted the agent with a new conversation"),
+        ("closed", {}, "closed the room"),
+        ("moved", {}, "the room is moved"),
+    ],
+)
+def test_who_changed_the_room_is_named(state: str, more: dict[str, Any], text: str) -> None:
+    """As with everything that people do; what a newer daemon tells is told plainly."""
+    who = "·  " if state == "moved" else "bob"
+    assert f"{who}         {text}\n" == one("room.changed", state=state, reason=None, by=BOB, **more)
+
+
+def test_a_room_that_fails_says_why() -> None:
+    """Nobody did it."""
+    said = one("room.changed", state="agent-failing", reason="exit status 1", by=None)
+    assert said == "·           the room is agent-failing: exit status 1\n"
