@@ -42,24 +42,33 @@ class LineSplitter:
 
     def feed(self, chunk: bytes) -> list[bytes | Oversize]:
         """Take the next chunk; return the lines that it completes."""
+        lines: list[bytes | Oversize] = []
+        for block in self.feed_blocks(chunk):
+            if isinstance(block, Oversize):
+                lines.append(block)
+            else:
+                lines.extend(line for line in block.split(b"\n") if line)
+        return lines
+
+    def feed_blocks(self, chunk: bytes) -> list[bytes | Oversize]:
+        """Take the next chunk; return the lines that it completes, neighbours in one piece with newlines between."""
         last = chunk.rfind(b"\n")
         if last < 0:
             self._hold(chunk)
             return []
-        lines: list[bytes | Oversize] = []
+        blocks: list[bytes | Oversize] = []
         first = 0
-        if self._parts or self._oversize_bytes:
+        if self.has_part:
             first = chunk.find(b"\n") + 1
             self._hold(chunk[: first - 1])
-            lines.extend(self._take())
-        if first <= last:
-            for line in chunk[first:last].split(b"\n"):
-                if len(line) > self._limit_bytes:
-                    lines.append(Oversize(len(line), line[:HEAD_BYTES], line[-HEAD_BYTES:]))
-                elif line:
-                    lines.append(line)
+            blocks.append(self._take())
+        whole = chunk[first:last]
+        if len(whole) > self._limit_bytes:
+            blocks.extend(map(self._measure, whole.split(b"\n")))
+        elif whole:
+            blocks.append(whole)
         self._hold(chunk[last + 1 :])
-        return lines
+        return blocks
 
     def end(self) -> bytes:
         """Take the end of the stream; return the last line's beginning that never got its newline."""
@@ -84,11 +93,14 @@ class LineSplitter:
         self._oversize_tail = (self._oversize_tail + part)[-HEAD_BYTES:]
         self._oversize_bytes += len(part)
 
-    def _take(self) -> list[bytes | Oversize]:
+    def _measure(self, line: bytes) -> bytes | Oversize:
+        return line if len(line) <= self._limit_bytes else Oversize(len(line), line[:HEAD_BYTES], line[-HEAD_BYTES:])
+
+    def _take(self) -> bytes | Oversize:
         if self._oversize_bytes:
             line = Oversize(self._oversize_bytes, self._oversize_head, self._oversize_tail)
             self._oversize_head = self._oversize_tail = b""
             self._oversize_bytes = 0
-            return [line]
+            return line
         parts, self._parts, self._held_bytes = self._parts, [], 0
-        return [b"".join(parts)]
+        return b"".join(parts)

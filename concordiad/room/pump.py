@@ -43,7 +43,7 @@ class _Router:
         self._spoke: str | None = None
 
     async def take(self, facts: list[Fact]) -> None:
-        """Take one line's facts."""
+        """Take some lines' facts."""
         for fact in facts:
             if isinstance(fact, Said):
                 await self._take_said(fact)
@@ -93,8 +93,8 @@ async def run_pump(
     router = _Router(incarnation, ends, is_rehearsal=codec.is_rehearsal)
     async with stdout:
         while chunk := await _receive(stdout):
-            for line in splitter.feed(chunk):
-                await router.take(codec.decode(line))
+            for lines in splitter.feed_blocks(chunk):
+                await router.take(codec.decode(lines))
             await router.flush()
 
 

@@ -194,8 +194,8 @@ class AgentCodec(Protocol):
     def refuse(self, request_id: str, why: str) -> bytes:
         """Write the error answer to a request that nobody here can meet."""
 
-    def decode(self, line: bytes | Oversize) -> list[Fact]:
-        """Read one line of the agent; never raises for what the agent sent."""
+    def decode(self, lines: bytes | Oversize) -> list[Fact]:
+        """Read one line of the agent or several, newlines between them; never raises for what the agent sent."""
 
 
 class IdSource(Protocol):

@@ -6,6 +6,7 @@ lifecycle lines, never by order; success is told by `is_error` and `terminal_rea
 lines only content blocks reach the transcript, because the rest of a line names paths and settings of the machine.
 """
 
+import codecs
 import json
 import re
 from collections.abc import Iterable
@@ -49,13 +50,21 @@ class _Peek(msgspec.Struct, gc=False):
 
 class _Delta(msgspec.Struct, gc=False):
     type: str = ""
-    text: RawLine = RawLine(b"")
-    thinking: RawLine = RawLine(b"")
+    text: str = ""
+    thinking: str = ""
 
 
 class _StreamEvent(msgspec.Struct, gc=False):
     type: str = ""
     delta: _Delta | None = None
+
+
+class _Look(msgspec.Struct, gc=False):
+    """One look at a line among many, which is enough where it is a piece of a stream."""
+
+    type: str = ""
+    event: _StreamEvent | None = None
+    parent_tool_use_id: Any = None
 
 
 class _Block(msgspec.Struct):
@@ -168,15 +177,18 @@ class _ControlCancelLine(msgspec.Struct):
 
 
 _peek: Final = msgspec.json.Decoder(_Peek)
+_look: Final = msgspec.json.Decoder(_Look)
 _event: Final = msgspec.json.Decoder(_StreamEvent)
 _content: Final = msgspec.json.Decoder(_ContentLine)
 _result: Final = msgspec.json.Decoder(_ResultLine)
 _system: Final = msgspec.json.Decoder(_SystemLine)
-_text: Final = msgspec.json.Decoder(str)
 _encode: Final = msgspec.json.encode
 
 COUNT_MOST: Final = 2**53
 """JSON's readers hold whole numbers up to here exactly, SQLite up to 2**63; more is no count of anything."""
+LONG_BYTES: Final = 64 * 1024
+"""Above this the type of a content line is taken from its beginning: one parse of it less."""
+PIECE_BYTES: Final = 64 * 1024
 ANSWER_ABORTED: Final = frozenset({"aborted_streaming", "aborted_tools"})
 
 
@@ -255,15 +267,55 @@ class ClaudeCode:
         body = {"subtype": "error", "request_id": request_id, "error": why}
         return _encode({"type": "control_response", "response": body}) + b"\n"
 
-    def decode(self, line: bytes | Oversize) -> list[Fact]:
-        """Read one line of the CLI."""
-        if isinstance(line, Oversize):
-            return self._decode_oversize(line)
+    def decode(self, lines: bytes | Oversize) -> list[Fact]:
+        """Read lines of the CLI; deltas of one block that stand together become one."""
+        if isinstance(lines, Oversize):
+            return self._decode_oversize(lines)
+        if b"\n" not in lines:
+            return self._decode_line(lines)
         try:
-            line.decode()
-            # A search for one byte is a tenth of a search for three, and few lines hold a backslash.
-            if b"\\" not in line or b"\\ud" not in line:
-                return self._decode(line)
+            looks = _look.decode_lines(lines)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            looks = []
+        # A number that differs: a line is empty, or no value of its own.
+        if len(looks) == lines.count(b"\n") + 1:
+            return self._decode_looks(looks, lines)
+        return [fact for line in lines.split(b"\n") if line for fact in self._decode_line(line)]
+
+    def _decode_looks(self, looks: list[_Look], lines: bytes) -> list[Fact]:
+        facts: list[Fact] = []
+        kind, said = "", list[str]()
+        place, begin = 0, 0
+        for number, look in enumerate(looks):
+            event = look.event
+            if event is not None and look.type == "stream_event":
+                if look.parent_tool_use_id is not None:
+                    continue
+                delta = event.delta
+                if delta is not None and event.type == "content_block_delta":
+                    if delta.type != kind:
+                        facts += self._say(kind, said)
+                        kind, said = delta.type, []
+                    said.append(delta.text if kind == "text_delta" else delta.thinking)
+                    continue
+                facts += self._say(kind, said)
+                said = []
+                facts += self._decode_stream(event)
+                continue
+            facts += self._say(kind, said)
+            said = []
+            # Going from newline to newline up to the few lines that matter costs a fifth of cutting them all.
+            while place < number:
+                place, begin = place + 1, lines.index(b"\n", begin) + 1
+            end = lines.find(b"\n", begin)
+            facts += self._decode_line(lines[begin:end] if end >= 0 else lines[begin:])
+        return facts + self._say(kind, said)
+
+    def _decode_line(self, line: bytes) -> list[Fact]:
+        try:
+            # Half of a surrogate pair is an error to msgspec even in what it skips, a byte that is no UTF-8 is not.
+            _check_utf8(line)
+            return self._decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
         try:
@@ -272,7 +324,8 @@ class ClaudeCode:
             return [Unreadable(f"not a line of stream-json: {error}", len(line))]
 
     def _decode(self, line: bytes) -> list[Fact]:
-        kind = _peek.decode(line)
+        first = _TYPE_FIRST.match(line) if len(line) > LONG_BYTES else None
+        kind = _peek.decode(line) if first is None else _Peek(first[1].decode())
         match kind.type:
             case "stream_event":
                 is_subagents = kind.parent_tool_use_id is not None
@@ -307,14 +360,20 @@ class ClaudeCode:
             return [Said("agent.withdrawn", body, self._turn, is_live=True)]
         if event.type != "content_block_delta" or event.delta is None:
             return []
-        is_text = event.delta.type == "text_delta"
-        raw = bytes(event.delta.text if is_text else event.delta.thinking)
-        if self._turn is None or self._open_block is None or not raw:
+        delta = event.delta
+        return self._say(delta.type, [delta.text if delta.type == "text_delta" else delta.thinking])
+
+    def _say(self, delta_type: str, parts: list[str]) -> list[Fact]:
+        """Pass on what was said of the open block since the last time."""
+        text = "".join(parts)
+        if self._turn is None or self._open_block is None or not text:
             return []
-        offset, self._offset = self._offset, self._offset + len(_text.decode(raw))
-        kind = b"text" if is_text else b"thinking"
-        body = b'%b,"block":%d,"kind":"%b","offset":%d,"text":%b' % (self._head, self._open_block, kind, offset, raw)
-        return [Said("agent.delta", body, self._turn, is_live=True)]
+        offset, self._offset = self._offset, self._offset + len(text)
+        kind = b"text" if delta_type == "text_delta" else b"thinking"
+        members = (self._head, self._open_block, kind, offset, _encode(text))
+        return [
+            Said("agent.delta", b'%b,"block":%d,"kind":"%b","offset":%d,"text":%b' % members, self._turn, is_live=True)
+        ]
 
     def _decode_assistant(self, line: _ContentLine) -> list[Fact]:
         # A subagent in the background goes on after its turn, and outside of any.
@@ -329,17 +388,12 @@ class ClaudeCode:
                 number = self._take_block()
             head = b'"turn":%b,"block":%d%b' % (_encode(self._turn), number, parent)
             if block.type == "text":
-                facts.append(Said("agent.text", b'%b,"text":%b' % (head, bytes(block.text)), self._turn))
+                facts.append(Said("agent.text", b'%b,"text":' % head + block.text, self._turn))
             elif block.type == "thinking":
-                facts.append(Said("agent.thinking", b'%b,"text":%b' % (head, bytes(block.thinking)), self._turn))
+                facts.append(Said("agent.thinking", b'%b,"text":' % head + block.thinking, self._turn))
             elif block.type.endswith("tool_use"):
-                body = b'%b,"id":%b,"tool":%b,"input":%b' % (
-                    head,
-                    _encode(block.id),
-                    _encode(block.name),
-                    bytes(block.input),
-                )
-                facts.append(Said("agent.tool_use", body, self._turn))
+                named = b'%b,"id":%b,"tool":%b,"input":' % (head, _encode(block.id), _encode(block.name))
+                facts.append(Said("agent.tool_use", named + block.input, self._turn))
         return facts
 
     def _decode_user(self, line: _ContentLine) -> list[Fact]:
@@ -348,13 +402,12 @@ class ClaudeCode:
         facts: list[Fact] = []
         for block in line.message.content:
             if block.type.endswith("tool_result"):
-                body = b'"turn":%b,"id":%b,"is_error":%b,"content":%b' % (
+                named = b'"turn":%b,"id":%b,"is_error":%b,"content":' % (
                     _encode(self._turn),
                     _encode(block.tool_use_id),
                     b"true" if block.is_error else b"false",
-                    bytes(block.content),
                 )
-                facts.append(Said("agent.tool_result", body, self._turn))
+                facts.append(Said("agent.tool_result", named + block.content, self._turn))
         return facts
 
     def _decode_system(self, line: _SystemLine) -> list[Fact]:
@@ -527,6 +580,15 @@ def _count(number: int | None) -> int | None:
     return number if number is not None and 0 <= number <= COUNT_MOST else None
 
 
+def _check_utf8(line: bytes) -> None:
+    """Raise UnicodeDecodeError if a line is not UTF-8; a long one is read in pieces, which stay in the processor."""
+    if not line.isascii():
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        for place in range(0, len(line), PIECE_BYTES):
+            decoder.decode(line[place : place + PIECE_BYTES])
+        decoder.decode(b"", final=True)
+
+
 def _repair(line: bytes) -> bytes:
     """
     Write a line anew that holds bad UTF-8 or half of a surrogate pair: one such would close every browser's socket.
@@ -539,6 +601,7 @@ def _repair(line: bytes) -> bytes:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
+_TYPE_FIRST: Final = re.compile(rb'\{"type":"(assistant|user)"')
 _MEMBER_BORDER: Final = re.compile(rb',(?=")')
 
 
