@@ -1,4 +1,9 @@
 """From the command line to the daemon: arguments, configuration, exit codes."""
+# ruff: noqa: E402  # the signal comes first: the imports take a second on a busy machine
+
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import json
 import os

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -188,10 +189,9 @@ def _prune(connection: sqlite3.Connection, prune: Prune) -> None:
 
 def begin_epoch(connection: sqlite3.Connection) -> tuple[str, int]:
     """Raise the epoch; return the journal's id and the new epoch. Committed with the connection's synchronous mode."""
-    # At least the time in seconds: a journal restored from a backup must not give an epoch that clients know already.
-    row = connection.execute(
-        "UPDATE meta SET epoch = max(epoch + 1, CAST(strftime('%s', 'now') AS INTEGER)) RETURNING journal_id, epoch"
-    ).fetchone()
+    # At least the time in milliseconds: a journal restored from a backup must not give an epoch that clients know.
+    query = "UPDATE meta SET epoch = max(epoch + 1, ?) RETURNING journal_id, epoch"
+    row = connection.execute(query, (time.time_ns() // 1_000_000,)).fetchone()
     return row[0], row[1]
 
 
