@@ -23,7 +23,19 @@ codes, and nothing else. The configuration is below whoever is configured, the h
 """
 PURE: Final = (
     *("attrs", "cattrs", "msgspec"),
-    *("bisect", "collections", "datetime", "difflib", "enum", "functools", "itertools", "json", "math", "operator"),
+    *(
+        "bisect",
+        "codecs",
+        "collections",
+        "datetime",
+        "difflib",
+        "enum",
+        "functools",
+        "itertools",
+        "json",
+        "math",
+        "operator",
+    ),
     *("re", "string", "sys", "types", "typing", "unicodedata"),
 )
 """What the core may import besides itself: it computes, and does nothing else."""
