@@ -357,7 +357,7 @@ class ClaudeCode:
             # The stream broke off: what was shown of this block is withdrawn, the agent begins anew.
             body = b'"turn":%b,"block":%d' % (_encode(self._turn), self._open_block)
             self._open_block = None
-            return [Said("agent.withdrawn", body, self._turn, is_live=True)]
+            return [Said("agent.withdrawn", body, self._turn)]
         if event.type != "content_block_delta" or event.delta is None:
             return []
         delta = event.delta

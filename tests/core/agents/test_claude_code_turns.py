@@ -166,7 +166,7 @@ def test_broken_stream_withdraws_its_block() -> None:
     facts = feed(new_codec(), [*OPENING, *attempt, retry, *again])
     assert spoken(facts) == [
         live(0, 0, "about to "),
-        {"type": "agent.withdrawn", "live": True, "turn": TURN, "block": 0},
+        {"type": "agent.withdrawn", "live": False, "turn": TURN, "block": 0},
         {
             "type": "agent.api_retry",
             "live": False,
