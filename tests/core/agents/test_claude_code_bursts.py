@@ -1,15 +1,16 @@
 """Lines that are read together: the same comes of them as one by one, but pieces of a text become one."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from concordiad.core.agents import Fact, Said, Unreadable
 from concordiad.core.agents.claude_code import LONG_BYTES, ClaudeCode
 from tests.core.agents.listening import codec_in_turn, feed, members, new_codec
-from tests.core.agents.speech import EVERY_KIND, Line, assistant, block_start, delta, text, write
+from tests.core.agents.speech import EVERY_KIND, OPENING, PLAIN_TURN, Line, assistant, block_start, delta, text, write
 from tests.core.steadily import steadily
 
 
@@ -96,13 +97,38 @@ def test_a_long_line_with_a_bad_byte_is_mended() -> None:
     assert members(said)["text"] == "ä" * (LONG_BYTES - 1) + "\ufffd!"
 
 
-@steadily
-@given(
-    st.lists(
-        st.sampled_from([*EVERY_KIND, delta("a"), delta("é"), delta("hm", "thinking"), block_start()]), max_size=12
-    )
-)
-def test_together_is_as_one_by_one(lines: list[Line]) -> None:
-    """Whatever the lines are."""
-    alone = [fact for codec in [new_codec()] for line in lines for fact in codec.decode(write(line))]
-    assert joined(together(new_codec(), *lines) if lines else []) == joined(alone)
+@pytest.mark.parametrize("size", [1000, LONG_BYTES, 10 * LONG_BYTES])
+def test_a_long_piece_is_read_like_a_short_one(size: int) -> None:
+    """Alone and among others."""
+    words = "é" * size
+    for read in (feed, lambda codec, lines: together(codec, *lines)):
+        codec = codec_in_turn()
+        facts = read(codec, [block_start(), delta(words), assistant(text(words))])
+        assert [members(fact)["text"] for fact in facts] == [words, words]
+
+
+STREAMED = [block_start(), block_start("thinking"), delta("a"), delta("é\U0001f600"), delta(""), delta("b", "thinking")]
+STREAMED += [delta("c3R1Yg==", "signature"), delta('{"a"', "input_json"), {**delta("x"), "parent_tool_use_id": "t"}]
+BROKEN = [b"", b" ", b"hello", b"{}", b"5", b'{"type":"stream_event"}', b"\xff", b'{"type":"stream_event",']
+BROKEN += [
+    b'{"type":"stream_event","event":{"type":"content_block_delta","delta":{"type":"text_delta","text":"%b"}}}' % value
+    for value in (b"\xff", b"\\ud83d", b"\\ud83d\\ude00", b"C:\\\\udd")
+]
+LINES = st.sampled_from([*map(write, EVERY_KIND), *map(write, STREAMED)]) | st.sampled_from(BROKEN)
+
+
+@settings(steadily, max_examples=500)
+@given(st.lists(LINES, max_size=20), st.lists(st.integers(0, 20), max_size=3))
+@example([write(line) for line in PLAIN_TURN], [])
+def test_together_is_as_one_by_one(lines: list[bytes], cuts: list[int]) -> None:
+    """
+    Whatever the lines are, and however they are handed over: in one piece, in some, or singly.
+
+    Left out are lines that hold two values: which of the lines beside them is told as unreadable is of no account.
+    """
+    lines = [*map(write, OPENING), *lines]
+    places = sorted({0, len(lines), *(cut % len(lines) for cut in cuts)})
+    pieces = [piece for first, last in pairwise(places) if (piece := b"\n".join(lines[first:last]))]
+    alone, others = new_codec(), new_codec()
+    expected = [fact for line in lines if line for fact in alone.decode(line)]
+    assert joined([fact for piece in pieces for fact in others.decode(piece)]) == joined(expected)
