@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from ctl.settings import Settings, global_options
+from ctl.settings import Group, Settings
 
 COMMANDS: Final = {
     "submit": "ctl.commands.submit",
@@ -19,10 +19,11 @@ COMMANDS: Final = {
     "approvals": "ctl.commands.approvals",
     "approve": "ctl.commands.approve",
     "deny": "ctl.commands.approve",
+    "room": "ctl.commands.room",
 }
 
 
-class Commands(click.Group):
+class Commands(Group):
     """The group of the table."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -36,22 +37,9 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that was typed, or say which one may have been meant."""
-        name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, COMMANDS, n=1)
-            meant = f": did you mean {near[0]!r}?" if near else ""
-            raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
-        return super().resolve_command(ctx, args)
-
 
 def _show_version(context: click.Context, _: click.Parameter, is_wanted: bool) -> None:
-    if is_wanted:
+    if is_wanted and not context.resilient_parsing:
         from concordiad import __version__
 
         click.echo(f"concordiactl {__version__}")
@@ -65,7 +53,12 @@ def make_cli() -> click.Group:
     )
     return Commands(
         "concordiactl",
-        params=[*global_options(), version],
+        params=[version],
+        examples=(
+            ('concordiactl submit --wait "What is in this directory?"', "Ask, and wait for the answer."),
+            ("concordiactl tail", "See what everybody asks and what the agent does."),
+            ("concordiactl COMMAND --help", "Learn more about a command."),
+        ),
         help="Share one Claude Code session with other people, through a concordiad.",
         context_settings={"help_option_names": ["-h", "--help"], "obj": Settings(), "max_content_width": 100},
     )

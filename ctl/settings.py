@@ -95,9 +95,60 @@ reconnect_option = click.option(
 )
 
 
-class Command(click.Command):
-    """A command that takes the global options as well."""
+Examples = tuple[tuple[str, str], ...]
+"""Command lines, each with what it does."""
 
-    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+
+def write_examples(formatter: click.HelpFormatter, examples: Examples) -> None:
+    """Write the examples at the end of a help page."""
+    if examples:
+        with formatter.section("Examples"):
+            for line, meaning in examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+                formatter.indent()
+                formatter.write_text(meaning)
+                formatter.dedent()
+
+
+class Command(click.Command):
+    """A command that takes the global options as well, and teaches by examples."""
+
+    def __init__(self, *arguments: Any, examples: Examples = (), **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
+        self.examples = examples
         self.params.extend(global_options())
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        write_examples(formatter, self.examples)
+
+
+class Group(click.Group):
+    """A group of commands that takes the global options, teaches by examples, and knows what may have been meant."""
+
+    def __init__(self, *arguments: Any, examples: Examples = (), **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.examples = examples
+        self.params.extend(global_options())
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        write_examples(formatter, self.examples)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the order in which they were added."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was typed, or say which one may have been meant."""
+        name = args[0]
+        known = self.list_commands(ctx)
+        if name not in known and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, known, n=1)
+            meant = f": did you mean {near[0]!r}?" if near else f": there are {', '.join(known)}"
+            raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
+        return super().resolve_command(ctx, args)

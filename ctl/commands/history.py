@@ -1,23 +1,26 @@
-"""`history`: the turns that were, newest first."""
+"""`history`: the turns that were, or the prompts, newest first."""
 
 import time
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from ctl.harmless import first_line
+from ctl.paging import Chosen, Pages, check_states, listing_options
 from ctl.printing import print_result
 from ctl.quantities import cost, duration, relative, tokens
 from ctl.screen import Screen, table
 from ctl.settings import Command, Settings
 from ctl.transcript import names
 
-HEADER = ("TURN", "STARTED", "OUTCOME", "TOOK", "TOKENS", "COST", "AUTHORS", "TEXT")
-PAGE = 500
-"""Turns that one request may ask for."""
+LINES: Final = 20
+TURNS: Final = ("TURN", "STARTED", "OUTCOME", "TOOK", "TOKENS", "COST", "AUTHORS", "TEXT")
+PROMPTS: Final = ("PROMPT", "SUBMITTED", "STATE", "AUTHOR", "PRIORITY", "TEXT")
+OUTCOMES: Final = ("completed", "failed", "interrupted", "timed_out", "uncertain")
+STATES: Final = ("waiting", "running", "answered", "failed", "cancelled", "expired", "uncertain")
 
 
-def _row(turn: dict[str, Any], now: float) -> tuple[str, ...]:
+def _turn(turn: dict[str, Any], now: float) -> tuple[str, ...]:
     return (
         turn["id"],
         relative(turn["started_at"], now),
@@ -30,27 +33,62 @@ def _row(turn: dict[str, Any], now: float) -> tuple[str, ...]:
     )
 
 
-@click.command(cls=Command)
-@click.option("-n", "--lines", type=click.IntRange(min=1), default=20, show_default=True, help="How many.")
-@click.option("--cursor", help="Go on where an earlier list ended.")
+def _prompt(prompt: dict[str, Any], now: float) -> tuple[str, ...]:
+    return (
+        prompt["id"],
+        relative(prompt["submitted_at"], now),
+        prompt["state"],
+        first_line(prompt["author"]["name"]),
+        "" if prompt["priority"] == "normal" else prompt["priority"],
+        first_line(prompt["text"]),
+    )
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("concordiactl history --author ada --since 2h", "The turns of the last two hours that ada asked for."),
+        ("concordiactl history --state failed --state uncertain", "What went wrong."),
+        ("concordiactl history --prompts --state cancelled --all", "Every prompt that was withdrawn."),
+        ("concordiactl history --all -o json | jq '[.turns[].cost_usd] | add'", "What it all cost."),
+    ),
+)
+@listing_options(LINES)
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    metavar="STATE",
+    help=f"Only with this outcome: {', '.join(OUTCOMES)}; of prompts: {', '.join(STATES)}. Can be repeated.",
+)
+@click.option("--prompts", "is_prompts", is_flag=True, help="List prompts instead of turns.")
 @click.pass_obj
-def history(settings: Settings, lines: int, cursor: str | None) -> None:
-    """List the room's turns, newest first."""
-    turns: list[dict[str, Any]] = []
-    with settings.connect() as connection:
-        while len(turns) < lines:
-            params: dict[str, Any] = {"limit": min(lines - len(turns), PAGE)}
-            params |= {} if cursor is None else {"cursor": cursor}
-            page = connection.call("turn.list", room=settings.room_name, **params)
-            turns += page["turns"]
-            cursor = page["next"]
-            if cursor is None:
-                break
-    if not turns and not settings.is_json:
-        Screen.err().line(f"room {settings.room_name} has no turns yet")
-        return
+def history(settings: Settings, /, is_prompts: bool, **chosen: Any) -> None:
+    """
+    List the room's turns, newest first; with --prompts its prompts, also those that never had a turn.
+
+    A TIME is 2026-11-21, 2026-11-21T08:00, 2026-11-21T08:00:00Z, or 90s, 5m, 2h, 1d for so long ago.
+    """
+    choice = Chosen(**chosen)
+    check_states(choice.states, STATES if is_prompts else OUTCOMES)
+    filters = {"room": settings.room_name} | choice.params("states" if is_prompts else "outcomes")
+    member = "prompts" if is_prompts else "turns"
+    method = "prompt.list" if is_prompts else "turn.list"
+    pages = Pages(method, member, filters, choice.most(LINES), choice.cursor)
     now = time.time()
-    text = "" if settings.is_json else table(Screen.out(), HEADER, [_row(turn, now) for turn in turns])
-    print_result(settings, {"turns": turns, "next": cursor}, text)
-    if cursor is not None and not settings.is_json:
-        Screen.err().line(f"older ones: {settings.command('history', '--cursor', cursor)}")
+    with settings.connect() as connection:
+        if settings.is_json:
+            rows = list(pages.rows(connection))
+            print_result(settings, {member: rows, "next": pages.cursor}, "")
+            return
+        row = _prompt if is_prompts else _turn
+        lines = [row(each, now) for each in pages.rows(connection)]
+    if not lines:
+        such = " like that" if choice.words() else ""
+        Screen.err().line(f"room {settings.room_name} has no {member}{such}{'' if such else ' yet'}")
+        return
+    Screen.out().write(table(Screen.out(), PROMPTS if is_prompts else TURNS, lines))
+    if pages.cursor is not None:
+        words = [*(["--prompts"] if is_prompts else []), *choice.words()]
+        words += [] if choice.lines is None else ["--lines", str(choice.lines)]
+        Screen.err().line(f"older ones: {settings.command('history', *words, '--cursor', pages.cursor)}")

@@ -1,17 +1,19 @@
 """`queue`: the prompts that wait."""
 
 import time
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from ctl.harmless import first_line
+from ctl.paging import Chosen, Pages, listing_options
 from ctl.printing import print_result
 from ctl.quantities import relative
 from ctl.screen import Screen, table
 from ctl.settings import Command, Settings
 
-HEADER = ("PLACE", "ID", "SINCE", "AUTHOR", "PRIORITY", "TEXT")
+LINES: Final = 100
+HEADER: Final = ("PLACE", "ID", "SINCE", "AUTHOR", "PRIORITY", "TEXT")
 
 
 def _row(prompt: dict[str, Any], now: float) -> tuple[str, ...]:
@@ -25,22 +27,34 @@ def _row(prompt: dict[str, Any], now: float) -> tuple[str, ...]:
     )
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=(
+        ("concordiactl queue", "Who waits, and for how long."),
+        ("concordiactl queue --author ada --all", "Everything of one person."),
+        ("concordiactl queue --until 1h -o json", "What has waited for an hour already, for a program."),
+    ),
+)
+@listing_options(LINES)
 @click.pass_obj
-def queue(settings: Settings) -> None:
-    """List the prompts that wait, the next one first."""
-    prompts: list[dict[str, Any]] = []
+def queue(settings: Settings, /, **chosen: Any) -> None:
+    """
+    List the prompts that wait, the next one first.
+
+    A TIME is 2026-11-21, 2026-11-21T08:00, 2026-11-21T08:00:00Z, or 90s, 5m, 2h, 1d for so long ago.
+    """
+    choice = Chosen(**chosen)
+    filters = {"room": settings.room_name, "states": ["waiting"]} | choice.params("states")
+    pages = Pages("prompt.list", "prompts", filters, choice.most(LINES), choice.cursor)
     with settings.connect() as connection:
-        cursor: dict[str, str] = {}
-        while True:
-            page = connection.call("prompt.list", room=settings.room_name, states=["waiting"], **cursor)
-            prompts += page["prompts"]
-            if page["next"] is None:
-                break
-            cursor = {"cursor": page["next"]}
+        prompts = list(pages.rows(connection))
     if not prompts and not settings.is_json:
-        Screen.err().line(f"no prompt waits in room {settings.room_name}")
+        such = " that is like that" if choice.words() else ""
+        Screen.err().line(f"no prompt{such} waits in room {settings.room_name}")
         return
     now = time.time()
     text = "" if settings.is_json else table(Screen.out(), HEADER, [_row(prompt, now) for prompt in prompts])
-    print_result(settings, {"prompts": prompts, "next": None}, text)
+    print_result(settings, {"prompts": prompts, "next": pages.cursor}, text)
+    if pages.cursor is not None and not settings.is_json:
+        words = [*choice.words(), *([] if choice.lines is None else ["--lines", str(choice.lines)])]
+        Screen.err().line(f"more: {settings.command('queue', *words, '--cursor', pages.cursor)}")

@@ -61,7 +61,21 @@ def _room(settings: Settings, out: Screen, room: dict[str, Any], now: float) -> 
     return f"{out.style('room ' + room['name'], 'bold')}\n{indent(fields(out, pairs), 2)}"
 
 
-@click.command(cls=Command)
+def _nearest(name: str, names: list[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names, n=1)
+    return f": did you mean {near[0]}?" if near else f": there are {', '.join(names) or 'none'}"
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("concordiactl status", "The daemon and every room."),
+        ("concordiactl status --room docs", "One room; it is a failure if that is not there."),
+        ("concordiactl status -o json | jq -r '.rooms[].state'", "For a program."),
+    ),
+)
 @click.pass_obj
 def status(settings: Settings) -> None:
     """Show the daemon and its rooms."""
@@ -69,9 +83,10 @@ def status(settings: Settings) -> None:
         result = connection.call("daemon.status")
         path = connection.path
     if settings.room is not None:
+        names = [room["name"] for room in result["rooms"]]
         result["rooms"] = [room for room in result["rooms"] if room["name"] == settings.room]
         if not result["rooms"]:
-            raise Failure(f"there is no room {settings.room!r}", EXIT_FAILURE)
+            raise Failure(f"there is no room {settings.room!r}{_nearest(settings.room, names)}", EXIT_FAILURE)
     out = Screen.out()
     daemon = result["daemon"]
     now = time.time()

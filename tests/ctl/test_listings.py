@@ -1,11 +1,13 @@
 """The commands that ask once and print: status, queue, show, history, cancel, interrupt."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ctl.quantities import unix_time
 from tests.ctl.program import run, run_on_terminal
 from tests.ctl.samples import (
     ADA,
@@ -114,12 +116,16 @@ def test_status_shows_the_room_that_was_named(tmp_path: Path, control_socket: Pa
 def test_status_of_a_room_that_is_not_there_fails(tmp_path: Path, control_socket: Path) -> None:
     """A script asks whether a room is there."""
     with scripted_daemon(control_socket, serving("daemon.status", status(room()))):
-        assert run(tmp_path, "status", "--room", "lab") == (1, "", "concordiactl: there is no room 'lab'\n")
+        assert run(tmp_path, "status", "--room", "lab") == (
+            1,
+            "",
+            "concordiactl: there is no room 'lab': there are main\n",
+        )
 
 
 def queued(*prompts: dict[str, Any]) -> Script:
     """Answer with a queue."""
-    return serving("prompt.list", {"prompts": list(prompts), "next": None}, room="main", states=["waiting"])
+    return serving("prompt.list", {"prompts": list(prompts), "next": None}, room="main", states=["waiting"], limit=100)
 
 
 def test_the_queue_is_a_table(tmp_path: Path, control_socket: Path) -> None:
@@ -145,15 +151,74 @@ def test_an_empty_queue_is_no_data(tmp_path: Path, control_socket: Path) -> None
 
 
 def test_a_long_queue_is_read_to_its_end(tmp_path: Path, control_socket: Path) -> None:
-    """Page by page."""
+    """Page by page, if all of it is wanted."""
 
     def script(client: Client) -> None:
         client.answer("prompt.list", {"prompts": [prompt()], "next": "c"})
         assert client.answer("prompt.list", {"prompts": [prompt(place=2)], "next": None})["cursor"] == "c"
 
     with scripted_daemon(control_socket, script):
-        ran = run(tmp_path, "queue", "-o", "json")
+        ran = run(tmp_path, "queue", "--all", "-o", "json")
     assert {"prompts": [prompt(), prompt(place=2)], "next": None} == json.loads(ran.out)
+
+
+def test_the_queue_says_how_to_go_on(tmp_path: Path, control_socket: Path) -> None:
+    """With the same filters."""
+    page = {"prompts": [prompt()], "next": "c 1"}
+    expected = {"room": "lab", "states": ["waiting"], "limit": 1, "author": "ada"}
+    with scripted_daemon(control_socket, serving("prompt.list", page, **expected)):
+        ran = run(tmp_path, "queue", "--lines", "1", "--author", "ada", "--room", "lab")
+    assert ran.err == "more: concordiactl --room lab queue --author ada --lines 1 --cursor 'c 1'\n"
+
+
+TIMES = [
+    ("2026-11-21T08:00:00Z", "2026-11-21T08:00:00.000000Z"),
+    ("2026-11-21T08:00:00.5+01:00", "2026-11-21T07:00:00.500000Z"),
+    ("2026-11-21T08:00", "2026-11-21T08:00:00.000000Z"),
+    ("2026-11-21", "2026-11-21T00:00:00.000000Z"),
+]
+
+
+@pytest.mark.parametrize(("typed", "sent"), TIMES)
+def test_a_time_can_be_typed(tmp_path: Path, control_socket: Path, typed: str, sent: str) -> None:
+    """With an offset, or as the clock on the wall here has it (UTC in this test)."""
+    expected = {"room": "main", "states": ["waiting"], "limit": 100, "since": sent}
+    with scripted_daemon(control_socket, serving("prompt.list", {"prompts": [], "next": None}, **expected)):
+        ran = run(tmp_path, "queue", "--since", typed)
+    assert ran.err == "no prompt that is like that waits in room main\n"
+
+
+def test_a_time_can_be_so_long_ago(tmp_path: Path, control_socket: Path) -> None:
+    """Counted from now."""
+
+    def script(client: Client) -> None:
+        params = client.answer("turn.list", {"turns": [], "next": None})
+        assert 7200 <= time.time() - unix_time(params["since"]) < 7260
+        assert 60 <= time.time() - unix_time(params["until"]) < 120
+
+    with scripted_daemon(control_socket, script):
+        assert run(tmp_path, "history", "--since", "2h", "--until", "1m").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("queue", "--since", "yesterday"), "'yesterday' is no time: write 2026-11-21"),
+        (("queue", "--since", "99999999d"), "'99999999d' is no time"),
+        (("queue", "--since", "9" * 400), "is no time"),
+        (("history", "--since", "1h", "--until", "2h"), "--since is later than --until"),
+        (("history", "--lines", "5", "--all"), "--lines and --all exclude each other"),
+        (("history", "--state", "complete"), "--state 'complete' is none: did you mean completed?"),
+        (("history", "--state", "xyz"), "is none: there are completed, failed,"),
+        (("history", "--prompts", "--state", "canceled"), "did you mean cancelled?"),
+        (("queue", "--autor", "ada"), "Did you mean one of: '--author'"),
+    ],
+)
+def test_a_choice_that_makes_no_sense_is_refused(tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
+    """Before anybody is asked, and with what may have been meant."""
+    ran = run(tmp_path, *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert sentence in ran.err
 
 
 def test_a_prompt_is_shown_in_full(tmp_path: Path, control_socket: Path) -> None:
@@ -226,14 +291,62 @@ def test_history_reads_as_many_pages_as_it_needs(tmp_path: Path, control_socket:
     """And says how to go on."""
 
     def script(client: Client) -> None:
-        assert client.answer("turn.list", {"turns": [past()] * 500, "next": "c1"}) == {"room": "main", "limit": 500}
-        expected = {"room": "main", "limit": 100, "cursor": "c1"}
-        assert expected == client.answer("turn.list", {"turns": [past()] * 100, "next": "c2"})
+        assert client.answer("turn.list", {"turns": [past()] * 100, "next": "c1"}) == {"room": "main", "limit": 100}
+        expected = {"room": "main", "limit": 50, "cursor": "c1"}
+        assert expected == client.answer("turn.list", {"turns": [past()] * 50, "next": "c2"})
 
     with scripted_daemon(control_socket, script):
-        ran = run(tmp_path, "history", "--lines", "600")
-    assert len(ran.out.splitlines()) == 601
-    assert ran.err == "older ones: concordiactl history --cursor c2\n"
+        ran = run(tmp_path, "history", "--lines", "150")
+    assert len(ran.out.splitlines()) == 151
+    assert ran.err == "older ones: concordiactl history --lines 150 --cursor c2\n"
+
+
+def test_history_can_be_read_to_its_end(tmp_path: Path, control_socket: Path) -> None:
+    """Page by page."""
+
+    def script(client: Client) -> None:
+        client.answer("turn.list", {"turns": [past()] * 100, "next": "c1"})
+        client.answer("turn.list", {"turns": [past()], "next": None})
+
+    with scripted_daemon(control_socket, script):
+        ran = run(tmp_path, "history", "--all", "-o", "json")
+    assert {"turns": [past()] * 101, "next": None} == json.loads(ran.out)
+
+
+def test_history_can_be_filtered(tmp_path: Path, control_socket: Path) -> None:
+    """The filters are there again in what is to be typed next."""
+    expected = {
+        "room": "main",
+        "limit": 1,
+        "author": "ada",
+        "outcomes": ["failed", "timed_out"],
+        "until": "2026-11-21T00:00:00.000000Z",
+    }
+    words = ("--author", "ada", "--until", "2026-11-21T00:00:00.000000Z", "--state", "failed", "--state", "timed_out")
+    with scripted_daemon(control_socket, serving("turn.list", {"turns": [past()], "next": "c2"}, **expected)):
+        ran = run(tmp_path, "history", "-n", "1", *words)
+    assert ran.err == f"older ones: concordiactl history {' '.join(words)} --lines 1 --cursor c2\n"
+
+
+def test_history_lists_prompts(tmp_path: Path, control_socket: Path) -> None:
+    """Also those that never had a turn."""
+    listed = {"prompts": [prompt(state="cancelled", place=None), prompt(state="expired", author=BOB)], "next": "c"}
+    expected = {"room": "main", "limit": 2, "states": ["cancelled", "expired"]}
+    with scripted_daemon(control_socket, serving("prompt.list", listed, **expected)):
+        ran = run(tmp_path, "history", "--prompts", "--state", "cancelled", "--state", "expired", "-n", "2")
+    header, first, second = ran.out.splitlines()
+    assert header.split() == ["PROMPT", "SUBMITTED", "STATE", "AUTHOR", "TEXT"]
+    assert first.startswith(f"{PROMPT}  ")
+    assert first.endswith("  cancelled  ada     what is the answer?")
+    assert "  expired    bob  " in second
+    assert "concordiactl history --prompts --state cancelled --state expired --lines 2 --cursor c\n" in ran.err
+
+
+def test_a_history_that_has_nothing_like_that_says_so(tmp_path: Path, control_socket: Path) -> None:
+    """It does not mean that there is none."""
+    nobody = serving("turn.list", {"turns": [], "next": None}, room="main", limit=20, author="eve")
+    with scripted_daemon(control_socket, nobody):
+        assert run(tmp_path, "history", "--author", "eve") == (0, "", "room main has no turns like that\n")
 
 
 def test_history_goes_on_at_a_cursor(tmp_path: Path, control_socket: Path) -> None:
