@@ -64,7 +64,7 @@ class LineSplitter:
             blocks.append(self._take())
         whole = chunk[first:last]
         if len(whole) > self._limit_bytes:
-            blocks.extend(map(self._measure, whole.split(b"\n")))
+            blocks.extend(self._measure(line) for line in whole.split(b"\n") if line)
         elif whole:
             blocks.append(whole)
         self._hold(chunk[last + 1 :])

@@ -75,7 +75,7 @@ def test_what_is_ours_is_withheld() -> None:
 def test_configured_variables_come_before_the_daemons() -> None:
     """A variable of the configuration replaces the daemon's own; nothing is withheld that somebody asked for."""
     agent = Agent(kind=Kind.REHEARSAL, env={"HOME": "/home/agent", "NOTIFY_SOCKET": "/mine"})
-    assert agent_environment(agent, {"HOME": "/root", "LANG": "C", "NOTIFY_SOCKET": "/ours"}) == {
+    assert agent_environment(agent, {"HOME": "/home/daemon", "LANG": "C", "NOTIFY_SOCKET": "/ours"}) == {
         "HOME": "/home/agent",
         "LANG": "C",
         "NOTIFY_SOCKET": "/mine",

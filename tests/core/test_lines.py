@@ -51,6 +51,18 @@ def test_chunking_never_matters(parts: list[bytes], cuts: list[int]) -> None:
 
 
 @steadily
+@given(SHORT, st.lists(st.integers(0, 200), max_size=10), st.sampled_from([LIMIT, 1000]))
+def test_blocks_hold_the_same_lines(parts: list[bytes], cuts: list[int], limit_bytes: int) -> None:
+    """Lines that are handed on in one piece are the lines, and no piece is empty or longer than a line may be."""
+    stream = b"".join(parts)
+    splitter = LineSplitter(limit_bytes)
+    blocks = [block for chunk in chunks_of(stream, cuts) for block in splitter.feed_blocks(chunk)]
+    assert all(isinstance(block, Oversize) or 0 < len(block) <= limit_bytes for block in blocks)
+    cut = [[block] if isinstance(block, Oversize) else block.split(b"\n") for block in blocks]
+    assert [line for lines in cut for line in lines if line] == cut_naively(stream, limit_bytes)[0]
+
+
+@steadily
 @given(LONG, st.lists(st.integers(0, 8 * HEAD_BYTES), max_size=6), st.sampled_from([LIMIT, HEAD_BYTES, 3 * HEAD_BYTES]))
 def test_chunking_never_matters_to_heads_and_tails(parts: list[bytes], cuts: list[int], limit_bytes: int) -> None:
     """The same is true of lines longer than what is kept of an oversize one."""

@@ -66,11 +66,13 @@ def test_an_empty_line_among_others_is_nothing() -> None:
 
 
 def test_lines_of_a_subagent_among_others_are_left_out() -> None:
-    """What it streams is not the turn's text."""
+    """What it streams is not the turn's text, and is left out alone too."""
     codec = codec_in_turn()
     feed(codec, [block_start()])
-    [said] = together(codec, delta("a"), {**delta("x"), "parent_tool_use_id": "toolu_1"}, delta("b"))
+    stranger = {**delta("x"), "parent_tool_use_id": "toolu_1"}
+    [said] = together(codec, delta("a"), stranger, delta("b"))
     assert members(said)["text"] == "ab"
+    assert feed(codec, [stranger]) == []
 
 
 def test_a_text_that_speaks_of_surrogates_is_passed_on_as_it_is() -> None:
