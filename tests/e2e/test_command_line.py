@@ -156,9 +156,11 @@ def test_waiting_goes_on_after_the_daemon_was_killed(site: Site, gate: Gate, is_
     """Who waits over kill -9 gets the answer of a prompt that waited, and is told if it was running: uncertain."""
     with site.running() as daemon:
         client = daemon.follow()
-        client.submit("[[text:remember]]" if is_running else str(gate))
+        first = client.submit("[[text:remember]]" if is_running else str(gate))
+        client.until(lambda event: event["type"] == "turn.started" and first["id"] in event["turn"]["prompts"])
         text = str(gate) if is_running else "[[text:forty-two]]"
-        with ctl_running(site, "submit", "--wait", text) as waiting:
+        # With a key, because the answer to the submission may be what the kill takes away.
+        with ctl_running(site, "submit", "--wait", "--key=once", text) as waiting:
             client.until(lambda event: event["type"] == "prompt.accepted" and event["prompt"]["text"] == text)
             if is_running:
                 client.until(lambda event: event["type"] == "turn.started" and event["turn"]["text"] == text)
