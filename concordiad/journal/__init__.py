@@ -10,11 +10,11 @@ commit that finds the log long (schema.LOG_PAGES) copies the little that is left
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import trio
 from attrs import frozen
@@ -33,9 +33,21 @@ COMMIT_BYTES: Final = 16 * 1024
 """What a commit adds to the log besides its events: it writes whole pages, four of them on average."""
 
 
-class _Ask(NamedTuple):
-    transaction: Transaction
-    reply: trio.MemorySendChannel[JournalError | None]
+class _Ask:
+    """A transaction that waits for its commit; with an event and no channel, which would cost as much as the commit."""
+
+    __slots__ = ("answered", "error", "transaction")
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.transaction = transaction
+        self.answered = trio.Event()
+        self.error: JournalError | None = None
+
+    def answer(self, error: JournalError | None) -> None:
+        """Tell whoever asked; only the first answer counts."""
+        if not self.answered.is_set():
+            self.error = error
+            self.answered.set()
 
 
 @frozen
@@ -60,15 +72,18 @@ class Journal:
         Raises:
             JournalError: nothing of it was recorded.
         """
-        send_reply, reply = trio.open_memory_channel[JournalError | None](1)
-        with reply:
+        ask = _Ask(transaction)
+        try:
             try:
-                await self._inbox.send(_Ask(transaction, send_reply))
-                error = await reply.receive()
-            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.EndOfChannel) as gone:
-                raise JournalError("the journal has ended") from gone
-        if error is not None:
-            raise error
+                # Without waiting where it can be: what is waited for is the answer.
+                self._inbox.send_nowait(ask)
+            except trio.WouldBlock:
+                await self._inbox.send(ask)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as gone:
+            raise JournalError("the journal has ended") from gone
+        await ask.answered.wait()
+        if ask.error is not None:
+            raise ask.error
 
     async def read(self, query: Callable[..., T], *args: object) -> T:
         """
@@ -167,14 +182,9 @@ async def run_journal(
     """
     is_full_sync = True
     grown_bytes = 0
-    with asks, full:
+    with asks, full, _leaving_nobody(asks) as group:
         async for ask in asks:
-            group = [ask]
-            while True:
-                try:
-                    group.append(asks.receive_nowait())
-                except (trio.WouldBlock, trio.EndOfChannel):
-                    break
+            group[:] = [ask, *_take_all(asks)]
             is_durable = any(each.transaction.is_durable for each in group)
             transactions = [each.transaction for each in group]
             try:
@@ -186,15 +196,35 @@ async def run_journal(
             except sqlite3.Error as error:
                 failure = JournalError(f"the journal cannot record: {error}; {remedy(error)}")
                 for each in group:
-                    _answer(each, failure)
+                    each.answer(failure)
                 raise failure from error
             is_full_sync = is_durable
             for each in group:
-                _answer(each, None)
+                each.answer(None)
             grown_bytes += COMMIT_BYTES + sum(len(event.json) for each in transactions for event in each.events)
             if grown_bytes > CHECKPOINT_BYTES:
                 grown_bytes = 0
                 _ask_once(full)
+
+
+@contextmanager
+def _leaving_nobody(asks: trio.MemoryReceiveChannel[_Ask]) -> Iterator[list[_Ask]]:
+    """Give a list for the group at work; at the end, whoever is in it or in the inbox is told that there is no more."""
+    group: list[_Ask] = []
+    try:
+        yield group
+    finally:
+        for ask in (*group, *_take_all(asks)):
+            ask.answer(JournalError("the journal has ended"))
+
+
+def _take_all(asks: trio.MemoryReceiveChannel[_Ask]) -> Iterator[_Ask]:
+    """Take what waits in the inbox."""
+    while True:
+        try:
+            yield asks.receive_nowait()
+        except (trio.WouldBlock, trio.EndOfChannel):
+            return
 
 
 def _commit(
@@ -210,15 +240,6 @@ def _ask_once(full: trio.MemorySendChannel[None]) -> None:
         full.send_nowait(None)
     except trio.WouldBlock:
         return
-
-
-def _answer(ask: _Ask, error: JournalError | None) -> None:
-    with ask.reply:
-        try:
-            ask.reply.send_nowait(error)
-        except trio.BrokenResourceError:
-            # Whoever asked was cancelled meanwhile; what it asked for is recorded all the same.
-            return
 
 
 async def run_checkpointer(connection: sqlite3.Connection | None, full: trio.MemoryReceiveChannel[None]) -> None:

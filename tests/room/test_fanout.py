@@ -65,8 +65,7 @@ class HeldJournal:
 
     def answer(self, error: JournalError | None = None) -> None:
         """Record it, or fail."""
-        with self._ask.reply:
-            self._ask.reply.send_nowait(error)
+        self._ask.answer(error)
 
 
 def events_of(lines: bytes) -> list[dict[str, Any]]:
