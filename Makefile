@@ -50,6 +50,7 @@ lock: .venv/.made ## write constraints*.txt anew from pyproject.toml (ARGS=--upg
 	$(LOCK) $(ARGS) --group build --group lint --group test -o constraints.txt pyproject.toml
 	$(LOCK) --group build -c constraints.txt -o constraints-run.txt pyproject.toml
 	$(LOCK) --no-deps --group pyproject.toml:claude -o constraints-claude.txt
+	$(LOCK) --group pyproject.toml:bench -c constraints.txt -o constraints-bench.txt
 
 clean: ## remove .venv and everything else that was made
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

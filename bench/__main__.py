@@ -4,14 +4,18 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from bench.j1_group_commit import measure_group_commit
 from bench.j2_journal_latency import measure_journal_latency
 from bench.machine import describe_machine
+from bench.p1_pump import measure_pump
 from bench.table import Row, render_json, render_text
 from bench.w1_warm_room import measure_warm_room
 
 BENCHMARKS: Final[dict[str, Callable[[], Sequence[Row]]]] = {
     "W1": measure_warm_room,
+    "J1": measure_group_commit,
     "J2": measure_journal_latency,
+    "P1": measure_pump,
 }
 
 

@@ -13,13 +13,25 @@ from uuid import UUID
 
 Line = dict[str, Any]
 
-MEAN_BYTES: Final = 300
 DELTAS: Final = 400
 """Deltas of one turn, in blocks of a hundred: a long answer, as the lines that come by the thousand do."""
 BLOCK_DELTAS: Final = 100
 SESSION: Final = "1933210d-851d-4323-a4cc-dab9d27fc541"
 MODEL: Final = "claude-opus-5-5"
-WORDS: Final = ("the ", "room ", "turns ", "on ", "a ", "prompt,\n", "“Größe” ", "of ", "what ", '"is" ', "asked ", "it. ")
+WORDS: Final = (
+    "the ",
+    "room ",
+    "turns ",
+    "on ",
+    "a ",
+    "prompt,\n",
+    "“Größe” ",
+    "of ",
+    "what ",
+    '"is" ',
+    "asked ",
+    "it.",
+)
 """As in prose and code: mostly plain, with a line end, a quote or a letter beyond ASCII in every third delta or so."""
 PADDING_INIT: Final = 2500
 PADDING_RESULT: Final = 1500
@@ -88,6 +100,7 @@ def open_turn(turn: str, uuid: str) -> Iterator[Line]:
 def close_turn(turn: str, uuid: str) -> Iterator[Line]:
     """Return the lines that a turn closes with."""
     yield {
+        "duration_ms": 52,
         "duration_api_ms": 44,
         "stop_reason": "end_turn",
         "session_id": SESSION,

@@ -1,9 +1,9 @@
 """
 Our side of P1 and P2, a process of its own: the daemon's pump on a child's stdout, and what it leads to.
 
-`python -m bench.pump_reader FILE LIMIT` starts `cat FILE` as the daemon starts an agent and runs `room.pump.run_pump` on
-its pipe: Trio's stream, the line splitter, the codec of Claude Code, the router, and the two channels of a room, which
-are emptied as the fan-out and the writer empty theirs. Prints the wall and CPU seconds, and what came out.
+`python -m bench.pump_reader FILE LIMIT` starts `cat FILE` as the daemon starts an agent and runs `run_pump` on its
+pipe: Trio's stream, the line splitter, the codec of Claude Code, the router, and the two channels of a room, which are
+emptied as the fan-out and the writer empty theirs. Prints the wall and CPU seconds, and what came out.
 """
 
 import json
@@ -17,7 +17,7 @@ import trio
 
 from concordiad.agent.process import spawn
 from concordiad.core.agents.claude_code import ClaudeCode
-from concordiad.room.messages import DRAFTS, FACTS, FromAgent, Post, ToWriter, answering, serve, take_all
+from concordiad.room.messages import DRAFTS, FACTS, Draft, FromAgent, Post, ToWriter, answering, serve, take_all
 from concordiad.room.pump import PumpEnds, run_pump
 
 
@@ -27,7 +27,12 @@ class _Count:
     def __init__(self) -> None:
         self.posts = 0
         self.events: dict[str, int] = {}
-        self.body_bytes = 0
+        self.drafts: list[Draft] = []
+
+    def characters(self, event_type: str) -> int:
+        """Count the characters of all texts in events of a type."""
+        texts = (json.loads(b"{%b}" % draft.body)["text"] for draft in self.drafts if draft.event_type == event_type)
+        return sum(map(len, texts))
 
     async def take_posts(self, inbox: trio.MemoryReceiveChannel[Post]) -> None:
         """Stand where the fan-out stands."""
@@ -37,7 +42,7 @@ class _Count:
                     self.posts += 1
                     for draft in post.drafts:
                         self.events[draft.event_type] = self.events.get(draft.event_type, 0) + 1
-                        self.body_bytes += len(draft.body)
+                        self.drafts.append(draft)
 
     async def take_facts(self, inbox: trio.MemoryReceiveChannel[ToWriter]) -> None:
         """Stand where the writer stands."""
@@ -66,16 +71,18 @@ async def _read(path: str, limit_bytes: int) -> _Count:
 
 def main() -> None:
     """Read once."""
-    idle_rss_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    idle_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     cpu, wall = time.process_time(), time.perf_counter()
     count = trio.run(_read, sys.argv[1], int(sys.argv[2]))
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     figures = {
-        "wall_s": time.perf_counter() - wall,
-        "cpu_s": time.process_time() - cpu,
-        "grown_bytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle_rss_kib) * 1024,
+        "wall_s": wall,
+        "cpu_s": cpu,
+        "grown_bytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle_kib) * 1024,
         "posts": count.posts,
-        "body_bytes": count.body_bytes,
         "events": count.events,
+        "streamed": count.characters("agent.delta"),
+        "said": count.characters("agent.text"),
     }
     print(json.dumps(figures))
 

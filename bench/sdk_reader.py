@@ -1,10 +1,10 @@
 """
 The other side of P1 and P2, a process of its own under the interpreter of bench.peers: claude-agent-sdk's own reader.
 
-`python sdk_reader.py transport|client PROGRAM LIMIT` lets the package start PROGRAM, a script that writes the file to its
-stdout, as it starts the CLI: over asyncio, its default. `transport` takes the messages from the transport as they are
-parsed; `client` goes the way of `ClaudeSDKClient.receive_messages`: the query's routing, its channel, and a typed object
-for each message. Prints the wall and CPU seconds and the number of messages.
+`python sdk_reader.py transport|client PROGRAM LIMIT` lets the package start PROGRAM, a script that writes the file to
+its stdout, as it starts the CLI: over asyncio, its default. `transport` takes the messages from the transport as soon
+as they are parsed; `client` goes the way of `ClaudeSDKClient.receive_messages`: the query's routing, its channel, and a
+typed object for each message. Prints the wall and CPU seconds and the number of messages.
 """
 
 import asyncio
@@ -23,8 +23,9 @@ parser: Any = import_module(f"{internal}.message_parser")
 
 
 async def _no_prompt() -> Any:
-    for nothing in ():
-        yield nothing
+    """Have nothing to say: the package wants a source of prompts."""
+    for prompt in list[Any]():
+        yield prompt
 
 
 async def _read(way: str, program: str, limit_bytes: int) -> int:
