@@ -162,6 +162,10 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.
         )
     except OSError as error:
         raise ConfigError(f"{command[0]} cannot be run: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(
+            f"{command[0]} cannot be run: {error}; correct its command, args, env or credentials"
+        ) from error
     except subprocess.TimeoutExpired as error:
         raise ConfigError(f"{' '.join(command[:2])} gave no answer within {PROBE_S:g} s") from error
 

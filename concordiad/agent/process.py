@@ -118,7 +118,7 @@ class AgentProcess:
         self._process.kill()
 
     def close(self) -> None:
-        """Let go of its streams."""
+        """Let it read the end of its input; who reads its output lets go of that."""
         self.stdin.close()
 
 
@@ -143,4 +143,6 @@ async def spawn(command: Sequence[str], cwd: Path, environment: Mapping[str, str
         )
     except OSError as error:
         raise AgentError(f"the agent {command[0]} cannot be started: {error.strerror}; check its command") from error
+    except ValueError as error:
+        raise AgentError(f"the agent {command[0]} cannot be started: {error}; check its settings") from error
     return AgentProcess(process)

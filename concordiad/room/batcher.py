@@ -100,6 +100,7 @@ class Batcher:
         self._now = now
         self._queue = Queue()
         self._is_asked = False
+        self._offered: tuple[str, ...] = ()
         self._is_draining = False
         self._is_paused = is_paused
         for prompt in waiting:
@@ -129,6 +130,9 @@ class Batcher:
                 case CancelAll(row, by, reply):
                     decisions.answers.append((reply, self._cancel_all(row, by, decisions)))
                 case NextTurn():
+                    # Whoever asks for the next turn has brought back by then what it could not hand over.
+                    self._queue.forget(prompt for prompt in self._offered if self._queue.find(prompt) is None)
+                    self._offered = ()
                     self._is_asked = True
                 case TakeBack(prompts):
                     for prompt, deadline in prompts:
@@ -236,6 +240,7 @@ class Batcher:
         taken = self._queue.take()
         if taken is not None:
             self._is_asked = False
+            self._offered = (taken[0].id,)
             await ends.writer.send(Offer([taken]))
 
 

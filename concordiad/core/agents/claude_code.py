@@ -465,6 +465,8 @@ class ClaudeCode:
         self._turn, self._is_ours = turn, True
         self._head = b'"turn":%b' % _encode(turn)
         self._next_block, self._open_block = 0, None
+        # What was folded into a turn of ours is not the cause of a later one of the agent's own.
+        self._cause = ""
         return [Began(turn)]
 
     def _begin_unasked(self) -> list[Fact]:
@@ -516,11 +518,17 @@ class ClaudeCode:
     def _decode_oversize(self, line: Oversize) -> list[Fact]:
         kind, figures = _read_oversize(line)
         began: list[Fact] = []
+        block: int | None = None
         # A subagent's line neither begins a turn nor is the block that is streamed.
         if kind == "assistant" and b'"parent_tool_use_id":"' not in line.tail:
             began = self._begin_unasked()
-            self._open_block = None
-        body = b'"turn":%b,"bytes":%d,"kind":%b' % (_encode(self._turn), line.length, _encode(kind))
+            block, self._open_block = self._open_block, None
+        body = b'"turn":%b,"block":%b,"bytes":%d,"kind":%b' % (
+            _encode(self._turn),
+            _encode(block),
+            line.length,
+            _encode(kind),
+        )
         said = Said("agent.oversize", body, self._turn)
         if kind != "result":
             return [*began, said]

@@ -48,14 +48,16 @@ def test_oversize_line_is_told_by_its_kind(line: dict[str, object], kind: str) -
     """An oversize line is an event of its turn, with its kind and its size."""
     written = write(line)
     [said] = decode_as_oversize(codec_in_turn(), written)
-    assert members(said) == {"type": "agent.oversize", "live": False, "turn": TURN, "bytes": len(written), "kind": kind}
+    expected = {"live": False, "turn": TURN, "block": None, "bytes": len(written), "kind": kind}
+    assert members(said) == {"type": "agent.oversize", **expected}
 
 
 def test_oversize_block_is_no_open_block_any_more() -> None:
     """The block that was streamed has come to its end, oversize; the next one is another."""
     codec = codec_in_turn()
     feed(codec, [block_start()])
-    decode_as_oversize(codec, write(assistant(text("x" * 200_000))))
+    [ended] = decode_as_oversize(codec, write(assistant(text("x" * 200_000))))
+    assert members(ended)["block"] == 0
     [said] = feed(codec, [assistant(text("next"))])
     assert members(said)["block"] == 1
 
