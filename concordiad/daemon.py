@@ -120,6 +120,9 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
     rooms: dict[str, Room] = {}
     closing, hurry = trio.Event(), trio.Event()
     send_command, commands = trio.open_memory_channel[Command](COMMANDS)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # What is in force again once the receiver below has ended: a late signal finds everything closed.
+        signal.signal(number, signal.SIG_IGN)
     with (
         hold_state(directories.state, directories.socket),
         bind_control_socket(directories.socket, config.control.group) as listener,

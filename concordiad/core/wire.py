@@ -56,7 +56,7 @@ def _is_name(_: Any, attribute: "attrs.Attribute[str]", value: str | None) -> No
 def _is_between(low: float, high: float) -> Any:
     def check(_: Any, attribute: "attrs.Attribute[float]", value: float | None) -> None:
         if value is not None and not low <= value <= high:
-            raise FieldError(attribute.name, f"is {value}, it must be from {low:g} to {high:g}")
+            raise FieldError(attribute.name, f"is {value:g}, it must be from {low:g} to {high:g}")
 
     return check
 

@@ -31,7 +31,7 @@ from concordiad.core.wire import (
 )
 from concordiad.errors import ConfigError, JournalError, RemoteProtocolError, RoomError
 from concordiad.front.methods import Caller, call
-from concordiad.front.outbox import Outbox, run_follower
+from concordiad.front.outbox import STALL_S, Budget, Outbox, run_follower
 from concordiad.front.peer import identify
 from concordiad.house import House
 from concordiad.room import Room
@@ -157,6 +157,7 @@ async def run_control_socket(
     Owns: the listening socket. Ends when: it is cancelled; the connections go on in their nursery.
     """
     places = trio.CapacityLimiter(house.config.limits.connections)
+    budget = Budget()
     async with listener:
         while True:
             try:
@@ -166,11 +167,11 @@ async def run_control_socket(
                     raise
                 await trio.sleep(ACCEPT_PAUSE_S)
                 continue
-            connections.start_soon(_serve_within, places, stream, house, message_s)
+            connections.start_soon(_serve_within, places, stream, house, message_s, budget)
 
 
 async def _serve_within(
-    places: trio.CapacityLimiter, stream: trio.SocketStream, house: House, message_s: float
+    places: trio.CapacityLimiter, stream: trio.SocketStream, house: House, message_s: float, budget: Budget
 ) -> None:
     try:
         places.acquire_on_behalf_of_nowait(stream)
@@ -185,7 +186,7 @@ async def _serve_within(
     try:
         peer = await trio.to_thread.run_sync(identify, stream, house.journal.id)
         caller = Caller(peer.author, None if peer.is_agents else Role.HOST)
-        await serve_connection(stream, caller, house, message_s)
+        await serve_connection(stream, caller, house, message_s, budget)
     finally:
         places.release_on_behalf_of(stream)
 
@@ -197,13 +198,15 @@ async def _try_send(stream: trio.abc.SendStream, data: bytes) -> None:
         return
 
 
-async def serve_connection(stream: trio.SocketStream, caller: Caller, house: House, message_s: float) -> None:
+async def serve_connection(
+    stream: trio.SocketStream, caller: Caller, house: House, message_s: float, budget: Budget
+) -> None:
     """
     Serve one client.
 
     Owns: its stream. Ends when: the client has hung up, or has been told what it did wrong.
     """
-    outbox = Outbox(house.config.limits.follower_bytes)
+    outbox = Outbox(house.config.limits.follower_bytes, budget)
     requests = _Requests(stream, message_s)
     followed: dict[str, trio.CancelScope] = {}
     async with stream, trio.open_nursery() as nursery:
@@ -212,7 +215,8 @@ async def serve_connection(stream: trio.SocketStream, caller: Caller, house: Hou
         while (lines := await requests.receive()) is not None:
             for line in lines:
                 answer, follow = await _answer(line, caller, house)
-                await outbox.put(answer)
+                if not await outbox.put(answer):
+                    await outbox.put(_too_much(line, answer))
                 if follow is not None:
                     room, after = follow
                     if room.name in followed:
@@ -238,6 +242,13 @@ async def _close_when(ended: trio.Event, outbox: Outbox) -> None:
     """Let the client go once it has read the end of every room."""
     await ended.wait()
     outbox.close()
+
+
+def _too_much(line: bytes | Oversize, answer: bytes) -> bytes:
+    """Say that an answer finds no place because too many large ones wait to be read."""
+    request_id = None if isinstance(line, Oversize) else decode_request(line).id
+    message = f"the answer has {len(answer)} bytes, and too many large ones wait to be read: try again in a while"
+    return encode_error(request_id, RoomError.not_now(message, retry_after_s=STALL_S)) + b"\n"
 
 
 async def _follow_within(scope: trio.CancelScope, room: Room, house: House, outbox: Outbox, after: int) -> None:

@@ -17,6 +17,8 @@ from concordiad.core.model import Author, Origin, Outcome, Prompt, Turn
 from concordiad.room.ledger import Entry, InProgress, close_turn, open_turn, return_turn
 from concordiad.room.messages import Incarnation
 
+SECOND_DIGITS: Final = 6
+"""Digits of a duration in seconds: more is noise."""
 COST_DIGITS: Final = 10
 """Digits of a cost in dollars: a difference of two sums keeps no noise of floating point."""
 NO_RESULT: Final = "no_result: the agent is done with it but gave no result"
@@ -94,9 +96,9 @@ class Desk:
     def note_first_output(self, turn_id: str, at: float) -> None:
         """Note when a turn's first output came, in monotonic seconds."""
         if self.ours is not None and self.is_ours(turn_id):
-            self.ours = evolve(self.ours, ttft_s=at - self.ours.began_at)
+            self.ours = evolve(self.ours, ttft_s=round(at - self.ours.began_at, SECOND_DIGITS))
         elif self.own is not None and self.is_own(turn_id):
-            self.own = evolve(self.own, ttft_s=at - self.own.began_at)
+            self.own = evolve(self.own, ttft_s=round(at - self.own.began_at, SECOND_DIGITS))
 
     def note_stopped(self, by: Author | None, reason: str | None, deadline: float) -> None:
         """Note who or what interrupted the running turn, and by when it is to be over."""
@@ -180,7 +182,7 @@ class Desk:
             reason,
             self._now(),
             is_rehearsal=self._is_rehearsal,
-            duration_s=trio.current_time() - progress.began_at,
+            duration_s=round(trio.current_time() - progress.began_at, SECOND_DIGITS),
             figures=figures,
             cost_usd=cost_usd,
         )

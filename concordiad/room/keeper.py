@@ -29,6 +29,7 @@ from concordiad.room.messages import (
     AgentUp,
     Away,
     Draft,
+    Farewell,
     Incarnation,
     KeeperEnded,
     Post,
@@ -62,12 +63,12 @@ class KeeperEnds:
 
 
 class _Life(NamedTuple):
-    """How one attempt went: the incarnation if there was one, how it ended, and whether the room ended it."""
+    """How one attempt went: the incarnation if there was one, how it ended, and what the writer says of it."""
 
     incarnation: str | None
     how: str
     exit: Exit | None
-    is_expected: bool
+    farewell: Farewell
 
 
 class Keeper:
@@ -113,10 +114,14 @@ class Keeper:
             try:
                 life = await self._live_once(ends)
             except AgentError as error:
-                life = _Life(None, str(error), None, is_expected=False)
-            is_failure = not life.is_expected and trio.current_time() - began_at < LIVED_S
-            self._failures = self._failures + 1 if is_failure else 0
-            delay_s = None if self._closing.is_set() or life.is_expected else self._backoff_s()
+                life = _Life(None, str(error), None, Farewell(is_expected=False, has_answered=False))
+            is_expected, has_answered = life.farewell
+            if is_expected or trio.current_time() - began_at >= LIVED_S:
+                self._failures = 0
+            else:
+                # One that answered was well: what came before it is no longer held against the agent.
+                self._failures = 1 if has_answered else self._failures + 1
+            delay_s = None if self._closing.is_set() or is_expected else self._backoff_s()
             await self._tell_exit(ends, life, delay_s)
             if delay_s is not None:
                 with trio.move_on_after(delay_s):
@@ -200,8 +205,8 @@ class Keeper:
         )
         last = str(diagnosis).strip().rpartition("\n")[2]
         how = f"{ended}: {last}" if last else str(ended)
-        is_expected: bool = await ask(ends.writer, lambda reply: AgentGone(incarnation_id, how, reply))
-        return _Life(incarnation_id, how, ended, is_expected)
+        farewell: Farewell = await ask(ends.writer, lambda reply: AgentGone(incarnation_id, how, reply))
+        return _Life(incarnation_id, how, ended, farewell)
 
     async def _watch(
         self, process: AgentProcess, incarnation: Incarnation, agent_mark: str, diagnosis: Diagnosis, ends: KeeperEnds

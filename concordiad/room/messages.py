@@ -287,13 +287,20 @@ class FromAgent:
     reply: Reply[None] | None = None
 
 
+class Farewell(NamedTuple):
+    """What the writer says of an ended incarnation: whether the room ended it, whether it had answered anything."""
+
+    is_expected: bool
+    has_answered: bool
+
+
 @frozen
 class AgentGone:
-    """The agent's process has ended and everything it wrote was read; answered with whether the writer ended it."""
+    """The agent's process has ended and everything it wrote was read."""
 
     incarnation: str
     how: str
-    reply: Reply[bool]
+    reply: Reply[Farewell]
 
 
 @frozen

@@ -30,7 +30,7 @@ from concordiad.core.agents import (
     Unsupported,
     WentIdle,
 )
-from concordiad.core.model import AgentSession, Approval, Author, Prompt, Turn, rfc3339
+from concordiad.core.model import AgentSession, Approval, Author, Outcome, Prompt, Turn, rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer
 from concordiad.core.views import author_view, members, turn_event_view
 from concordiad.errors import AgentGone as StdinGone
@@ -47,6 +47,7 @@ from concordiad.room.messages import (
     Describe,
     Draft,
     Drain,
+    Farewell,
     FromAgent,
     Hurry,
     Incarnation,
@@ -161,6 +162,7 @@ class Writer:
         self._settling = ""
         self._stop: _Stop | None = None
         self._is_input_closed = False
+        self._has_answered = False
         self._idle_since: float | None = None
         self._is_asleep = False
         self._wanting: list[WantAgent] = []
@@ -198,10 +200,10 @@ class Writer:
             case AgentUp(incarnation):
                 await self._take_agent(incarnation)
             case AgentGone(incarnation, how, reply):
-                is_expected = self._is_asleep or self._stop is not None
+                farewell = Farewell(self._is_asleep or self._stop is not None, self._has_answered)
                 if self._agent is not None and incarnation == self._agent.id:
                     await self._lose_agent(how)
-                reply.answer(is_expected)
+                reply.answer(farewell)
             case Away(room_state, reason):
                 self._away = (room_state, reason)
             case WantAgent():
@@ -340,6 +342,7 @@ class Writer:
         self._model = incarnation.model
         self._kind = incarnation.kind
         self._desk.begin(incarnation)
+        self._has_answered = False
         self._start_deadline = trio.current_time() + self._graces.start_s
         for request_id, line in incarnation.codec.handshake(self._new_id):
             self._controls[request_id] = None
@@ -418,6 +421,7 @@ class Writer:
         if entry is None:
             await self._notice("stale_result", f"the agent ended turn {ended.turn}, which is over already")
             return
+        self._has_answered = self._has_answered or ended.outcome is Outcome.COMPLETED
         await self._record(entry)
         if not self._has_history:
             self._has_history = True

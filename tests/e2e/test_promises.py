@@ -2,6 +2,7 @@
 
 import grp
 import os
+import select
 import shutil
 import socket
 import stat
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from concordiad.front.outbox import LARGE_BYTES
+from tests.support.control_client import PATIENCE_S, Refused
 from tests.support.daemon import Daemon, Site
 
 NOBODY = 65534
@@ -92,3 +95,23 @@ def test_restored_backup_gives_a_new_epoch(site: Site, tmp_path: Path) -> None:
         answer = daemon.connect().call("events.subscribe", after=seen)
         assert answer["cursor"]["epoch"] > seen["epoch"]
         assert answer["resync"] is True
+
+
+def test_unread_large_answers_are_bounded_together(daemon: Daemon) -> None:
+    """Of twenty clients that ask for twenty megabytes and do not read, as many are served as fit; the rest is told."""
+    client = daemon.follow()
+    turn = client.finished(client.submit("[[size:20000000]]")["id"])["id"]
+    clients = [daemon.connect() for _ in range(20)]
+    asked = [unread.request("turn.get", id=turn) for unread in clients]
+    for unread in clients:
+        # Readable: its answer has begun, so what becomes of it is decided.
+        assert select.select([unread.socket], [], [], PATIENCE_S)[0]
+    assert client.call("daemon.status")["daemon"]["pid"] == daemon.process.pid
+    refused = 0
+    for unread, request in zip(clients, asked, strict=True):
+        try:
+            assert len(unread.answer(request)["turn"]["answer"]) == 20_000_000
+        except Refused as refusal:
+            refused += refusal.name == "not_now"
+    assert refused == 20 - LARGE_BYTES // 20_000_000
+    assert clients[0].call("turn.get", id=turn)["turn"]["id"] == turn
