@@ -4,10 +4,13 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from bench.c1_control_round_trip import measure_control_round_trip
+from bench.c2_submit import measure_submit
 from bench.j1_group_commit import measure_group_commit
 from bench.j2_journal_latency import measure_journal_latency
 from bench.machine import describe_machine
 from bench.p1_pump import measure_pump
+from bench.p2_long_lines import measure_long_lines
 from bench.table import Row, render_json, render_text
 from bench.w1_warm_room import measure_warm_room
 
@@ -16,6 +19,9 @@ BENCHMARKS: Final[dict[str, Callable[[], Sequence[Row]]]] = {
     "J1": measure_group_commit,
     "J2": measure_journal_latency,
     "P1": measure_pump,
+    "P2": measure_long_lines,
+    "C1": measure_control_round_trip,
+    "C2": measure_submit,
 }
 
 

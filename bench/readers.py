@@ -27,17 +27,17 @@ class Reading(NamedTuple):
     figures: Mapping[str, Any]
 
 
-def read_ours(path: Path) -> Reading:
+def read_ours(path: Path, limit_bytes: int = LIMIT_BYTES) -> Reading:
     """Let the daemon's pump read a file's lines."""
-    return _run([sys.executable, "-m", "bench.pump_reader", str(path), str(LIMIT_BYTES)])
+    return _run([sys.executable, "-m", "bench.pump_reader", str(path), str(limit_bytes)])
 
 
-def read_sdk(way: str, path: Path, limit_bytes: int = LIMIT_BYTES) -> Reading:
+def read_sdk(way: str, path: Path) -> Reading:
     """Let claude-agent-sdk read them: its `transport` alone, or all of its `client`."""
     program = path.with_name(path.name + ".sh")
     program.write_text(f"#!/bin/sh\nexec cat {path}\n")
     program.chmod(0o700)
-    return _run([peers_python(), str(HERE / "sdk_reader.py"), way, str(program), str(limit_bytes)])
+    return _run([peers_python(), str(HERE / "sdk_reader.py"), way, str(program), str(LIMIT_BYTES)])
 
 
 def read_wc(path: Path) -> Reading:

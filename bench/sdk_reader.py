@@ -9,7 +9,6 @@ typed object for each message. Prints the wall and CPU seconds and the number of
 
 import asyncio
 import json
-import resource
 import sys
 import time
 from importlib import import_module
@@ -49,13 +48,11 @@ async def _read(way: str, program: str, limit_bytes: int) -> int:
 
 def main() -> None:
     """Read once."""
-    idle_rss_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     cpu, wall = time.process_time(), time.perf_counter()
     messages = asyncio.run(_read(sys.argv[1], sys.argv[2], int(sys.argv[3])))
     figures = {
         "wall_s": time.perf_counter() - wall,
         "cpu_s": time.process_time() - cpu,
-        "grown_bytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle_rss_kib) * 1024,
         "messages": messages,
     }
     print(json.dumps(figures))
