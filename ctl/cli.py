@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "approve": "ctl.commands.approve",
     "deny": "ctl.commands.approve",
     "room": "ctl.commands.room",
+    "export": "ctl.commands.export",
 }
 
 

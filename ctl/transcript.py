@@ -22,6 +22,13 @@ MARGIN: Final = 8 + 2 + NAME_COLUMNS + 2
 """Columns before the text: the time, the name, and two spaces after each."""
 RESULT_LINES: Final = 3
 """Lines of a tool's result that are shown; the transcript as JSON has all of them."""
+_DEEDS: Final = {
+    "paused": "paused the room: nothing new begins",
+    "resumed": "let the room go on",
+    "restarted": "restarted the agent",
+    "closed": "closed the room",
+}
+"""States of `room.changed` that somebody brought about, as what they did."""
 _COLOURS: Final = ("green", "blue", "magenta", "yellow")
 
 Json = dict[str, Any]
@@ -145,7 +152,7 @@ class Transcript:
         }.get(family)
         said = None if speak is None else speak(what, event)
         # Also what a newer daemon has to say: better plain than not at all.
-        return said or (self._nobody(), self._dim(_unknown(kind, event)))
+        return said or (self._nobody(), self._dim(unknown(kind, event)))
 
     def _say_prompt(self, what: str, event: Json) -> tuple[str, str] | None:
         prompt = event["prompt"]
@@ -173,13 +180,7 @@ class Transcript:
             taken = f"takes the prompt of {names(turn['authors'])}: {first_line(turn['text'])}"
             return agent, self._dim(f"▶ {self._fit(taken, 2)}")
         if what == "finished":
-            figures = [
-                f"{duration(turn['duration_s'])}" if turn["duration_s"] is not None else "",
-                f"{count(turn['input_tokens'])} in" if turn["input_tokens"] is not None else "",
-                f"{count(turn['output_tokens'])} out" if turn["output_tokens"] is not None else "",
-                cost(turn["cost_usd"]),
-            ]
-            summary = self._dim(" · ".join(figure for figure in figures if figure))
+            summary = self._dim(figures_of(turn))
             if turn["outcome"] == "completed":
                 return agent, f"{self._screen.style('✓', 'green')} {summary}".rstrip()
             sentence = self._screen.style(f"✗ {first_line(ending(turn))}", "red")
@@ -223,29 +224,14 @@ class Transcript:
     def _say_room(self, what: str, event: Json) -> tuple[str, str] | None:
         if what != "changed":
             return None
-        state = event["state"]
-        deeds = {
-            "paused": "paused the room: nothing new begins",
-            "resumed": "let the room go on",
-            "restarted": f"restarted the agent{' with a new conversation' if event.get('fresh') else ''}",
-            "closed": "closed the room",
-        }
-        reason = f": {first_line(event['reason'])}" if event["reason"] else ""
-        if event.get("by") and state in deeds:
-            return self._person(event["by"]), self._dim(deeds[state] + reason)
-        return self._nobody(), self._dim(f"the room is {first_line(state)}{reason}")
+        who = self._person(event["by"]) if is_deed(event) else self._nobody()
+        return who, self._dim(room_change(event))
 
     def _say_notice(self, _: str, event: Json) -> tuple[str, str] | None:
         return self._nobody(), self._screen.style(harmless(event["message"]), "yellow")
 
     def _result(self, event: Json) -> str:
-        content = event["content"]
-        if isinstance(content, list):
-            content = "\n".join(
-                part["text"] if isinstance(part, dict) and isinstance(part.get("text"), str) else "(not text)"
-                for part in content
-            )
-        lines = harmless(str(content)).strip("\n").split("\n")
+        lines = harmless(result_text(event["content"])).strip("\n").split("\n")
         shown = [self._fit(line, 2) for line in lines[:RESULT_LINES]]
         if len(lines) > RESULT_LINES:
             shown.append(f"… {plural(len(lines) - RESULT_LINES, 'more line')}")
@@ -255,6 +241,40 @@ class Transcript:
     def _fit(self, line: str, used: int) -> str:
         width = self._screen.width
         return line if width is None else cut(line, max(width - MARGIN - used, 20))
+
+
+def figures_of(turn: Json) -> str:
+    """Say what a turn took: time, tokens, money."""
+    figures = [
+        f"{duration(turn['duration_s'])}" if turn["duration_s"] is not None else "",
+        f"{count(turn['input_tokens'])} in" if turn["input_tokens"] is not None else "",
+        f"{count(turn['output_tokens'])} out" if turn["output_tokens"] is not None else "",
+        cost(turn["cost_usd"]),
+    ]
+    return " · ".join(figure for figure in figures if figure)
+
+
+def result_text(content: Any) -> str:
+    """Take the text out of a tool's result; what is no text is named."""
+    if not isinstance(content, list):
+        return str(content)
+    return "\n".join(
+        part["text"] if isinstance(part, dict) and isinstance(part.get("text"), str) else "(not text)"
+        for part in content
+    )
+
+
+def is_deed(event: Json) -> bool:
+    """Tell whether a `room.changed` is what somebody did."""
+    return bool(event.get("by")) and event["state"] in _DEEDS
+
+
+def room_change(event: Json) -> str:
+    """Say what somebody did to the room (the name goes before it), or how the room is."""
+    state = event["state"]
+    with_what = " with a new conversation" if event.get("fresh") else ""
+    said = f"{_DEEDS[state]}{with_what}" if is_deed(event) else f"the room is {first_line(state)}"
+    return said + (f": {first_line(event['reason'])}" if event["reason"] else "")
 
 
 def agent_exit(event: Json) -> str:
@@ -274,7 +294,8 @@ def api_retry(event: Json) -> str:
     return f"the API answers {error}{status}: {attempt} in {duration(event['delay_s'])}"
 
 
-def _unknown(kind: str, event: Json) -> str:
+def unknown(kind: str, event: Json) -> str:
+    """Say plainly what a newer daemon has to tell."""
     import json
 
     envelope = ("room", "epoch", "seq", "at", "type")

@@ -10,7 +10,13 @@ from ctl.screen import Screen
 from ctl.settings import Command, Settings
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=(
+        ("concordiactl approvals", "What the agent wants, and what to type."),
+        ("concordiactl approvals -o json | jq -r '.approvals[].tool'", "For a program."),
+    ),
+)
 @click.pass_obj
 def approvals(settings: Settings) -> None:
     """List what the agent asks to be allowed, and its questions."""

@@ -36,7 +36,14 @@ def _answer(settings: Settings, connection: Connection, identity: str, **params:
     print_result(settings, result, text)
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=(
+        ("concordiactl approve 01932f", "Let the agent use the tool that it asked for."),
+        ("concordiactl approve 01932f --answer 1=2", "Answer its first question with the second choice."),
+        ("concordiactl approve 01932f --answer Colour=red --answer Why='it is warm'", "By a header, in own words."),
+    ),
+)
 @click.argument("id")
 @click.option(
     "--answer",
@@ -53,7 +60,13 @@ def approve(settings: Settings, id: str, given: tuple[str, ...]) -> None:  # noq
         _answer(settings, connection, id, allow=True, **({"answers": answers} if answers else {}))
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=(
+        ("concordiactl deny 01932f", "Do not let the agent use the tool."),
+        ("concordiactl deny 01932f --reason 'use git stash instead'", "And tell it what to do instead."),
+    ),
+)
 @click.argument("id")
 @click.option("--reason", help="What the agent is told.")
 @click.pass_obj

@@ -6,7 +6,13 @@ from ctl.printing import print_result
 from ctl.settings import Command, Settings
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=(
+        ("concordiactl cancel 01932f", "The beginning of an id is enough, where no other begins so."),
+        ("concordiactl queue -o json | jq -r '.prompts[].id' | xargs -n1 concordiactl cancel", "All that wait."),
+    ),
+)
 @click.argument("id")
 @click.pass_obj
 def cancel(settings: Settings, id: str) -> None:  # noqa: A002  # click names it for the person

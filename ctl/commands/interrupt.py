@@ -6,7 +6,13 @@ from ctl.printing import print_result
 from ctl.settings import Command, Settings
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=(
+        ("concordiactl interrupt", "Stop whatever runs in the room main."),
+        ("concordiactl interrupt --turn 01932f", "Only if it is still that turn: nobody else's is hit."),
+    ),
+)
 @click.option("--turn", metavar="ID", help="Only if it is still this turn.")
 @click.pass_obj
 def interrupt(settings: Settings, turn: str | None) -> None:

@@ -93,7 +93,13 @@ def _look_up(connection: Connection, room: str, identity: str) -> dict[str, Any]
         raise Refused(refused.code, f"room {room} has no prompt and no turn {identity!r}") from refused
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=(
+        ("concordiactl show 01932f", "The beginning of an id is enough, where no other begins so."),
+        ("concordiactl show 01932f -o json | jq -r .turn.answer", "The whole answer, for a program."),
+    ),
+)
 @click.argument("id")
 @click.pass_obj
 def show(settings: Settings, id: str) -> None:  # noqa: A002  # click shows it as ID

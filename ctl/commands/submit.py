@@ -18,7 +18,15 @@ class _Submit(Command):
             raise click.UsageError(f"{error.format_message()} {hint}", ctx) from error
 
 
-@click.command(cls=_Submit)
+@click.command(
+    cls=_Submit,
+    examples=(
+        ("concordiactl submit What does this directory hold?", "Hand it in, and print its id."),
+        ("git diff | concordiactl submit --wait -", "Read the prompt from a pipe, and print the answer."),
+        ("concordiactl submit --follow --timeout 5m Run the tests", "See the answer as it comes, for five minutes."),
+        ("concordiactl submit --key nightly-$(date +%F) --expires 1h Tidy up", "Once a day, or not at all."),
+    ),
+)
 @click.argument("text", nargs=-1)
 @click.option("--wait", is_flag=True, help="Wait until its turn ends, and print the answer.")
 @click.option("--follow", is_flag=True, help="Wait, and print the answer as it comes.")

@@ -55,7 +55,14 @@ def _live(feed: Feed, start: dict[str, int]) -> Iterator[Event]:
         yield event
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=(
+        ("concordiactl tail", "The last events, and what comes."),
+        ("concordiactl tail --since 1 --no-follow", "The whole transcript, and no more."),
+        ("concordiactl tail -n 0 -o json | jq -r .type", "Every event from now on, for a program."),
+    ),
+)
 @click.option("-n", "--lines", type=click.IntRange(min=0), help=f"Begin with so many events (default: {LINES}).")
 @click.option("--since", type=click.IntRange(min=0), metavar="SEQ", help="Begin with the event of this number.")
 @click.option("--follow/--no-follow", "is_following", default=True, help="End with the latest event, or go on.")

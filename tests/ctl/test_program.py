@@ -3,15 +3,21 @@
 import itertools
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from concordiad.core.codes import CODES, INVALID_PARAMS, NOT_NOW, Code
-from tests.ctl.program import command, environment, run, start
+from ctl.cli import make_cli
+from ctl.reference import every_command
+from ctl.settings import Command, Group, Settings
+from tests.ctl.program import command as command_line
+from tests.ctl.program import environment, run, start
 from tests.ctl.samples import LISTENING, PROMPT, TURN, event, prompt, room, running_turn, status
 from tests.ctl.scripted_daemon import Client, Script, scripted_daemon
 
@@ -43,6 +49,21 @@ def refusing(code: Code, retry_after_s: float | None = None) -> Script:
         client.error(code.number, "it cannot be", retry_after_s)
 
     return script
+
+
+EVERY_COMMAND = dict(every_command(make_cli()))
+
+
+def read_without_running(arguments: list[str]) -> None:
+    """Let click read a whole command line; it raises what it has against it."""
+    command: click.Command = make_cli()
+    context = click.Context(command, obj=Settings())
+    while isinstance(command, click.Group):
+        name, found, arguments = command.resolve_command(context, arguments)
+        assert found is not None
+        command, context = found, click.Context(found, parent=context, info_name=name)
+    # As a prefix an id is no more than a word, so nothing is asked of any daemon.
+    command.parse_args(context, arguments)
 
 
 def test_without_a_daemon_the_program_says_so(tmp_path: Path) -> None:
@@ -134,9 +155,38 @@ def test_every_command_has_help(tmp_path: Path) -> None:
     from ctl.cli import COMMANDS
 
     ran = run(tmp_path, "--help")
-    listed = {line.split()[0]: line.split()[1:] for line in ran.out.partition("Commands:\n")[2].splitlines()}
+    section = ran.out.partition("Commands:\n")[2].partition("\n\n")[0]
+    listed = {line.split()[0]: line.split()[1:] for line in section.splitlines() if line[2] != " "}
     assert set(COMMANDS) == set(listed)
     assert all(listed.values())
+
+
+def commands_in(line: str) -> list[list[str]]:
+    """Take our own command lines out of an example that a shell would read."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|")
+    lexer.whitespace_split = True
+    parts: list[list[str]] = [[]]
+    for word in lexer:
+        if word == "|":
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return [part[1:] for part in parts if part[0] == "concordiactl"]
+
+
+@pytest.mark.parametrize("path", EVERY_COMMAND, ids=" ".join)
+def test_help_teaches_by_examples(tmp_path: Path, path: tuple[str, ...]) -> None:
+    """Two at least, and each can be typed as it stands."""
+    command = EVERY_COMMAND[path]
+    assert isinstance(command, Command | Group)
+    assert len(command.examples) >= 2
+    help_page = run(tmp_path, *path, "--help").out
+    for line, meaning in command.examples:
+        assert f"  {line}\n" in help_page
+        assert meaning.endswith(".")
+        for arguments in commands_in(line):
+            if "COMMAND" not in arguments:
+                read_without_running(arguments)
 
 
 def test_a_daemon_that_hangs_up_is_no_daemon(tmp_path: Path, control_socket: Path) -> None:
@@ -211,7 +261,7 @@ def test_output_that_cannot_be_written_is_a_failure(tmp_path: Path, control_sock
     """A full disk does not look like success."""
     with scripted_daemon(control_socket, idle), open("/dev/full", "wb") as full:
         done = subprocess.run(
-            command("status"), stdout=full, stderr=subprocess.PIPE, env=environment(tmp_path), check=False
+            command_line("status"), stdout=full, stderr=subprocess.PIPE, env=environment(tmp_path), check=False
         )
     assert done.returncode == 1
     assert b"cannot write the output: No space left on device" in done.stderr
@@ -220,7 +270,7 @@ def test_output_that_cannot_be_written_is_a_failure(tmp_path: Path, control_sock
 def test_closed_standard_streams_are_no_crash(tmp_path: Path, control_socket: Path) -> None:
     """A service may start it with nothing open."""
     with scripted_daemon(control_socket, idle):
-        shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command("status")]
+        shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command_line("status")]
         assert subprocess.run(shell, env=environment(tmp_path), check=False).returncode == 0
 
 
