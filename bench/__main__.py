@@ -11,6 +11,7 @@ from bench.j2_journal_latency import measure_journal_latency
 from bench.machine import describe_machine
 from bench.p1_pump import measure_pump
 from bench.p2_long_lines import measure_long_lines
+from bench.r10_rooms import measure_rooms
 from bench.table import Row, render_json, render_text
 from bench.w1_warm_room import measure_warm_room
 
@@ -22,6 +23,7 @@ BENCHMARKS: Final[dict[str, Callable[[], Sequence[Row]]]] = {
     "P2": measure_long_lines,
     "C1": measure_control_round_trip,
     "C2": measure_submit,
+    "R10": measure_rooms,
 }
 
 

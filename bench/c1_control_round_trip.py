@@ -33,7 +33,7 @@ OF_RAW: Final = 1.75
 PATIENCE_S: Final = 10.0
 
 
-class _Client:
+class Asking:
     """One connection, and the request that it makes."""
 
     def __init__(self, path: Path, room: str) -> None:
@@ -96,11 +96,11 @@ def measure_control_round_trip() -> Sequence[Row]:
         site = Site(Path(name))
         with site.running() as daemon, contextlib.ExitStack() as clients:
             ways = {
-                "refused": _Client(site.socket, "nowhere"),
-                "answered": _Client(site.socket, "main"),
-                "uvloop": _Client(uvloop, "main"),
-                "trio": _Client(trio, "main"),
-                "raw": _Client(raw, "main"),
+                "refused": Asking(site.socket, "nowhere"),
+                "answered": Asking(site.socket, "main"),
+                "uvloop": Asking(uvloop, "main"),
+                "trio": Asking(trio, "main"),
+                "raw": Asking(raw, "main"),
             }
             for client in ways.values():
                 clients.callback(client.close)

@@ -1,8 +1,8 @@
 """
 The servers that C1 is compared with, processes of their own: `python echo_servers.py raw|trio|uvloop PATH`.
 
-All listen on a Unix socket and answer each line with a line: `raw` and `trio` with the same bytes, from sockets that block
-and from Trio; `uvloop` with a JSON-RPC answer to what it has parsed, from asyncio on uvloop.
+All listen on a Unix socket and answer each line with a line: `raw` and `trio` with the same bytes, from sockets that
+block and from Trio; `uvloop` with a JSON-RPC answer to what it has parsed, from asyncio on uvloop.
 """
 
 import asyncio
