@@ -1,0 +1,187 @@
+"""The keeper, with real child processes: spawned, watched, ended, reaped, and told of in the right order."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from concordiad.agent.spec import AgentSpec
+from concordiad.config import Graces, Limits
+from concordiad.core.agents import IdSource, Kind, Settings
+from concordiad.core.agents.rehearsal import Rehearsal
+from concordiad.journal import Journal, open_memory_journal
+from concordiad.ops.ids import IdFactory
+from concordiad.room.keeper import Keeper, KeeperEnds, run_keeper
+from concordiad.room.messages import (
+    AgentGone,
+    AgentUp,
+    Away,
+    Farewell,
+    FromAgent,
+    KeeperEnded,
+    Post,
+    ToWriter,
+    WantAgent,
+)
+
+GRACES = Graces(exit_s=0.2, kill_s=0.2)
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('{}', flush=True); time.sleep(600)"
+)
+
+
+class Room:
+    """
+    The other ends of the keeper's channels: a writer that wants an agent for as long as it is told, and a fan-out.
+
+    Attributes:
+        said: the messages to the writer, except what was answered to be wanted.
+        posted: types of the events, in order.
+    """
+
+    def __init__(self, journal: Journal, code: str, workdir: Path, *, is_expected: bool = False) -> None:
+        self.said: list[ToWriter] = []
+        self.posted: list[str] = []
+        self.closing, self.hurry = trio.Event(), trio.Event()
+        self._is_expected = is_expected
+        to_writer, self._writer = trio.open_memory_channel[ToWriter](64)
+        to_fanout, self._fanout = trio.open_memory_channel[Post](64)
+        self.heard = trio.Event()
+        self.ends = KeeperEnds(to_fanout, to_writer)
+        spec = AgentSpec(
+            name="test",
+            kind=Kind.REHEARSAL,
+            command=[sys.executable, "-c", code],
+            workdir=workdir,
+            environment=dict(os.environ),
+            settings=Settings(),
+            make_codec=Rehearsal,
+            version=None,
+        )
+        new_id: IdSource = IdFactory()
+        limits = Limits()
+        self.keeper = Keeper("main", spec, limits, GRACES, journal, new_id, lambda: 0.0, self.closing, self.hurry)
+
+    async def run_writer(self) -> None:
+        """Answer what the keeper asks of the writer, and note the rest."""
+        async for message in self._writer:
+            match message:
+                case WantAgent(is_urgent, reply):
+                    if self.closing.is_set() or not is_urgent:
+                        reply.answer(None)
+                    else:
+                        self._waiting = reply
+                case AgentGone(_, _, reply):
+                    self.said.append(message)
+                    reply.answer(Farewell(self._is_expected, has_answered=False))
+                case FromAgent(_, _, reply) if reply is not None:
+                    reply.answer(None)
+                case _:
+                    self.said.append(message)
+            heard, self.heard = self.heard, trio.Event()
+            heard.set()
+
+    async def run_fanout(self) -> None:
+        """Take posts as recorded."""
+        async for post in self._fanout:
+            self.posted += [draft.event_type for draft in post.drafts]
+            if post.reply is not None:
+                post.reply.answer(None)
+
+    async def hear(self, kind: type) -> Any:
+        """Wait for the writer's first message of a kind."""
+        while True:
+            found = [message for message in self.said if isinstance(message, kind)]
+            if found:
+                return found[0]
+            await self.heard.wait()
+
+    def close(self) -> None:
+        """Let the room close: whoever waits to be wanted may go."""
+        self.closing.set()
+        waiting = getattr(self, "_waiting", None)
+        if waiting is not None:
+            waiting.answer(None)
+
+
+@pytest.fixture
+async def journal() -> AsyncIterator[Journal]:
+    """Give a journal in memory."""
+    async with open_memory_journal() as journal:
+        yield journal
+
+
+@pytest.fixture
+def make_room(journal: Journal, tmp_path: Path) -> Callable[..., Room]:
+    """Give a maker of rooms whose agent runs some Python code."""
+    return lambda code, **more: Room(journal, code, tmp_path, **more)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether there is a process of that number that is not a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def test_exit_is_told_after_everything_was_read(make_room: Callable[..., Room]) -> None:
+    """The writer hears of an agent, then of what it said, then of its end; the room of its start and its exit."""
+    room = make_room("import sys; sys.stderr.write('out of ideas'); sys.exit(3)")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        gone = await room.hear(AgentGone)
+        assert gone.how == "exit status 3: out of ideas"
+        assert (await room.hear(Away)).room_state == "agent-down"
+        room.close()
+    assert [type(message) for message in room.said] == [AgentUp, AgentGone, Away, KeeperEnded]
+    assert room.posted[:2] == ["agent.started", "agent.exited"]
+
+
+async def test_drain_ends_a_stubborn_agent(make_room: Callable[..., Room]) -> None:
+    """An agent that neither heeds the end of its input nor SIGTERM is killed after the graces, and reaped."""
+    room = make_room(STUBBORN, is_expected=True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        up = (await room.hear(AgentUp)).incarnation
+        room.close()
+        up.stdin.close()
+        up.end.set()
+        gone = await room.hear(AgentGone)
+    assert gone.how == "signal SIGKILL"
+    assert isinstance(room.said[-1], KeeperEnded)
+    assert not is_alive(up.pid)
+
+
+async def test_cancelled_keeper_leaves_no_process(make_room: Callable[..., Room]) -> None:
+    """A keeper that is cancelled kills its agent and reaps it."""
+    room = make_room(STUBBORN)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        up = (await room.hear(AgentUp)).incarnation
+        assert is_alive(up.pid)
+        nursery.cancel_scope.cancel()
+    assert not is_alive(up.pid)
+
+
+async def test_program_that_is_not_there_is_no_crash(journal: Journal, tmp_path: Path) -> None:
+    """An agent that cannot be spawned leaves the room without one, with the reason, and is tried again later."""
+    room = Room(journal, "", tmp_path / "nowhere")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        away = await room.hear(Away)
+        assert "nowhere" in away.reason
+        room.close()
+    assert room.posted == ["agent.exited"]
