@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "deny": "ctl.commands.approve",
     "room": "ctl.commands.room",
     "export": "ctl.commands.export",
+    "doctor": "ctl.commands.doctor",
 }
 
 

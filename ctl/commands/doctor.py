@@ -1,0 +1,109 @@
+"""`doctor`: what is missing, and how to mend it."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+
+from concordiad.core.codes import EXIT_DONE, EXIT_FAILURE
+from ctl.harmless import harmless
+from ctl.health import Finding, Status
+from ctl.screen import Progress, Screen, pad
+from ctl.settings import Command, Settings
+from ctl.wrapping import Wrapper
+
+COLOURS: Final = {Status.OK: "green", Status.WARNING: "yellow", Status.ERROR: "red"}
+NAME_COLUMNS: Final = 15
+MARGIN: Final = len(Status.WARNING) + 2
+
+
+def _look(settings: Settings, config_path: Path | None, state: Path | None, runtime: Path | None) -> Iterator[Finding]:
+    from concordiad.config import Config, find_directories, find_file
+    from ctl.health import agents, daemon, machine, places
+    from ctl.sockets import SYSTEM_SOCKET, candidates
+
+    yield from machine.check_python()
+    sockets = [str(runtime / "control.sock")] if runtime is not None else candidates(settings.socket, os.environ)
+    found, about_socket = daemon.find_daemon(sockets)
+    is_service = found is not None and str(found.socket) == SYSTEM_SOCKET
+    path = config_path or find_file(os.environ, is_service=is_service)
+    config, about_config = places.check_configuration(path)
+    yield about_config
+    known = config or Config()
+    directories = find_directories(state, runtime, os.environ)
+    state_dir, runtime_dir, uid = directories.state, directories.runtime, None
+    if found is not None:
+        state_dir = state or Path(found.about["state_dir"])
+        runtime_dir, uid = found.socket.parent, found.uid
+    yield places.check_directory("state", state_dir, may_group_pass=False, daemon_uid=uid)
+    may_group_pass = known.control.group is not None
+    yield places.check_directory("runtime", runtime_dir, may_group_pass=may_group_pass, daemon_uid=uid)
+    yield from about_socket
+    report, about_journal = daemon.check_journal(state_dir / "journal.db")
+    yield about_journal
+    yield places.check_disk(state_dir)
+    rooms = len(found.rooms) if found is not None else len(known.rooms)
+    yield machine.check_descriptors(known.limits, rooms, None if found is None else found.pid)
+    yield machine.check_clock(None if report is None else report.newest_event_at)
+    if found is not None:
+        yield from places.check_workdirs({room["name"]: Path(room["workdir"]) for room in found.rooms})
+    elif config is not None:
+        here = {name: Path(room.workdir).expanduser().absolute() for name, room in config.rooms.items()}
+        yield from places.check_workdirs(here)
+    if config is not None:
+        used = {room.agent for room in config.rooms.values()}
+        used |= {room["agent"]["name"] for room in found.rooms} if found is not None else set()
+        for name in sorted(used & set(config.agents)):
+            yield from agents.check_agent(name, config.agents[name], os.environ)
+
+
+def _show(out: Screen, finding: Finding) -> None:
+    status = out.style(pad(finding.status.value, MARGIN), COLOURS[finding.status])
+    lines = [(f"{pad(finding.name, NAME_COLUMNS)}  ", finding.found)]
+    lines += [("→ ", finding.remedy)] if finding.remedy else []
+    for number, (head, text) in enumerate(lines):
+        wrapper = Wrapper(out.width, MARGIN + 2)
+        body = wrapper.feed(head + harmless(text)) + wrapper.end()
+        out.line((status if number == 0 else " " * MARGIN) + body)
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        ("concordiactl doctor", "Look at everything; a daemon need not run."),
+        ("concordiactl doctor --state-dir /srv/state --runtime-dir /run/x", "For a daemon with places of its own."),
+        ("concordiactl doctor -o json | jq '.findings[] | select(.status != \"ok\")'", "For a program."),
+    ),
+)
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="The daemon's configuration file.")
+@click.option("--state-dir", type=click.Path(path_type=Path), help="Where the daemon's journal is.")
+@click.option("--runtime-dir", type=click.Path(path_type=Path), help="Where the daemon's socket is.")
+@click.pass_context
+def doctor(context: click.Context, config_path: Path | None, state_dir: Path | None, runtime_dir: Path | None) -> None:
+    """
+    Say what is missing, and how to mend it.
+
+    Looks at the machine, the configuration, the daemon's directories, its socket and its journal, and asks the agents'
+    programs for their version, whether they accept every flag that they will get, and whether they have credentials:
+    in the environment of this shell. Ends with 1 if anything is an error, with 0 if there are only warnings.
+    """
+    settings = context.find_object(Settings) or Settings()
+    out = Screen.out()
+    progress = Progress(Screen.err())
+    findings: list[Finding] = []
+    progress.show("looking")
+    for finding in _look(settings, config_path, state_dir, runtime_dir):
+        findings.append(finding)
+        progress.clear()
+        if not settings.is_json:
+            _show(out, finding)
+        progress.show("looking")
+    progress.clear()
+    seen = {finding.status for finding in findings}
+    worst = next(status for status in (Status.ERROR, Status.WARNING, Status.OK) if status in seen)
+    if settings.is_json:
+        out.json(json.dumps({"status": worst, "findings": [finding._asdict() for finding in findings]}))
+    context.exit(EXIT_FAILURE if worst is Status.ERROR else EXIT_DONE)
