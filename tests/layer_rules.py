@@ -146,10 +146,11 @@ def rehearsal_is_a_program_of_its_own(module: Module) -> Iterator[str]:
 
 
 def command_line_needs_no_daemon(module: Module) -> Iterator[str]:
-    """The command line starts fast: of the daemon it takes the version and the table of codes."""
+    """The command line starts fast: of the daemon it takes the version and the table of codes; only `doctor` more."""
+    is_doctor = is_in(module.name, "ctl.health", "ctl.commands.doctor")
     for imported in imports_of(module):
         is_light = is_in(imported, "concordiad.core.codes", "concordiad.__version__")
-        if is_in(module.name, "ctl") and is_in(imported, "concordiad") and not is_light:
+        if is_in(module.name, "ctl") and not is_doctor and is_in(imported, "concordiad") and not is_light:
             yield f"{module.name} imports {imported}"
 
 
