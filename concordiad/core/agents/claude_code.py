@@ -6,10 +6,6 @@ lifecycle lines, never by order; success is told by `is_error` and `terminal_rea
 lines only content blocks reach the transcript, because the rest of a line names paths and settings of the machine.
 """
 
-import codecs
-import json
-import re
-from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -34,162 +30,40 @@ from concordiad.core.agents import (
     Unsupported,
     WentIdle,
 )
+from concordiad.core.agents.claude_lines import (
+    TYPE_FIRST,
+    ContentLine,
+    ControlCancelLine,
+    ControlPayload,
+    ControlRequestLine,
+    ControlResponse,
+    ControlResponseLine,
+    LifecycleLine,
+    Look,
+    Peek,
+    ResultLine,
+    StreamEvent,
+    SystemLine,
+    bounded_count,
+    check_utf8,
+    figures_of,
+    judge,
+    look_at_line,
+    peek_line,
+    read_content,
+    read_event,
+    read_oversize,
+    read_result,
+    read_system,
+    repair,
+)
 from concordiad.core.lines import Oversize
 from concordiad.core.model import ApprovalKind, Outcome
 
-RawLine = msgspec.Raw
-
-
-class _Peek(msgspec.Struct, gc=False):
-    """A first look: the type, and of the lines that come by the thousand what the second look needs."""
-
-    type: str = ""
-    event: RawLine = RawLine(b"")
-    parent_tool_use_id: Any = None
-
-
-class _Delta(msgspec.Struct, gc=False):
-    type: str = ""
-    text: str = ""
-    thinking: str = ""
-
-
-class _StreamEvent(msgspec.Struct, gc=False):
-    type: str = ""
-    delta: _Delta | None = None
-
-
-class _Look(msgspec.Struct, gc=False):
-    """One look at a line among many, which is enough where it is a piece of a stream."""
-
-    type: str = ""
-    event: _StreamEvent | None = None
-    parent_tool_use_id: Any = None
-
-
-class _Block(msgspec.Struct):
-    type: str = ""
-    text: RawLine = RawLine(b'""')
-    thinking: RawLine = RawLine(b'""')
-    id: str = ""
-    name: str = ""
-    input: RawLine = RawLine(b"{}")
-    tool_use_id: str = ""
-    content: RawLine = RawLine(b'""')
-    is_error: bool | None = None
-
-
-class _Message(msgspec.Struct):
-    content: list[_Block] | str = ""
-
-
-class _ContentLine(msgspec.Struct):
-    message: _Message
-    parent_tool_use_id: str | None = None
-    is_replay: bool = msgspec.field(default=False, name="isReplay")
-    is_api_error_message: bool = False
-
-
-class _LifecycleLine(msgspec.Struct):
-    command_uuid: str
-    state: str
-
-
-class _SystemLine(msgspec.Struct):
-    subtype: str = ""
-    session_id: str = ""
-    model: str | None = None
-    state: str = ""
-    summary: str = ""
-    user_message_uuids: list[str] = []
-    attempt: int | None = None
-    max_retries: int | None = None
-    retry_delay_ms: float | None = None
-    error_status: int | None = None
-    error: str | None = None
-
-
-class _Usage(msgspec.Struct):
-    input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    output_tokens: int | None = None
-
-
-class _ModelUsage(msgspec.Struct, rename="camel"):
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_input_tokens: int = 0
-    cache_creation_input_tokens: int = 0
-    cost_usd: float = msgspec.field(default=0.0, name="costUSD")
-
-
-class _ResultLine(msgspec.Struct):
-    is_error: bool = True
-    subtype: str = ""
-    terminal_reason: str | None = None
-    api_error_status: int | None = None
-    result: str | None = None
-    errors: list[str] = []
-    session_id: str | None = None
-    total_cost_usd: float | None = None
-    usage: _Usage | None = None
-    num_turns: int | None = None
-    ttft_ms: float | None = None
-    user_message_uuids: list[str] = []
-    model_usage_since_last_result: dict[str, _ModelUsage] | None = None
-
-
-class _Request(msgspec.Struct):
-    subtype: str = ""
-    tool_name: str = ""
-    input: RawLine = RawLine(b"{}")
-    description: str | None = None
-    requires_user_interaction: bool = False
-
-
-class _ControlRequestLine(msgspec.Struct):
-    request_id: str
-    request: _Request
-
-
-class _UsageSession(msgspec.Struct):
-    total_cost_usd: float | None = None
-
-
-class _ControlPayload(msgspec.Struct):
-    session: _UsageSession | None = None
-
-
-class _ControlResponse(msgspec.Struct):
-    request_id: str
-    subtype: str = ""
-    response: RawLine = RawLine(b"{}")
-    error: str | None = None
-
-
-class _ControlResponseLine(msgspec.Struct):
-    response: _ControlResponse
-
-
-class _ControlCancelLine(msgspec.Struct):
-    request_id: str
-
-
-_peek: Final = msgspec.json.Decoder(_Peek)
-_look: Final = msgspec.json.Decoder(_Look)
-_event: Final = msgspec.json.Decoder(_StreamEvent)
-_content: Final = msgspec.json.Decoder(_ContentLine)
-_result: Final = msgspec.json.Decoder(_ResultLine)
-_system: Final = msgspec.json.Decoder(_SystemLine)
 _encode: Final = msgspec.json.encode
 
-COUNT_MOST: Final = 2**53
-"""JSON's readers hold whole numbers up to here exactly, SQLite up to 2**63; more is no count of anything."""
 LONG_BYTES: Final = 64 * 1024
 """Above this the type of a content line is taken from its beginning: one parse of it less."""
-PIECE_BYTES: Final = 64 * 1024
-ANSWER_ABORTED: Final = frozenset({"aborted_streaming", "aborted_tools"})
 
 
 class ClaudeCode:
@@ -274,7 +148,7 @@ class ClaudeCode:
         if b"\n" not in lines:
             return self._decode_line(lines)
         try:
-            looks = _look.decode_lines(lines)
+            looks = look_at_line.decode_lines(lines)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             looks = []
         # A number that differs: a line is empty, or no value of its own.
@@ -282,7 +156,7 @@ class ClaudeCode:
             return self._decode_looks(looks, lines)
         return [fact for line in lines.split(b"\n") if line for fact in self._decode_line(line)]
 
-    def _decode_looks(self, looks: list[_Look], lines: bytes) -> list[Fact]:
+    def _decode_looks(self, looks: list[Look], lines: bytes) -> list[Fact]:
         facts: list[Fact] = []
         kind, said = "", list[str]()
         place, begin = 0, 0
@@ -314,41 +188,41 @@ class ClaudeCode:
     def _decode_line(self, line: bytes) -> list[Fact]:
         try:
             # Half of a surrogate pair is an error to msgspec even in what it skips, a byte that is no UTF-8 is not.
-            _check_utf8(line)
+            check_utf8(line)
             return self._decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
         try:
-            return self._decode(_repair(line))
+            return self._decode(repair(line))
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return [Unreadable(f"not a line of stream-json: {error}", len(line))]
 
     def _decode(self, line: bytes) -> list[Fact]:
-        first = _TYPE_FIRST.match(line) if len(line) > LONG_BYTES else None
-        kind = _peek.decode(line) if first is None else _Peek(first[1].decode())
+        first = TYPE_FIRST.match(line) if len(line) > LONG_BYTES else None
+        kind = peek_line.decode(line) if first is None else Peek(first[1].decode())
         match kind.type:
             case "stream_event":
                 is_subagents = kind.parent_tool_use_id is not None
-                return [] if is_subagents else self._decode_stream(_event.decode(kind.event))
+                return [] if is_subagents else self._decode_stream(read_event.decode(kind.event))
             case "assistant":
-                return self._decode_assistant(_content.decode(line))
+                return self._decode_assistant(read_content.decode(line))
             case "user":
-                return self._decode_user(_content.decode(line))
+                return self._decode_user(read_content.decode(line))
             case "system":
-                return self._decode_system(_system.decode(line))
+                return self._decode_system(read_system.decode(line))
             case "result":
-                return self._end(_result.decode(line))
+                return self._end(read_result.decode(line))
             case "command_lifecycle":
-                return self._decode_lifecycle(msgspec.json.decode(line, type=_LifecycleLine))
+                return self._decode_lifecycle(msgspec.json.decode(line, type=LifecycleLine))
             case "control_request":
-                return self._decode_request(msgspec.json.decode(line, type=_ControlRequestLine))
+                return self._decode_request(msgspec.json.decode(line, type=ControlRequestLine))
             case "control_response":
-                return [self._decode_response(msgspec.json.decode(line, type=_ControlResponseLine).response)]
+                return [self._decode_response(msgspec.json.decode(line, type=ControlResponseLine).response)]
             case "control_cancel_request":
-                return [ApprovalWithdrawn(msgspec.json.decode(line, type=_ControlCancelLine).request_id)]
+                return [ApprovalWithdrawn(msgspec.json.decode(line, type=ControlCancelLine).request_id)]
         return []
 
-    def _decode_stream(self, event: _StreamEvent) -> list[Fact]:
+    def _decode_stream(self, event: StreamEvent) -> list[Fact]:
         if event.type == "content_block_start":
             began = self._begin_unasked()
             self._open_block, self._offset = self._take_block(), 0
@@ -375,7 +249,7 @@ class ClaudeCode:
             Said("agent.delta", b'%b,"block":%d,"kind":"%b","offset":%d,"text":%b' % members, self._turn, is_live=True)
         ]
 
-    def _decode_assistant(self, line: _ContentLine) -> list[Fact]:
+    def _decode_assistant(self, line: ContentLine) -> list[Fact]:
         # A subagent in the background goes on after its turn, and outside of any.
         facts: list[Fact] = self._begin_unasked() if line.parent_tool_use_id is None else []
         if line.is_api_error_message or isinstance(line.message.content, str):
@@ -396,7 +270,7 @@ class ClaudeCode:
                 facts.append(Said("agent.tool_use", named + block.input, self._turn))
         return facts
 
-    def _decode_user(self, line: _ContentLine) -> list[Fact]:
+    def _decode_user(self, line: ContentLine) -> list[Fact]:
         if line.is_replay or isinstance(line.message.content, str):
             return []
         facts: list[Fact] = []
@@ -410,7 +284,7 @@ class ClaudeCode:
                 facts.append(Said("agent.tool_result", named + block.content, self._turn))
         return facts
 
-    def _decode_system(self, line: _SystemLine) -> list[Fact]:
+    def _decode_system(self, line: SystemLine) -> list[Fact]:
         match line.subtype:
             case "init":
                 began = self._begin(line.user_message_uuids[0]) if line.user_message_uuids else self._begin_unasked()
@@ -435,14 +309,14 @@ class ClaudeCode:
                 return [Said("agent.api_retry", _encode(values)[1:-1], self._turn)]
         return []
 
-    def _decode_lifecycle(self, line: _LifecycleLine) -> list[Fact]:
+    def _decode_lifecycle(self, line: LifecycleLine) -> list[Fact]:
         if line.state == "queued":
             return [Acknowledged(line.command_uuid)]
         if line.state == "started":
             return self._begin(line.command_uuid)
         return [LineDone(line.command_uuid)]
 
-    def _decode_request(self, line: _ControlRequestLine) -> list[Fact]:
+    def _decode_request(self, line: ControlRequestLine) -> list[Fact]:
         request = line.request
         if request.subtype != "can_use_tool":
             return [Unsupported(line.request_id, f"{request.subtype} is not supported by this client")]
@@ -450,11 +324,11 @@ class ClaudeCode:
         asked = bytes(request.input)
         return [ApprovalAsked(line.request_id, self._turn, kind, request.tool_name, asked, request.description)]
 
-    def _decode_response(self, response: _ControlResponse) -> Fact:
+    def _decode_response(self, response: ControlResponse) -> Fact:
         if response.subtype == "error":
             return Answered(response.request_id, response.error or "unknown error", None)
         try:
-            session = msgspec.json.decode(response.response, type=_ControlPayload).session
+            session = msgspec.json.decode(response.response, type=ControlPayload).session
         except msgspec.MsgspecError:
             session = None
         return Answered(response.request_id, None, None if session is None else session.total_cost_usd)
@@ -482,7 +356,7 @@ class ClaudeCode:
         number, self._next_block = self._next_block, self._next_block + 1
         return number
 
-    def _end(self, line: _ResultLine) -> list[Fact]:
+    def _end(self, line: ResultLine) -> list[Fact]:
         if any(error.startswith("No conversation found") for error in line.errors):
             return [ConversationLost(line.session_id)]
         named = line.user_message_uuids
@@ -497,8 +371,8 @@ class ClaudeCode:
             turn, is_ours = self._turn or "", False
         if turn == self._turn:
             self._turn = None
-        outcome, reason = _judge(line)
-        input_tokens, output_tokens, cost_usd = _figures(line)
+        outcome, reason = judge(line)
+        input_tokens, output_tokens, cost_usd = figures_of(line)
         ended = Ended(
             turn=turn,
             is_ours=is_ours,
@@ -511,12 +385,12 @@ class ClaudeCode:
             output_tokens=output_tokens,
             total_cost_usd=line.total_cost_usd,
             cost_usd=cost_usd,
-            agent_turns=_count(line.num_turns),
+            agent_turns=bounded_count(line.num_turns),
         )
         return [*began, ended]
 
     def _decode_oversize(self, line: Oversize) -> list[Fact]:
-        kind, figures = _read_oversize(line)
+        kind, figures = read_oversize(line)
         began: list[Fact] = []
         block: int | None = None
         # A subagent's line neither begins a turn nor is the block that is streamed.
@@ -533,11 +407,9 @@ class ClaudeCode:
         if kind != "result":
             return [*began, said]
         try:
-            result = msgspec.convert(figures, _ResultLine)
+            result = msgspec.convert(figures, ResultLine)
         except msgspec.ValidationError:
-            result = _ResultLine(
-                is_error=False, user_message_uuids=[self._turn] if self._is_ours and self._turn else []
-            )
+            result = ResultLine(is_error=False, user_message_uuids=[self._turn] if self._is_ours and self._turn else [])
         return [said, *self._end(result)]
 
     @staticmethod
@@ -548,95 +420,3 @@ class ClaudeCode:
     def _answer(request_id: str, response: dict[str, Any]) -> bytes:
         body = {"subtype": "success", "request_id": request_id, "response": response}
         return _encode({"type": "control_response", "response": body}) + b"\n"
-
-
-def _judge(line: _ResultLine) -> tuple[Outcome, str | None]:
-    reason = line.terminal_reason or line.subtype or "unknown"
-    if reason in ANSWER_ABORTED:
-        return Outcome.INTERRUPTED, reason
-    if not line.is_error:
-        return Outcome.COMPLETED, None
-    status = "" if line.api_error_status is None else f" {line.api_error_status}"
-    detail = line.result or "; ".join(line.errors)
-    return Outcome.FAILED, f"{reason}{status}: {detail}" if detail else reason + status
-
-
-def _figures(line: _ResultLine) -> tuple[int | None, int | None, float | None]:
-    """
-    Tell a turn's input tokens (cached ones too), output tokens, and cost in US dollars.
-
-    `usage` is zero for an interrupted turn although tokens were spent, so the figures per model go first.
-    """
-    models = line.model_usage_since_last_result
-    if models:
-        spent = models.values()
-        inputs = sum(m.input_tokens + m.cache_read_input_tokens + m.cache_creation_input_tokens for m in spent)
-        return (
-            _count(inputs),
-            _count(sum(model.output_tokens for model in spent)),
-            sum(model.cost_usd for model in spent),
-        )
-    usage = line.usage
-    if usage is None:
-        return None, None, None
-    parts = (usage.input_tokens, usage.cache_creation_input_tokens, usage.cache_read_input_tokens)
-    return _count(sum(part or 0 for part in parts)), _count(usage.output_tokens), 0.0 if models is not None else None
-
-
-def _count(number: int | None) -> int | None:
-    """Take a count if it is one that the journal and every reader can hold."""
-    return number if number is not None and 0 <= number <= COUNT_MOST else None
-
-
-def _check_utf8(line: bytes) -> None:
-    """Raise UnicodeDecodeError if a line is not UTF-8; a long one is read in pieces, which stay in the processor."""
-    if not line.isascii():
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        for place in range(0, len(line), PIECE_BYTES):
-            decoder.decode(line[place : place + PIECE_BYTES])
-        decoder.decode(b"", final=True)
-
-
-def _repair(line: bytes) -> bytes:
-    """
-    Write a line anew that holds bad UTF-8 or half of a surrogate pair: one such would close every browser's socket.
-
-    Raises:
-        ValueError: it is not JSON either.
-    """
-    value = json.loads(line.decode("utf-8", "replace"))
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
-
-
-_TYPE_FIRST: Final = re.compile(rb'\{"type":"(assistant|user)"')
-_MEMBER_BORDER: Final = re.compile(rb',(?=")')
-
-
-def _read_oversize(line: Oversize) -> tuple[str, dict[str, Any]]:
-    """
-    Tell an oversize line's type, and its short members where it is a result.
-
-    A quote inside a JSON string is always escaped, so an unescaped `"type":"result"` in the tail is a member of the
-    line; lines that begin with their type (most results do not) are told by that. For the same reason `,"` stands
-    between two members, though perhaps of an inner object: those at the border of the line's own leave whole JSON.
-    """
-    first = re.match(rb'\{"type":"([a-z_]+)"', line.head)
-    if first is not None and first[1] != b"result":
-        return first[1].decode(), {}
-    if first is None and b'"type":"result"' not in line.tail:
-        return "unknown", {}
-    ends = [border.start() for border in _MEMBER_BORDER.finditer(line.head)]
-    before = _read_first(line.head[:end] + b"}" for end in reversed(ends))
-    after = _read_first(b"{" + line.tail[border.end() :] for border in _MEMBER_BORDER.finditer(line.tail))
-    return "result", {**before, **after}
-
-
-def _read_first(candidates: Iterable[bytes]) -> dict[str, Any]:
-    for candidate in candidates:
-        try:
-            members: dict[str, Any] = msgspec.json.decode(candidate)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            continue
-        return members
-    return {}
