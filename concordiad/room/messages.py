@@ -23,7 +23,7 @@ M = TypeVar("M")
 SUBMITTERS: Final = 256
 """Messages that wait for the batcher: more than a room's connections send at once; further ones wait in their tasks."""
 DRAFTS: Final = 64
-"""Posts that wait for the fan-out: a chunk of output each, so at most 4 MiB, then the agent's pipe fills instead."""
+"""Posts that wait for the fan-out: a chunk of output each, so at most 16 MiB, then the agent's pipe fills instead."""
 FACTS: Final = 64
 """Messages that wait for the writer: one or two a chunk of output, and what people ask of the turn."""
 

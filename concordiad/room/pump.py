@@ -5,6 +5,8 @@ Laws: what the agent said goes to the fan-out, what it means for the turn goes t
 output; at a turn's borders the pump waits for the writer, so that its events stand between its start and its end.
 """
 
+import contextlib
+import fcntl
 from collections import deque
 from typing import Final
 
@@ -16,8 +18,12 @@ from concordiad.core.lines import LineSplitter
 from concordiad.room.ledger import REHEARSAL_MARK
 from concordiad.room.messages import Draft, FromAgent, Post, Spoke, ToWriter, ask
 
-READ_BYTES: Final = 64 * 1024
-"""Bytes taken from a pipe at once: the whole of a default pipe, one journal commit each."""
+READ_BYTES: Final = 256 * 1024
+"""
+Bytes taken from a pipe at once, one journal commit each, and as many as the pipe of stdout is made to hold.
+
+A pipe's usual 64 KiB make agent and pump wait for each other's turn: lines of 1 MB came at two thirds of this speed.
+"""
 STDERR_LINES: Final = 50
 """The last lines of stderr that are kept for diagnosis; the CLI is silent there in normal running."""
 STDERR_LINE_BYTES: Final = 2000
@@ -89,6 +95,8 @@ async def run_pump(
 
     Owns: the agent's stdout. Ends when: end of file. A line that never got its newline is not a line.
     """
+    if isinstance(stdout, trio.lowlevel.FdStream):
+        _widen(stdout)
     splitter = LineSplitter(line_bytes)
     router = _Router(incarnation, ends, is_rehearsal=codec.is_rehearsal)
     async with stdout:
@@ -96,6 +104,12 @@ async def run_pump(
             for lines in splitter.feed_blocks(chunk):
                 await router.take(codec.decode(lines))
             await router.flush()
+
+
+def _widen(pipe: trio.lowlevel.FdStream) -> None:
+    """Let a pipe hold more, unless its user's pipes hold as much as the kernel allows already (pipe(7))."""
+    with contextlib.suppress(PermissionError):
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, READ_BYTES)
 
 
 async def _receive(stream: trio.abc.ReceiveStream) -> bytes:
