@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "room": "ctl.commands.room",
     "export": "ctl.commands.export",
     "doctor": "ctl.commands.doctor",
+    "completion": "ctl.commands.completion",
 }
 
 

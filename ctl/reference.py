@@ -1,5 +1,6 @@
 """`python -m ctl.reference > docs/cli.md`: the manual of the command line, from the same words as its help."""
 
+import inspect
 import re
 from collections.abc import Iterator
 
@@ -90,7 +91,8 @@ def _section(path: tuple[str, ...], command: click.Command) -> str:
 
 
 def _prose(text: str) -> str:
-    return "\n\n".join(re.sub(r"\s+", " ", part) for part in text.strip().split("\n\n")) + "\n"
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(re.sub(r"\s+", " ", paragraph) for paragraph in paragraphs) + "\n"
 
 
 def _options(title: str, options: list[click.Option]) -> str:
@@ -99,7 +101,7 @@ def _options(title: str, options: list[click.Option]) -> str:
     for option in options:
         record = option.get_help_record(click.Context(click.Command("")))
         if record is not None:
-            names, meaning = (part.replace("|", "\\|") for part in record)
+            names, meaning = (re.sub(r" *\[x>=\d+\]", "", part).replace("|", "\\|") for part in record)
             rows.append(f"| `{names}` | {_prose(meaning).strip()} |\n")
     return f"{heading}| option | what it does |\n| --- | --- |\n{''.join(rows)}"
 

@@ -1,5 +1,6 @@
 """What the global options say, which every command takes before or after its own name."""
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import click
@@ -26,9 +27,9 @@ class Settings(NamedTuple):
         """Whether the output is for programs."""
         return self.output == "json"
 
-    def connect(self, path: str | None = None) -> Connection:
+    def connect(self, path: str | None = None, timeout_s: float | None = None) -> Connection:
         """
-        Connect to the daemon, or to the one at that socket again.
+        Connect to the daemon, or to the one at that socket again, within so many seconds.
 
         Raises:
             Failure: none accepts.
@@ -38,7 +39,8 @@ class Settings(NamedTuple):
         from ctl.lines import LineStream
         from ctl.sockets import candidates, connect
 
-        return Connection(LineStream(*connect([path] if path else candidates(self.socket, os.environ))))
+        paths = [path] if path else candidates(self.socket, os.environ)
+        return Connection(LineStream(*connect(paths, timeout_s)))
 
     def command(self, *words: str) -> str:
         """Write a command that a person can type to go on, at the same daemon and in the same room."""
@@ -54,12 +56,36 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
         context.obj = context.find_object(Settings)._replace(**{parameter.name: value})  # type: ignore[union-attr]
 
 
+def _completer(name: str) -> Callable[[click.Context, click.Parameter, str], Any]:
+    """Look a completing function up when a shell asks for it: no other call imports what it needs."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
+        from ctl import completing
+
+        return getattr(completing, f"complete_{name}")(context, parameter, incomplete)
+
+    return complete
+
+
+complete_room = _completer("room")
+complete_waiting = _completer("waiting")
+complete_running = _completer("running")
+complete_any = _completer("any")
+complete_approval = _completer("approval")
+
+
 def global_options() -> list[click.Option]:
     """Make the options that the group and every command have in common."""
     common: dict[str, Any] = {"expose_value": False, "callback": _remember}
     return [
-        click.Option(["--socket"], metavar="PATH", help="The daemon's control socket.", **common),
-        click.Option(["--room"], metavar="NAME", help=f"The room (default: {DEFAULT_ROOM}).", **common),
+        click.Option(["--socket"], metavar="PATH", type=click.Path(), help="The daemon's control socket.", **common),
+        click.Option(
+            ["--room"],
+            metavar="NAME",
+            help=f"The room (default: {DEFAULT_ROOM}).",
+            shell_complete=complete_room,
+            **common,
+        ),
         click.Option(
             ["-o", "--output"], type=click.Choice(["text", "json"]), help="For people, or for programs.", **common
         ),

@@ -46,9 +46,9 @@ def _persons_socket(environment: Mapping[str, str]) -> str:
     return os.path.join(state, "concordia", "run", "control.sock")
 
 
-def connect(paths: list[str]) -> tuple[Stream, str]:
+def connect(paths: list[str], timeout_s: float | None = None) -> tuple[Stream, str]:
     """
-    Connect to the first of these sockets that accepts.
+    Connect to the first of these sockets that accepts, within so many seconds.
 
     Raises:
         Failure: none does; with EXIT_NOT_ALLOWED where one would, but not for this person.
@@ -57,6 +57,7 @@ def connect(paths: list[str]) -> tuple[Stream, str]:
     forbidden: str | None = None
     for path in paths:
         stream = Stream(AF_UNIX, SOCK_STREAM)
+        stream.settimeout(timeout_s)
         try:
             stream.connect(path)
         except PermissionError:

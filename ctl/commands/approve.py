@@ -8,7 +8,7 @@ from ctl.answers import BadAnswer, match_answers
 from ctl.asking import questions_of, tool_line
 from ctl.connection import Connection
 from ctl.printing import print_result
-from ctl.settings import Command, Settings
+from ctl.settings import Command, Settings, complete_approval
 
 
 def _find(connection: Connection, settings: Settings, identity: str) -> dict[str, Any] | None:
@@ -44,7 +44,7 @@ def _answer(settings: Settings, connection: Connection, identity: str, **params:
         ("concordiactl approve 01932f --answer Colour=red --answer Why='it is warm'", "By a header, in own words."),
     ),
 )
-@click.argument("id")
+@click.argument("id", shell_complete=complete_approval)
 @click.option(
     "--answer",
     "given",
@@ -67,7 +67,7 @@ def approve(settings: Settings, id: str, given: tuple[str, ...]) -> None:  # noq
         ("concordiactl deny 01932f --reason 'use git stash instead'", "And tell it what to do instead."),
     ),
 )
-@click.argument("id")
+@click.argument("id", shell_complete=complete_approval)
 @click.option("--reason", help="What the agent is told.")
 @click.pass_obj
 def deny(settings: Settings, id: str, reason: str | None) -> None:  # noqa: A002  # click shows it as ID

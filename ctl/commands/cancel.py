@@ -3,7 +3,7 @@
 import click
 
 from ctl.printing import print_result
-from ctl.settings import Command, Settings
+from ctl.settings import Command, Settings, complete_waiting
 
 
 @click.command(
@@ -13,7 +13,7 @@ from ctl.settings import Command, Settings
         ("concordiactl queue -o json | jq -r '.prompts[].id' | xargs -n1 concordiactl cancel", "All that wait."),
     ),
 )
-@click.argument("id")
+@click.argument("id", shell_complete=complete_waiting)
 @click.pass_obj
 def cancel(settings: Settings, id: str) -> None:  # noqa: A002  # click names it for the person
     """

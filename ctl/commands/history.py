@@ -20,6 +20,11 @@ OUTCOMES: Final = ("completed", "failed", "interrupted", "timed_out", "uncertain
 STATES: Final = ("waiting", "running", "answered", "failed", "cancelled", "expired", "uncertain")
 
 
+def _complete_state(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    known = STATES if context.params.get("is_prompts") else OUTCOMES
+    return [state for state in known if state.startswith(incomplete)]
+
+
 def _turn(turn: dict[str, Any], now: float) -> tuple[str, ...]:
     return (
         turn["id"],
@@ -59,6 +64,7 @@ def _prompt(prompt: dict[str, Any], now: float) -> tuple[str, ...]:
     "states",
     multiple=True,
     metavar="STATE",
+    shell_complete=_complete_state,
     help=f"Only with this outcome: {', '.join(OUTCOMES)}; of prompts: {', '.join(STATES)}. Can be repeated.",
 )
 @click.option("--prompts", "is_prompts", is_flag=True, help="List prompts instead of turns.")

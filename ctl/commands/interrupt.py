@@ -3,7 +3,7 @@
 import click
 
 from ctl.printing import print_result
-from ctl.settings import Command, Settings
+from ctl.settings import Command, Settings, complete_running
 
 
 @click.command(
@@ -13,7 +13,7 @@ from ctl.settings import Command, Settings
         ("concordiactl interrupt --turn 01932f", "Only if it is still that turn: nobody else's is hit."),
     ),
 )
-@click.option("--turn", metavar="ID", help="Only if it is still this turn.")
+@click.option("--turn", metavar="ID", shell_complete=complete_running, help="Only if it is still this turn.")
 @click.pass_obj
 def interrupt(settings: Settings, turn: str | None) -> None:
     """Stop the running turn."""

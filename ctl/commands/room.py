@@ -10,7 +10,7 @@ from ctl.patience import call_patiently
 from ctl.printing import print_result
 from ctl.quantities import plural
 from ctl.screen import Screen, table
-from ctl.settings import Command, Group, Settings, read_duration
+from ctl.settings import Command, Group, Settings, complete_room, read_duration
 
 HEADER = ("ROOM", "STATE", "AGENT", "QUEUE", "APPROVALS", "DIRECTORY")
 
@@ -127,7 +127,7 @@ def create(
         ("concordiactl room close docs -o json", "How many prompts were cancelled, for a program."),
     ),
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_room)
 @click.pass_obj
 def close(settings: Settings, name: str | None) -> None:
     """
@@ -152,7 +152,7 @@ def close(settings: Settings, name: str | None) -> None:
         ("concordiactl room pause docs", "Hold another room."),
     ),
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_room)
 @click.pass_obj
 def pause(settings: Settings, name: str | None) -> None:
     """
@@ -176,7 +176,7 @@ def pause(settings: Settings, name: str | None) -> None:
         ("concordiactl room resume docs", "Let another room go on."),
     ),
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_room)
 @click.pass_obj
 def resume(settings: Settings, name: str | None) -> None:
     """Let a paused room go on."""
@@ -195,7 +195,7 @@ def resume(settings: Settings, name: str | None) -> None:
         ("concordiactl room restart docs --fresh", "The same, and forget the conversation."),
     ),
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_room)
 @click.option("--fresh", is_flag=True, help="Begin a new conversation.")
 @click.pass_obj
 def restart(settings: Settings, name: str | None, fresh: bool) -> None:

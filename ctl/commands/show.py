@@ -12,7 +12,7 @@ from ctl.harmless import first_line, harmless
 from ctl.printing import print_result
 from ctl.quantities import cost, duration, relative
 from ctl.screen import Screen, fields, indent
-from ctl.settings import Command, Settings
+from ctl.settings import Command, Settings, complete_any
 from ctl.transcript import names
 
 
@@ -100,7 +100,7 @@ def _look_up(connection: Connection, room: str, identity: str) -> dict[str, Any]
         ("concordiactl show 01932f -o json | jq -r .turn.answer", "The whole answer, for a program."),
     ),
 )
-@click.argument("id")
+@click.argument("id", shell_complete=complete_any)
 @click.pass_obj
 def show(settings: Settings, id: str) -> None:  # noqa: A002  # click shows it as ID
     """Show one prompt or one turn in full."""

@@ -63,7 +63,9 @@ def _live(feed: Feed, start: dict[str, int]) -> Iterator[Event]:
         ("concordiactl tail -n 0 -o json | jq -r .type", "Every event from now on, for a program."),
     ),
 )
-@click.option("-n", "--lines", type=click.IntRange(min=0), help=f"Begin with so many events (default: {LINES}).")
+@click.option(
+    "-n", "--lines", type=click.IntRange(min=0), metavar="N", help=f"Begin with so many events (default: {LINES})."
+)
 @click.option("--since", type=click.IntRange(min=0), metavar="SEQ", help="Begin with the event of this number.")
 @click.option("--follow/--no-follow", "is_following", default=True, help="End with the latest event, or go on.")
 @reconnect_option

@@ -163,15 +163,15 @@ def test_every_command_has_help(tmp_path: Path) -> None:
 
 def commands_in(line: str) -> list[list[str]]:
     """Take our own command lines out of an example that a shell would read."""
-    lexer = shlex.shlex(line, posix=True, punctuation_chars="|")
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|<>()")
     lexer.whitespace_split = True
     parts: list[list[str]] = [[]]
     for word in lexer:
-        if word == "|":
+        if set(word) <= set("|<>()"):
             parts.append([])
         else:
             parts[-1].append(word)
-    return [part[1:] for part in parts if part[0] == "concordiactl"]
+    return [part[1:] for part in parts if part[:1] == ["concordiactl"]]
 
 
 @pytest.mark.parametrize("path", EVERY_COMMAND, ids=" ".join)

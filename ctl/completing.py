@@ -1,0 +1,97 @@
+"""
+What a shell can complete: rooms, prompts, turns and approvals, as the daemon knows them at that moment.
+
+Law: whoever presses Tab is never told of an error and never waits: without a daemon there is just nothing.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+import click
+from click.shell_completion import CompletionItem
+
+from ctl.asking import tool_line
+from ctl.connection import Connection
+from ctl.failures import Failure
+from ctl.harmless import first_line
+from ctl.settings import Settings
+
+PATIENCE_S: Final = 0.5
+"""Longer than the daemon ever takes, and not yet annoying."""
+SOME: Final = 50
+"""More than anybody reads through."""
+HELP_CHARACTERS: Final = 60
+
+Items = list[CompletionItem[str]]
+
+
+def complete_room(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete the name of a room."""
+    return _matching(incomplete, ((room["name"], room["state"]) for room in _rooms(context)))
+
+
+def complete_waiting(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete the id of a prompt that waits."""
+    return _matching(incomplete, _waiting(context))
+
+
+def complete_running(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete the id of the turn that runs."""
+    return _matching(incomplete, _running(context))
+
+
+def complete_any(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete the id of a prompt that waits, or of one of the last turns."""
+    asked = _ask(context, "turn.list", room=_room(context), limit=SOME)
+    turns = ((turn["id"], turn["text"]) for turn in asked.get("turns", ()))
+    return _matching(incomplete, [*_waiting(context), *turns])
+
+
+def complete_approval(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete the id of something that the agent asks."""
+    asked = _ask(context, "approval.list", room=_room(context))
+    approvals = ((each["id"], tool_line(each["tool"], each["input"])) for each in asked.get("approvals", ()))
+    return _matching(incomplete, approvals)
+
+
+def _waiting(context: click.Context) -> list[tuple[str, str]]:
+    asked = _ask(context, "prompt.list", room=_room(context), states=["waiting"], limit=SOME)
+    return [(prompt["id"], f"{prompt['author']['name']}: {prompt['text']}") for prompt in asked.get("prompts", ())]
+
+
+def _running(context: click.Context) -> list[tuple[str, str]]:
+    turns = (room["turn"] for room in _rooms(context) if room["name"] == _room(context))
+    return [(turn["id"], turn["text"]) for turn in turns if turn is not None]
+
+
+def _rooms(context: click.Context) -> list[dict[str, Any]]:
+    rooms: list[dict[str, Any]] = _ask(context, "room.list").get("rooms", [])
+    return rooms
+
+
+def _room(context: click.Context) -> str:
+    settings = context.find_object(Settings) or Settings()
+    return settings.room_name
+
+
+def _ask(context: click.Context, method: str, **params: Any) -> dict[str, Any]:
+    settings = context.find_object(Settings) or Settings()
+    try:
+        with settings.connect(timeout_s=PATIENCE_S) as connection:
+            return _answer(connection, method, params)
+    except Failure:
+        return {}
+
+
+def _answer(connection: Connection, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    connection.request(method, **params)
+    return connection.answer(time.monotonic() + PATIENCE_S) or {}
+
+
+def _matching(incomplete: str, found: Iterable[tuple[str, str]]) -> Items:
+    return [
+        CompletionItem(value, help=first_line(meaning)[:HELP_CHARACTERS])
+        for value, meaning in found
+        if value.startswith(incomplete)
+    ]
