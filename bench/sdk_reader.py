@@ -21,15 +21,9 @@ queries: Any = import_module(f"{internal}.query")
 parser: Any = import_module(f"{internal}.message_parser")
 
 
-async def _no_prompt() -> Any:
-    """Have nothing to say: the package wants a source of prompts."""
-    for prompt in list[Any]():
-        yield prompt
-
-
 async def _read(way: str, program: str, limit_bytes: int) -> int:
     options = sdk.ClaudeAgentOptions(cli_path=program, max_buffer_size=limit_bytes)
-    transport = transports.SubprocessCLITransport(prompt=_no_prompt(), options=options)
+    transport = transports.SubprocessCLITransport(prompt="", options=options)
     await transport.connect()
     messages = 0
     if way == "transport":
