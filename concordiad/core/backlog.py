@@ -5,8 +5,10 @@ Laws: the backlog is a gapless suffix of the transcript; what falls out of it is
 epoch is good only up to that epoch's recorded end, because what was published after it was lost with a power cut.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 BACKLOG_EVENTS: Final = 4096
@@ -52,14 +54,25 @@ class Backlog:
         while len(self._lines) > self._limit_events or (self._bytes > self._limit_bytes and len(self._lines) > 1):
             self._bytes -= len(self._lines.popleft())
 
-    def after(self, seq: int) -> list[bytes] | None:
-        """Give every line after that number; None if some of them have fallen out."""
+    def after(self, seq: int, limit_bytes: float = math.inf) -> list[bytes] | None:
+        """
+        Give the lines after that number, up to a limit but at least one; None if some of them have fallen out.
+
+        Args:
+            seq: the last number that the reader has.
+            limit_bytes: of all lines together.
+        """
         missing = self._last_seq - seq
         if missing > len(self._lines):
             return None
-        return (
-            [self._lines[index] for index in range(len(self._lines) - missing, len(self._lines))] if missing > 0 else []
-        )
+        lines: list[bytes] = []
+        size = 0
+        for line in islice(self._lines, len(self._lines) - max(missing, 0), None):
+            size += len(line)
+            if lines and size > limit_bytes:
+                break
+            lines.append(line)
+        return lines
 
 
 def can_continue(epoch: int, seq: int, starts: Sequence[EpochStart], last_seq: int, first_kept_seq: int) -> bool:

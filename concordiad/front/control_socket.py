@@ -31,10 +31,11 @@ from concordiad.core.wire import (
 )
 from concordiad.errors import ConfigError, JournalError, RemoteProtocolError, RoomError
 from concordiad.front.methods import Caller, call
-from concordiad.front.outbox import STALL_S, Budget, Outbox, run_follower
+from concordiad.front.outbox import STALL_S, Budget, Outbox, writer_of
 from concordiad.front.peer import identify
 from concordiad.house import House
 from concordiad.room import Room
+from concordiad.room.fanout import plain_lines
 
 READ_BYTES: Final = 64 * 1024
 SOCKET_PATH_BYTES: Final = 107
@@ -206,11 +207,10 @@ async def serve_connection(
 
     Owns: its stream. Ends when: the client has hung up, or has been told what it did wrong.
     """
-    outbox = Outbox(house.config.limits.follower_bytes, budget)
+    outbox = Outbox(house.config.limits.follower_bytes, budget, writer_of(stream))
     requests = _Requests(stream, message_s)
-    followed: dict[str, trio.CancelScope] = {}
     async with stream, trio.open_nursery() as nursery:
-        nursery.start_soon(_run_sender, stream, outbox, nursery.cancel_scope)
+        nursery.start_soon(_run_sender, stream, outbox, house, nursery.cancel_scope)
         nursery.start_soon(_close_when, house.ended, outbox)
         while (lines := await requests.receive()) is not None:
             for line in lines:
@@ -219,19 +219,16 @@ async def serve_connection(
                     await outbox.put(_too_much(line, answer))
                 if follow is not None:
                     room, after = follow
-                    if room.name in followed:
-                        followed[room.name].cancel()
-                    followed[room.name] = scope = trio.CancelScope()
-                    nursery.start_soon(_follow_within, scope, room, house, outbox, after)
+                    outbox.follow(room.transcript, plain_lines, after)
         if requests.fault is not None:
             await outbox.put(encode_error(None, requests.fault) + b"\n")
         outbox.close()
         nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_S
 
 
-async def _run_sender(stream: trio.SocketStream, outbox: Outbox, scope: trio.CancelScope) -> None:
+async def _run_sender(stream: trio.SocketStream, outbox: Outbox, house: House, scope: trio.CancelScope) -> None:
     try:
-        await outbox.send_to(stream)
+        await outbox.run(stream, house.journal)
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         # The client has hung up; what it asked for is done all the same.
         await trio.lowlevel.checkpoint()
@@ -249,11 +246,6 @@ def _too_much(line: bytes | Oversize, answer: bytes) -> bytes:
     request_id = None if isinstance(line, Oversize) else decode_request(line).id
     message = f"the answer has {len(answer)} bytes, and too many large ones wait to be read: try again in a while"
     return encode_error(request_id, RoomError.not_now(message, retry_after_s=STALL_S)) + b"\n"
-
-
-async def _follow_within(scope: trio.CancelScope, room: Room, house: House, outbox: Outbox, after: int) -> None:
-    with scope:
-        await run_follower(room.transcript, house.journal, outbox, after)
 
 
 class _Requests:

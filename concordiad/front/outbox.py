@@ -1,11 +1,14 @@
 """
-What waits to be sent to one client, and the task that sends it.
+What waits to be sent to one client, the way out, and the client's places in the transcripts that it follows.
 
-Laws: whole messages only, in the order in which they were put; what waits is bounded: who has an answer to give waits,
-a live transcript is dropped and caught up from the journal.
+Laws: whole messages only, in the order in which they were put; what the socket takes is written at once, so that only
+what it does not take waits; what waits is bounded: who has an answer to give waits, a live transcript is dropped and
+caught up, from memory or from the journal, by the one task that sends.
 """
 
 import math
+import os
+from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -14,7 +17,7 @@ from concordiad.core.wire import encode_event
 from concordiad.errors import JournalError
 from concordiad.journal import Journal
 from concordiad.journal.rows import read_events
-from concordiad.room.fanout import Transcript
+from concordiad.room.fanout import Encoding, Transcript
 
 PAGE_EVENTS: Final = 500
 """Events read from the journal at once for a reader that catches up."""
@@ -24,8 +27,22 @@ PIECE_BYTES: Final = 256 * 1024
 """Bytes given to a socket at once: progress is told by the piece."""
 STALL_S: Final = 60.0
 """How long a client may read nothing of a large message before it is hung up on."""
-PAGE_BYTES: Final = 512 * 1024
-"""Bytes read from the journal at once: half of what may wait for a reader."""
+
+Write = Callable[[bytes | memoryview], int]
+"""Gives bytes to a socket without waiting and tells how many it took. Raises OSError."""
+
+
+def writer_of(stream: trio.abc.Stream) -> Write | None:
+    """Find the way past Trio's send_all to a plain socket; None for a stream that has to transform what it sends."""
+    if not isinstance(stream, trio.SocketStream):
+        return None
+    fileno = stream.socket.fileno
+
+    def write(data: bytes | memoryview) -> int:
+        # A closed socket's number is -1: that is an error too, and never somebody else's file.
+        return os.write(fileno(), data)
+
+    return write
 
 
 class Budget:
@@ -39,7 +56,7 @@ class Budget:
     def __init__(self, limit_bytes: int = LARGE_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._taken_bytes = 0
-        self._given_back = trio.Event()
+        self._waiting: set[Outbox] = set()
 
     def take(self, size_bytes: int) -> bool:
         """Reserve bytes; tells whether there were so many."""
@@ -50,12 +67,17 @@ class Budget:
     def give_back(self, size_bytes: int) -> None:
         """Let others have bytes that were taken."""
         self._taken_bytes -= size_bytes
-        given_back, self._given_back = self._given_back, trio.Event()
-        given_back.set()
+        waiting, self._waiting = self._waiting, set()
+        for outbox in waiting:
+            outbox.wake()
 
-    async def wait(self) -> None:
-        """Wait until somebody gives bytes back."""
-        await self._given_back.wait()
+    def wake_later(self, outbox: "Outbox") -> None:
+        """Wake a box once somebody has given bytes back."""
+        self._waiting.add(outbox)
+
+    def forget(self, outbox: "Outbox") -> None:
+        """Let a box go that will not be woken any more."""
+        self._waiting.discard(outbox)
 
 
 class Outbox:
@@ -63,147 +85,279 @@ class Outbox:
     The bytes that wait for one client.
 
     Args:
-        limit_bytes: above this, `put` waits and `push` refuses; a message of more is large.
+        limit_bytes: above this, `put` waits and live lines are refused; a message of more is large.
         budget: what large messages are charged to.
+        write: the way to the socket; None where only the sender can send.
     """
 
-    def __init__(self, limit_bytes: int, budget: Budget) -> None:
+    __slots__ = (
+        "_budget",
+        "_changed",
+        "_charged_bytes",
+        "_chunks",
+        "_drained",
+        "_followers",
+        "_is_closed",
+        "_is_sealed",
+        "_is_sending",
+        "_limit_bytes",
+        "_write",
+        "waiting_bytes",
+    )
+
+    def __init__(self, limit_bytes: int, budget: Budget, write: Write | None = None) -> None:
         self._limit_bytes = limit_bytes
         self._budget = budget
+        self._write = write
         self._charged_bytes = 0
-        self._chunks: list[bytes] = []
-        self._waiting_bytes = 0
+        self._chunks: list[bytes | memoryview] = []
+        self._followers: dict[str, Follower] = {}
         self._changed = trio.Event()
-        self._drained = trio.Event()
+        self._drained: trio.Event | None = None
+        self._is_sending = False
         self._is_closed = False
+        self._is_sealed = False
+        self.waiting_bytes = 0
 
     @property
     def has_room(self) -> bool:
         """Whether more may be put without waiting."""
-        return self._waiting_bytes <= self._limit_bytes
+        return self.waiting_bytes <= self._limit_bytes
+
+    @property
+    def limit_bytes(self) -> int:
+        """The bound on what waits."""
+        return self._limit_bytes
 
     def push(self, data: bytes) -> None:
-        """Add messages without waiting; the caller has looked at `has_room`."""
-        self._chunks.append(data)
-        self._waiting_bytes += len(data)
-        self._changed.set()
-
-    async def wait_for_room(self) -> None:
-        """Wait until what waits is below the limit."""
-        await trio.lowlevel.checkpoint()
-        while not self.has_room:
-            await self._drained.wait()
+        """Add messages without waiting; the caller has looked at `has_room`. Nothing is added to a sealed box."""
+        if self._is_sealed or not data:
+            return
+        rest: bytes | memoryview = data
+        if self._write is not None and not self.waiting_bytes and not self._is_sending:
+            try:
+                sent = self._write(data)
+            except OSError:
+                # It would block, or it is broken: the sender finds that out.
+                sent = 0
+            if sent == len(data):
+                return
+            rest = memoryview(data)[sent:]
+        self._chunks.append(rest)
+        self.waiting_bytes += len(rest)
+        self.wake()
 
     async def put(self, data: bytes) -> bool:
         """Add messages, once what waits is below the limit; tells whether there was a place for so large a one."""
-        await self.wait_for_room()
+        await trio.lowlevel.checkpoint()
+        while not self.has_room and not self._is_sealed:
+            await self._next_drain()
+        return self._try_push(data)
+
+    def _try_push(self, data: bytes) -> bool:
         if len(data) > self._limit_bytes:
             if not self._budget.take(len(data)):
                 return False
             self._charged_bytes += len(data)
-        self.push(data)
+            self.push(data)
+            if not self.waiting_bytes:
+                self.settle()
+        else:
+            self.push(data)
         return True
 
-    async def wait_for_budget(self) -> None:
-        """Wait until a large message may find a place."""
-        await self._budget.wait()
+    async def _next_drain(self) -> None:
+        if self._drained is None:
+            self._drained = trio.Event()
+        await self._drained.wait()
 
     def settle(self) -> None:
         """Give back what large messages were charged: they are sent, or nobody will read them."""
-        if self._charged_bytes:
-            self._budget.give_back(self._charged_bytes)
-            self._charged_bytes = 0
+        charged, self._charged_bytes = self._charged_bytes, 0
+        if charged:
+            self._budget.give_back(charged)
 
-    def close(self) -> None:
-        """Let the sender end once everything is sent."""
-        self._is_closed = True
+    def wake(self) -> None:
+        """Let the sender look at what there is to do."""
         self._changed.set()
 
-    async def send_to(self, stream: trio.abc.SendStream) -> None:
-        """
-        Send what comes until the box is closed and empty.
+    def close(self) -> None:
+        """Let the sender end once everything is sent and nobody lags."""
+        self._is_closed = True
+        self.wake()
 
-        Raises:
-            trio.BrokenResourceError: the client has hung up, or holds on to a large message that it does not read.
+    def seal(self) -> None:
+        """Take nothing more; the sender ends once what waits is sent."""
+        self._is_closed = self._is_sealed = True
+        for follower in self._followers.values():
+            follower.leave()
+        self._followers.clear()
+        self.wake()
+
+    def follow(self, transcript: Transcript, encoding: Encoding, after: int) -> "Follower":
+        """Bring the client every event of a room after a number, then live text too; replaces its place there."""
+        earlier = self._followers.pop(transcript.room, None)
+        if earlier is not None:
+            earlier.leave()
+        follower = Follower(self, transcript, encoding, after)
+        if not self._is_sealed:
+            self._followers[transcript.room] = follower
+            self.wake()
+        return follower
+
+    async def run(self, stream: trio.abc.SendStream, journal: Journal) -> None:
+        """
+        Send what waits and catch up whoever lags, until the box is closed and empty.
+
+        Owns: the stream's sending side. Raises: trio.BrokenResourceError, trio.ClosedResourceError: the client has hung
+        up, or holds on to a large message that it does not read.
         """
         try:
             while True:
-                while not self._chunks:
-                    if self._is_closed:
-                        return
+                # Whatever changes from here on, while something is awaited, is looked at in the next round.
+                if self._changed.is_set():
                     self._changed = trio.Event()
+                if self._chunks:
+                    await self._flush(stream)
+                elif await self._catch_up(journal) or self._changed.is_set():
+                    continue
+                elif self._is_closed:
+                    return
+                else:
                     await self._changed.wait()
-                chunks, self._chunks = self._chunks, []
-                for data in [b"".join(chunks)] if sum(map(len, chunks)) <= PIECE_BYTES else chunks:
-                    await self._send(stream, data)
-                self._waiting_bytes = sum(map(len, self._chunks))
-                if not self._chunks:
-                    self.settle()
-                drained, self._drained = self._drained, trio.Event()
-                drained.set()
         finally:
-            self.settle()
+            self.seal()
+            self._budget.forget(self)
+            self._chunks.clear()
+            self._note_drained()
 
-    async def _send(self, stream: trio.abc.SendStream, data: bytes) -> None:
-        view = memoryview(data)
+    async def _flush(self, stream: trio.abc.SendStream) -> None:
+        chunks, self._chunks = self._chunks, []
+        self._is_sending = True
+        try:
+            for data in [b"".join(chunks)] if self.waiting_bytes <= PIECE_BYTES else chunks:
+                await self._send(stream, memoryview(data))
+        finally:
+            self._is_sending = False
+        if not self._chunks:
+            self._note_drained()
+
+    def _note_drained(self) -> None:
+        self.settle()
+        if self._drained is not None:
+            self._drained.set()
+            self._drained = None
+
+    async def _send(self, stream: trio.abc.SendStream, data: memoryview) -> None:
         for start in range(0, len(data), PIECE_BYTES):
+            piece = data[start : start + PIECE_BYTES]
             # Who is merely paused, as behind a pager, may rest for ever: what waits for it is small.
             with trio.move_on_after(STALL_S if self._charged_bytes else math.inf) as scope:
-                await stream.send_all(view[start : start + PIECE_BYTES])
+                await stream.send_all(piece)
             if scope.cancelled_caught:
                 raise trio.BrokenResourceError(f"the client read nothing of a large message for {STALL_S:g} s")
+            self.waiting_bytes -= len(piece)
+
+    async def _catch_up(self, journal: Journal) -> bool:
+        """Give those who lag what comes next; tells whether there was anything to do."""
+        has_progress = False
+        for follower in list(self._followers.values()):
+            if follower.is_live or self._chunks:
+                continue
+            # Whoever follows several rooms gets them in turn.
+            self._followers[follower.room] = self._followers.pop(follower.room)
+            if follower.try_live():
+                has_progress = True
+                continue
+            page = await follower.read_page(journal)
+            if page is None:
+                continue
+            # While it was read, the client may have closed, or asked for another place.
+            if self._followers.get(follower.room) is not follower:
+                has_progress = True
+            elif self._try_push(page.chunk):
+                follower.seq = page.seq
+                has_progress = True
+            else:
+                # Read again later rather than held on to.
+                self._budget.wake_later(self)
+        return has_progress
+
+
+class _Page:
+    """Encoded events from the journal, and the number that they bring a reader to."""
+
+    __slots__ = ("chunk", "seq")
+
+    def __init__(self, chunk: bytes, seq: int) -> None:
+        self.chunk = chunk
+        self.seq = seq
 
 
 class Follower:
-    """One client's place in one room's transcript."""
+    """
+    One client's place in one room's transcript.
 
-    def __init__(self, outbox: Outbox, seq: int) -> None:
+    Attributes:
+        encoding: how the client's transport writes lines.
+        seq: the last event that the client was given.
+        is_live: whether it is given what is published; else it lags and is caught up.
+    """
+
+    __slots__ = ("_outbox", "_transcript", "encoding", "is_live", "seq")
+
+    def __init__(self, outbox: Outbox, transcript: Transcript, encoding: Encoding, seq: int) -> None:
         self._outbox = outbox
+        self._transcript = transcript
+        self.encoding: Final = encoding
         self.seq = seq
-        self.dropped = trio.Event()
+        self.is_live = False
 
-    def deliver(self, lines: bytes, seq: int) -> bool:
+    @property
+    def room(self) -> str:
+        """Whose transcript it is."""
+        return self._transcript.room
+
+    @property
+    def lag_events(self) -> int:
+        """How many events the client was not given yet."""
+        return max(self._transcript.cursor.seq - self.seq, 0)
+
+    def deliver(self, chunk: bytes, seq: int) -> bool:
         """Take live lines, or be dropped because the client reads too slowly."""
-        if not self._outbox.has_room:
-            self.dropped.set()
+        outbox = self._outbox
+        if outbox.waiting_bytes > outbox.limit_bytes:
+            self.is_live = False
+            outbox.wake()
             return False
-        self._outbox.push(lines)
+        outbox.push(chunk)
         self.seq = seq
         return True
 
+    def leave(self) -> None:
+        """Follow no more."""
+        self._transcript.unsubscribe(self)
 
-async def run_follower(transcript: Transcript, journal: Journal, outbox: Outbox, after: int) -> None:
-    """
-    Bring one client every event of a room after a number, and live text while it keeps up.
+    def try_live(self) -> bool:
+        """Take what is still in memory, and follow live if that was all; tells whether it was in memory."""
+        missed = self._transcript.subscribe(self, self.seq, self._outbox.limit_bytes)
+        if missed is None:
+            return False
+        if missed.lines:
+            self._outbox.push(self.encoding(missed.lines))
+        self.seq = missed.seq
+        self.is_live = missed.is_live
+        return True
 
-    Owns: the client's place in the transcript. Ends when: it is cancelled, or the journal ends.
-    """
-    seq = after
-    while True:
-        # Whoever was dropped for reading too slowly would be given the same again, and again without a bound.
-        await outbox.wait_for_room()
-        follower = Follower(outbox, seq)
-        missed = transcript.subscribe(follower, seq)
-        if missed is not None:
-            try:
-                if missed:
-                    outbox.push(b"".join(missed))
-                follower.seq = transcript.cursor.seq
-                await follower.dropped.wait()
-            finally:
-                transcript.unsubscribe(follower)
-            seq = follower.seq
-            continue
+    async def read_page(self, journal: Journal) -> _Page | None:
+        """Read what comes next from the journal; None if there is nothing, or nothing can be read any more."""
+        limit = self._outbox.limit_bytes // 2
         try:
-            page = await journal.read(read_events, transcript.room, seq + 1, PAGE_EVENTS, PAGE_BYTES)
+            page = await journal.read(read_events, self.room, self.seq + 1, PAGE_EVENTS, limit)
         except JournalError:
-            return
+            return None
         # What is recorded but not published yet comes live.
-        page = [event for event in page if event.seq <= transcript.cursor.seq]
-        if page:
-            if await outbox.put(b"".join(encode_event(event.json) + b"\n" for event in page)):
-                seq = page[-1].seq
-            else:
-                # Read again later rather than held on to.
-                del page
-                await outbox.wait_for_budget()
+        page = [event for event in page if event.seq <= self._transcript.cursor.seq]
+        if not page:
+            return None
+        return _Page(self.encoding([encode_event(event.json) + b"\n" for event in page]), page[-1].seq)

@@ -5,8 +5,9 @@ Laws: nothing is published before it is recorded; numbers have no gaps; publishi
 subscriber misses nothing between the backlog that it is given and the next event.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import trio
 
@@ -17,12 +18,32 @@ from concordiad.journal import Journal
 from concordiad.journal.rows import Recorded, Transaction
 from concordiad.room.messages import DRAFTS, Post, answering, serve, take_all
 
+Encoding = Callable[[Sequence[bytes]], bytes]
+"""How a transport writes published lines. Whoever has the same one is given the same bytes, written once."""
+
+
+def plain_lines(lines: Sequence[bytes]) -> bytes:
+    """Write lines as they are: the control socket's encoding."""
+    return b"".join(lines)
+
 
 class Subscriber(Protocol):
     """Somebody who follows a room's transcript."""
 
-    def deliver(self, lines: bytes, seq: int) -> bool:
-        """Take lines up to the event `seq`; False if they were not taken, then the subscriber is dropped."""
+    @property
+    def encoding(self) -> Encoding:
+        """How it wants the lines; never changes."""
+
+    def deliver(self, chunk: bytes, seq: int) -> bool:
+        """Take encoded lines up to the event `seq`; False if they were not taken, then the subscriber is dropped."""
+
+
+class Missed(NamedTuple):
+    """Recorded lines that a reader has not seen, the number that they bring it to, and whether it follows live now."""
+
+    lines: list[bytes]
+    seq: int
+    is_live: bool
 
 
 class Transcript:
@@ -42,7 +63,7 @@ class Transcript:
         self._epochs = tuple(epochs)
         self._first_seq = first_seq
         self._backlog = Backlog(last_seq)
-        self._subscribers: dict[Subscriber, None] = {}
+        self._subscribers: dict[Encoding, dict[Subscriber, None]] = {}
 
     @property
     def cursor(self) -> Cursor:
@@ -52,7 +73,7 @@ class Transcript:
     @property
     def subscribers(self) -> int:
         """How many follow live."""
-        return len(self._subscribers)
+        return sum(map(len, self._subscribers.values()))
 
     def can_continue(self, cursor: Cursor) -> bool:
         """Tell whether somebody who saw everything up to a cursor can go on from there."""
@@ -62,21 +83,34 @@ class Transcript:
         """Note that what is before a number is no longer in the journal, or will soon not be."""
         self._first_seq = max(self._first_seq, seq)
 
-    def subscribe(self, subscriber: Subscriber, after: int) -> list[bytes] | None:
+    def subscribe(self, subscriber: Subscriber, after: int, limit_bytes: float = math.inf) -> Missed | None:
         """
         Let somebody follow live after that number.
 
+        Args:
+            subscriber: who is to follow.
+            after: the last number that it has.
+            limit_bytes: of missed lines that it takes at once; if there are more, it does not follow yet.
+
         Returns:
-            The lines that it misses until now; None if they are no longer in memory, then it was not subscribed.
+            What it missed until now; None if that is no longer in memory, then it does not follow.
         """
-        missed = self._backlog.after(after)
-        if missed is not None:
-            self._subscribers[subscriber] = None
-        return missed
+        lines = self._backlog.after(after, limit_bytes)
+        if lines is None:
+            return None
+        seq = after + len(lines)
+        is_live = seq >= self._backlog.last_seq
+        if is_live:
+            self._subscribers.setdefault(subscriber.encoding, {})[subscriber] = None
+        return Missed(lines, seq, is_live)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Let somebody go; does nothing if it does not follow."""
-        self._subscribers.pop(subscriber, None)
+        alike = self._subscribers.get(subscriber.encoding)
+        if alike is not None:
+            alike.pop(subscriber, None)
+            if not alike:
+                del self._subscribers[subscriber.encoding]
 
     def number(self, posts: Sequence[Post], at: float) -> tuple[list[Recorded], list[tuple[bytes, int]]]:
         """
@@ -106,9 +140,12 @@ class Transcript:
                 self._backlog.append(line)
         if not lines or not self._subscribers:
             return
-        chunk = b"".join(line for line, _ in lines)
+        published = [line for line, _ in lines]
         seq = lines[-1][1]
-        slow = [subscriber for subscriber in self._subscribers if not subscriber.deliver(chunk, seq)]
+        slow: list[Subscriber] = []
+        for encoding, subscribers in self._subscribers.items():
+            chunk = encoding(published)
+            slow += [subscriber for subscriber in subscribers if not subscriber.deliver(chunk, seq)]
         for subscriber in slow:
             self.unsubscribe(subscriber)
 

@@ -1,6 +1,6 @@
 """The fan-out alone: numbers, records, and who is handed what, over a journal in memory or one that is held."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from concordiad.errors import JournalError, RoomError
 from concordiad.journal import Journal, Reader, _Ask, open_memory_journal
 from concordiad.journal.rows import RoomEpoch, Transaction, read_events, read_prompt
 from concordiad.journal.schema import open_memory
-from concordiad.room.fanout import Transcript, run_fanout
+from concordiad.room.fanout import Missed, Transcript, plain_lines, run_fanout
 from concordiad.room.messages import DRAFTS, Draft, Post, record
 from tests.room.samples import NOW, clock, prompt
 
@@ -24,12 +24,14 @@ from tests.room.samples import NOW, clock, prompt
 class ReadingFollower:
     """Take everything."""
 
+    encoding = staticmethod(plain_lines)
+
     def __init__(self) -> None:
         self.chunks: list[bytes] = []
         self.seq = 0
 
-    def deliver(self, lines: bytes, seq: int) -> bool:
-        self.chunks.append(lines)
+    def deliver(self, chunk: bytes, seq: int) -> bool:
+        self.chunks.append(chunk)
         self.seq = seq
         return True
 
@@ -46,9 +48,9 @@ class FullFollower(ReadingFollower):
         super().__init__()
         self._left = chunks
 
-    def deliver(self, lines: bytes, seq: int) -> bool:
+    def deliver(self, chunk: bytes, seq: int) -> bool:
         self._left -= 1
-        return super().deliver(lines, seq) if self._left >= 0 else False
+        return super().deliver(chunk, seq) if self._left >= 0 else False
 
 
 class HeldJournal:
@@ -121,7 +123,7 @@ async def test_numbers_have_no_gaps() -> None:
     """They go on from the last recorded one, in the order of the posts."""
     async with open_bench(last_seq=41) as (bench, journal):
         follower = ReadingFollower()
-        assert bench.transcript.subscribe(follower, 41) == []
+        assert bench.transcript.subscribe(follower, 41) == Missed([], 41, is_live=True)
         await bench.post(draft(1), draft(2))
         await bench.post(draft(3))
         expected = [(42, 1), (43, 2), (44, 3)]
@@ -220,7 +222,7 @@ async def test_live_text_is_published_in_order_but_not_recorded() -> None:
         assert [event["n"] for event in await read_back(journal)] == [2]
         missed = bench.transcript.subscribe(ReadingFollower(), 0)
         assert missed is not None
-        assert [event["n"] for event in events_of(b"".join(missed))] == [2]
+        assert [event["n"] for event in events_of(b"".join(missed.lines))] == [2]
 
 
 async def test_live_text_alone_costs_no_commit() -> None:
@@ -245,7 +247,7 @@ async def test_a_subscriber_misses_nothing() -> None:
             missed = bench.transcript.subscribe(follower, after)
             assert missed is not None
             await bench.post(draft(0))
-            events = events_of(b"".join([*missed, *follower.chunks]))
+            events = events_of(b"".join([*missed.lines, *follower.chunks]))
             assert [event["seq"] for event in events] == list(range(after + 1, bench.transcript.cursor.seq + 1))
 
 
@@ -262,7 +264,44 @@ async def test_a_slow_subscriber_is_dropped_and_the_others_are_not() -> None:
         assert bench.transcript.subscribers == 1
         missed = bench.transcript.subscribe(slow, slow.seq)
         assert missed is not None
-        assert [event["n"] for event in events_of(b"".join(missed))] == [2, 3]
+        assert [event["n"] for event in events_of(b"".join(missed.lines))] == [2, 3]
+
+
+async def test_who_missed_much_takes_it_in_portions() -> None:
+    """It follows live only once it has the last one; a portion holds at least one event, however small the limit."""
+    async with open_bench() as (bench, _):
+        for number in range(1, 4):
+            await bench.post(draft(number))
+        follower = ReadingFollower()
+        portions = [bench.transcript.subscribe(follower, after, limit_bytes=1) for after in range(3)]
+        assert [(len(each.lines), each.seq, each.is_live) for each in portions if each is not None] == [
+            (1, 1, False),
+            (1, 2, False),
+            (1, 3, True),
+        ]
+        await bench.post(draft(4))
+        assert [event["n"] for event in follower.events] == [4]
+
+
+async def test_an_encoding_is_written_once_for_all_who_share_it() -> None:
+    """Each kind of subscriber gets its own bytes, and all of one kind the very same object."""
+    encoded: list[bytes] = []
+
+    def shouting(lines: Sequence[bytes]) -> bytes:
+        encoded.append(b"".join(lines).upper())
+        return encoded[-1]
+
+    class ShoutedAt(ReadingFollower):
+        encoding = staticmethod(shouting)
+
+    async with open_bench() as (bench, _):
+        followers = [ReadingFollower(), ShoutedAt(), ShoutedAt()]
+        for follower in followers:
+            bench.transcript.subscribe(follower, 0)
+        await bench.post(draft(1), draft(2))
+        plain, loud, louder = (follower.chunks for follower in followers)
+    assert (len(encoded), plain[0].upper()) == (1, loud[0])
+    assert loud[0] is louder[0]
 
 
 async def test_who_leaves_is_handed_nothing_more() -> None:

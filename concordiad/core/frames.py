@@ -1,0 +1,106 @@
+"""
+WebSocket frames as a server writes them (RFC 6455, 5.2), and a meter over those that a client sends.
+
+Laws: what is written here is whole frames, unmasked and without extensions; the meter looks at lengths and counts only,
+what the frames mean is for the WebSocket library.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+_FINAL_TEXT: Final = 0x81
+_FINAL_CLOSE: Final = 0x88
+_FINAL_PONG: Final = 0x8A
+_MASKED: Final = 0x80
+_TWO_BYTES: Final = 126
+_EIGHT_BYTES: Final = 127
+_HEAD_MOST: Final = 14
+"""The longest head of a frame: two bytes, eight of length, four of the mask."""
+
+PING: Final = b"\x89\x00"
+"""A ping without a payload; whatever comes back shows that the other side lives."""
+
+
+def text_frame(payload: bytes) -> bytes:
+    """Write one text message as one frame; the payload is UTF-8."""
+    size = len(payload)
+    if size < _TWO_BYTES:
+        return b"%c%c%b" % (_FINAL_TEXT, size, payload)
+    if size < 1 << 16:
+        return b"%c%c%b%b" % (_FINAL_TEXT, _TWO_BYTES, size.to_bytes(2), payload)
+    return b"%c%c%b%b" % (_FINAL_TEXT, _EIGHT_BYTES, size.to_bytes(8), payload)
+
+
+def text_frames(messages: Iterable[bytes]) -> bytes:
+    """Write several text messages, a frame each, in one piece."""
+    return b"".join([text_frame(message) for message in messages])
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """Write a close frame; the reason has at most 123 bytes of UTF-8."""
+    payload = code.to_bytes(2) + reason.encode()
+    return b"%c%c%b" % (_FINAL_CLOSE, len(payload), payload)
+
+
+def is_close(data: bytes) -> bool:
+    """Tell whether what a library sends begins with a close frame."""
+    return data[:1] == b"\x88"
+
+
+class OversizeFrame(Exception):
+    """A frame announces more than is allowed."""
+
+
+class FrameMeter:
+    """
+    Count the frames of a client and see their lengths before their bytes come.
+
+    Args:
+        limit_bytes: the longest payload of one frame.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._head = b""
+        self._left_bytes = 0
+
+    def feed(self, data: bytes) -> int:
+        """
+        Take what came; return how many frames began in it.
+
+        Raises:
+            OversizeFrame: one of them is too long.
+        """
+        frames = 0
+        place = 0
+        while place < len(data):
+            if self._left_bytes:
+                taken = min(self._left_bytes, len(data) - place)
+                self._left_bytes -= taken
+                place += taken
+                continue
+            had = len(self._head)
+            self._head += data[place : place + _HEAD_MOST - had]
+            size, length = _read_head(self._head)
+            if size == 0:
+                # The rest of the head comes with the next bytes.
+                break
+            if length > self._limit_bytes:
+                raise OversizeFrame(f"a frame of {length} bytes")
+            frames += 1
+            place += size - had
+            self._head = b""
+            self._left_bytes = length
+        return frames
+
+
+def _read_head(head: bytes) -> tuple[int, int]:
+    """Read the sizes of a frame's head and of its payload; (0, 0) while the head is not whole."""
+    if len(head) < 2:
+        return 0, 0
+    length = head[1] & 0x7F
+    extra = {_TWO_BYTES: 2, _EIGHT_BYTES: 8}.get(length, 0)
+    size = 2 + extra + (4 if head[1] & _MASKED else 0)
+    if len(head) < size:
+        return 0, 0
+    return size, int.from_bytes(head[2 : 2 + extra]) if extra else length
