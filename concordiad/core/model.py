@@ -1,5 +1,5 @@
 """
-The nouns of Concordia: ids, authors, prompts, turns, approvals.
+The nouns of Concordia: ids, authors, prompts, turns, approvals, invites, members.
 
 Everything here is frozen; a change is a new object. Times are Unix seconds (float), durations seconds, sizes bytes,
 money US dollars. What is unknown is None.
@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from attrs import field, frozen
+
+from concordiad.core.roles import Role
 
 ID_RANDOM_BYTES: Final = 8
 """Random bytes in an id, of which 62 bits are used."""
@@ -204,3 +206,103 @@ class AgentSession:
     incarnation: str | None
     has_history: bool = False
     """Whether a result was ever seen in this session: an agent that died before that has nothing to resume."""
+
+
+class History(enum.StrEnum):
+    """From when on an invite's guests may see a room."""
+
+    JOINING = "joining"
+    START = "start"
+
+
+class InviteState(enum.StrEnum):
+    """Where an invite stands."""
+
+    OPEN = "open"
+    USED_UP = "used_up"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+@frozen
+class Invite:
+    """
+    What lets guests into a room; its token is known only to who was given it.
+
+    Attributes:
+        token_hash: SHA-256 of the token.
+        expires_at: None for never.
+        uses: how many members it may make; None for any number.
+        used: how many it has made.
+        name_hint: the name that the guest is expected to take.
+        may_approve: whether its drivers may answer approvals.
+    """
+
+    id: str
+    room: str
+    role: Role
+    token_hash: bytes = field(repr=False)
+    created_at: float
+    created_by: Author
+    expires_at: float | None
+    uses: int | None
+    used: int = 0
+    name_hint: str | None = None
+    may_approve: bool = False
+    history: History = History.JOINING
+    revoked_at: float | None = None
+
+    def state(self, now: float) -> InviteState:
+        """Tell where it stands at a time (Unix seconds)."""
+        if self.revoked_at is not None:
+            return InviteState.REVOKED
+        if self.expires_at is not None and self.expires_at <= now:
+            return InviteState.EXPIRED
+        return InviteState.USED_UP if self.uses is not None and self.used >= self.uses else InviteState.OPEN
+
+
+@frozen
+class Member:
+    """
+    A guest of a room, the same one over all of its connections.
+
+    Attributes:
+        id: a UUID.
+        invite: the id of the invite that made it.
+        token_hash: SHA-256 of the token by which it comes back.
+        key_hash: SHA-256 of the key by which it may ask for a lost answer again.
+        joined_at: when it was made.
+        from_seq: the last event of the room that was published by then.
+        here_since: since when the transcript says that it is here; None while it is away.
+        removed_at: when a host removed it.
+    """
+
+    id: str
+    room: str
+    invite: str
+    name: str
+    token_hash: bytes = field(repr=False)
+    key_hash: bytes | None = field(repr=False)
+    joined_at: float
+    from_seq: int
+    here_since: float | None = None
+    removed_at: float | None = None
+
+    @property
+    def author(self) -> Author:
+        """Whom its prompts are by."""
+        return Author(f"{AuthorKind.GUEST}:{self.id}", self.name, AuthorKind.GUEST)
+
+
+@frozen
+class Horizon:
+    """
+    Where the part of a room's past begins that a guest may see.
+
+    Attributes:
+        after_seq: events with greater numbers may be seen.
+        since: Unix seconds; what was not over by then may be seen.
+    """
+
+    after_seq: int
+    since: float

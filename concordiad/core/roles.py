@@ -1,4 +1,4 @@
-"""Who may do what: one table, read by every transport."""
+"""Who may do what: one table, read by every transport through one function."""
 
 import enum
 from typing import Final
@@ -12,28 +12,67 @@ class Role(enum.StrEnum):
     VIEWER = "viewer"
 
 
-_EVERYBODY: Final = frozenset(Role)
-_SUBMITTERS: Final = frozenset({Role.HOST, Role.DRIVER})
-_HOSTS: Final = frozenset({Role.HOST})
+class Right(enum.StrEnum):
+    """
+    How far a right goes.
 
-MAY: Final[dict[str, frozenset[Role]]] = {
-    "prompt.submit": _SUBMITTERS,
-    "prompt.cancel": _SUBMITTERS,
-    "prompt.get": _EVERYBODY,
-    "prompt.list": _EVERYBODY,
-    "turn.interrupt": _SUBMITTERS,
-    "turn.get": _EVERYBODY,
-    "turn.list": _EVERYBODY,
-    "events.subscribe": _EVERYBODY,
-    "events.list": _EVERYBODY,
-    "approval.list": _EVERYBODY,
-    "approval.answer": _SUBMITTERS,
+    ANY is for whatever the method can do. OWN is for what is theirs: their prompts, handed in as plain text and never
+    before the others', and a turn whose every prompt is theirs. GRANTED is ANY for those whose invite says so, and
+    nothing for all others.
+    """
+
+    ANY = "any"
+    OWN = "own"
+    GRANTED = "granted"
+
+
+_READING: Final = {Role.HOST: Right.ANY, Role.DRIVER: Right.ANY, Role.VIEWER: Right.ANY}
+_OWN: Final = {Role.HOST: Right.ANY, Role.DRIVER: Right.OWN}
+_APPROVING: Final = {Role.HOST: Right.ANY, Role.DRIVER: Right.GRANTED}
+_HOSTS: Final = {Role.HOST: Right.ANY}
+
+RIGHTS: Final[dict[str, dict[Role, Right]]] = {
+    "prompt.submit": _OWN,
+    "prompt.cancel": _OWN,
+    "prompt.get": _READING,
+    "prompt.list": _READING,
+    "turn.interrupt": _OWN,
+    "turn.get": _READING,
+    "turn.list": _READING,
+    "events.subscribe": _READING,
+    "events.list": _READING,
+    "approval.list": _READING,
+    "approval.answer": _APPROVING,
     "room.list": _HOSTS,
     "room.create": _HOSTS,
     "room.close": _HOSTS,
     "room.pause": _HOSTS,
     "room.resume": _HOSTS,
     "room.restart": _HOSTS,
+    "invite.create": _HOSTS,
+    "invite.list": _HOSTS,
+    "invite.revoke": _HOSTS,
+    "guest.list": _READING,
+    "guest.kick": _HOSTS,
     "daemon.status": _HOSTS,
+    "hello": {},
 }
-"""Method → roles that may call it at all; what is theirs to cancel or interrupt is a question of the thing itself."""
+"""Method → role → right. Nobody may call `hello`: it is what makes a connection somebody's, once."""
+
+
+def decide(method: str, role: Role, *, may_approve: bool) -> Right | None:
+    """
+    Decide how far a caller's right to a method goes.
+
+    Args:
+        method: one of the table.
+        role: the caller's.
+        may_approve: whether the caller's invite grants what only some may do.
+
+    Returns:
+        ANY or OWN; None if the caller has no right to it.
+    """
+    right = RIGHTS[method].get(role)
+    if right is Right.GRANTED:
+        return Right.ANY if may_approve else None
+    return right

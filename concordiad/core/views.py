@@ -1,15 +1,16 @@
 """
-How prompts, turns, approvals and events look on the wire: plain dictionaries whose absent values are null.
+How prompts, turns, approvals, people and events look on the wire: plain dictionaries whose absent values are null.
 
 An event's body is JSON members without the braces (`b'"turn":"…","text":"…"'`), so that the agent's own bytes can be
 spliced in and the fan-out can put its envelope around them without parsing anything again.
 """
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 import msgspec
 
-from concordiad.core.model import Approval, Author, Prompt, Turn, rfc3339
+from concordiad.core.model import Approval, Author, Invite, InviteState, Member, Prompt, Turn, rfc3339
 
 ANSWER_HEAD_BYTES: Final = 64 * 1024
 """How much of an answer `turn.finished` carries (interface.md); all of it is in `turn.get`."""
@@ -101,8 +102,73 @@ def approval_view(approval: Approval, *, whole: bool) -> dict[str, Any]:
         "description": approval.description,
         "requested_at": rfc3339(approval.requested_at),
         "expires_at": rfc3339(approval.expires_at),
-        "may_answer": ["host"],
+        "may_answer": ["host", "approver"],
     }
+
+
+def invite_view(invite: Invite, state: InviteState, url: str | None = None, token: str | None = None) -> dict[str, Any]:
+    """Show an invite; its link and its token only to whoever has just made it."""
+    return {
+        "id": invite.id,
+        "room": invite.room,
+        "role": invite.role.value,
+        "name_hint": invite.name_hint,
+        "may_approve": invite.may_approve,
+        "history": invite.history.value,
+        "created_at": rfc3339(invite.created_at),
+        "created_by": author_view(invite.created_by),
+        "expires_at": _time(invite.expires_at),
+        "uses": invite.uses,
+        "used": invite.used,
+        "uses_left": None if invite.uses is None else max(invite.uses - invite.used, 0),
+        "revoked_at": _time(invite.revoked_at),
+        "state": state.value,
+        "url": url,
+        "token": token,
+    }
+
+
+def person_view(member: Member, invite: Invite) -> dict[str, Any]:
+    """Show somebody who is here: `id name kind role here_since`."""
+    return {**author_view(member.author), "role": invite.role.value, "here_since": _time(member.here_since)}
+
+
+class Connection(Protocol):
+    """What a guest's connection tells of itself."""
+
+    @property
+    def address(self) -> str:
+        """Where it comes from."""
+
+    def lag(self) -> tuple[int, int]:
+        """Tell how many events and bytes the guest is behind."""
+
+
+def guest_view(
+    member: Member, invite: Invite, connections: Sequence[Connection] = (), *, is_for_host: bool
+) -> dict[str, Any]:
+    """Show a guest; where it comes from, by which invite, and how far it is behind is for hosts only."""
+    lags = [connection.lag() for connection in connections] if is_for_host else []
+    return {
+        "id": member.author.id,
+        "name": member.name,
+        "kind": member.author.kind.value,
+        "role": invite.role.value,
+        "room": member.room,
+        "invite": member.invite if is_for_host else None,
+        "may_approve": invite.may_approve,
+        "joined_at": rfc3339(member.joined_at),
+        "here_since": _time(member.here_since),
+        "address": connections[-1].address if is_for_host and connections else None,
+        "connections": len(connections),
+        "lag_events": max(events for events, _ in lags) if lags else None,
+        "lag_bytes": sum(size for _, size in lags) if lags else None,
+    }
+
+
+def room_view_for_guests(room: dict[str, Any]) -> dict[str, Any]:
+    """Show a room without what is of the machine that it is on."""
+    return {**room, "workdir": None, "agent": {**room["agent"], "pid": None, "session_id": None}}
 
 
 def members(**values: Any) -> bytes:

@@ -16,7 +16,8 @@ import msgspec
 from attrs import field, frozen
 
 from concordiad.core.codes import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, UNKNOWN_METHOD, Code
-from concordiad.core.model import Outcome, Priority, PromptState
+from concordiad.core.model import History, Outcome, Priority, PromptState
+from concordiad.core.roles import Role
 from concordiad.core.strict import (
     STRUCTURE_ERRORS,
     FieldError,
@@ -38,6 +39,15 @@ PAGE_LIMIT: Final = 500
 """Rows in one page of a listing."""
 LAST_LIMIT: Final = 10_000
 """Events that one subscription may ask to see again by number of lines."""
+LONGEST_S: Final = 366 * 86400.0
+"""The longest time that somebody may ask for: a year."""
+NAME_LIMIT: Final = 40
+"""Characters in a guest's name."""
+HELLO_KEY_LEAST: Final = 16
+"""Characters that the key of a `hello` has at least: who guesses it becomes that guest."""
+USES_LIMIT: Final = 1_000_000
+"""Members that one invite may make, where their number is limited at all."""
+DAY_S: Final = 86400.0
 
 
 def _is_text(_: Any, attribute: "attrs.Attribute[str]", value: str) -> None:
@@ -51,6 +61,33 @@ def _is_text(_: Any, attribute: "attrs.Attribute[str]", value: str) -> None:
 def _is_name(_: Any, attribute: "attrs.Attribute[str]", value: str | None) -> None:
     if value is not None and not (0 < len(value) <= KEY_LIMIT and value.isprintable()):
         raise FieldError(attribute.name, f"must be 1 to {KEY_LIMIT} printable characters")
+
+
+def fault_of_name(name: str) -> str | None:
+    """Say what is wrong with a guest's name; None if it is good."""
+    if not name.strip():
+        return "is empty or blank: give the name that the others shall see"
+    if len(name) > NAME_LIMIT or not name.isprintable():
+        return f"must be 1 to {NAME_LIMIT} printable characters"
+    return None
+
+
+def _is_guests_name(_: Any, attribute: "attrs.Attribute[str]", value: str | None) -> None:
+    fault = None if value is None else fault_of_name(value)
+    if fault is not None:
+        raise FieldError(attribute.name, fault)
+
+
+def _is_hello_key(_: Any, attribute: "attrs.Attribute[str]", value: str | None) -> None:
+    if value is not None and not (HELLO_KEY_LEAST <= len(value) <= KEY_LIMIT and value.isprintable()):
+        raise FieldError(attribute.name, f"must be {HELLO_KEY_LEAST} to {KEY_LIMIT} printable characters")
+
+
+def _is_guests_role(_: Any, attribute: "attrs.Attribute[Role]", value: Role) -> None:
+    if value is Role.HOST:
+        raise FieldError(
+            attribute.name, "is host, but an invite makes drivers and viewers: hosts use the control socket"
+        )
 
 
 def _is_between(low: float, high: float) -> Any:
@@ -105,7 +142,7 @@ class PromptSubmit:
     room: str = "main"
     key: str | None = field(default=None, validator=_is_name)
     priority: Priority = Priority.NORMAL
-    expires_s: float | None = field(default=None, validator=_is_between(0.001, 366 * 86400))
+    expires_s: float | None = field(default=None, validator=_is_between(0.001, LONGEST_S))
     alone: bool = False
     raw: bool = False
 
@@ -205,7 +242,7 @@ class RoomCreate:
     agent: str = "claude"
     model: str | None = field(default=None, validator=_is_name)
     permission_mode: str | None = field(default=None, validator=_is_name)
-    idle_s: float = field(default=0.0, validator=_is_between(0, 366 * 86400))
+    idle_s: float = field(default=0.0, validator=_is_between(0, LONGEST_S))
 
 
 @frozen
@@ -227,6 +264,85 @@ class ApprovalAnswer:
     reason: str | None = None
 
 
+@frozen
+class InviteCreate:
+    """
+    Make an invite; its link and token are in the answer and never shown again.
+
+    `name` is a hint for who is invited. With null for `expires_s` it never expires, with null for `uses` it may be used
+    any number of times.
+    """
+
+    room: str = "main"
+    role: Role = field(default=Role.VIEWER, validator=_is_guests_role)
+    expires_s: float | None = field(default=DAY_S, validator=_is_between(1, LONGEST_S))
+    uses: int | None = field(default=1, validator=_is_between(1, USES_LIMIT))
+    name: str | None = field(default=None, validator=_is_guests_name)
+    may_approve: bool = False
+    history: History = History.JOINING
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what would grant nothing."""
+        if self.may_approve and self.role is not Role.DRIVER:
+            raise FieldError(
+                "may_approve", f"is for drivers, a {self.role} cannot answer approvals: leave one of them out"
+            )
+
+
+@frozen
+class InviteList:
+    """The open invites of a room; with `all` also those that are used up or over."""
+
+    room: str = "main"
+    all: bool = False
+
+
+@frozen
+class InviteRevoke:
+    """End an invite and the connections of everybody who came by it."""
+
+    id: str = field(validator=_is_name)
+    room: str = "main"
+
+
+@frozen
+class GuestList:
+    """The guests of a room who are here; with `all` also those who may come back, or were here once."""
+
+    room: str = "main"
+    all: bool = False
+
+
+@frozen
+class GuestKick:
+    """
+    Remove a guest, end its connections, and take from it the means to come back.
+
+    `id` is the guest's id, the beginning of its UUID, or its name if only one has that.
+    """
+
+    id: str = field(validator=_is_name)
+    room: str = "main"
+    reason: str | None = field(default=None, validator=_is_name)
+
+
+@frozen
+class Hello:
+    """
+    Come in: the first message of a guest's connection, and of no other.
+
+    `token` is an invite's or the `member_token` of an earlier answer; `key` makes it harmless to ask for a lost answer
+    again.
+    """
+
+    token: str = field(validator=_is_name, repr=False)
+    name: str = ""
+    key: str | None = field(default=None, validator=_is_hello_key, repr=False)
+    room: str | None = field(default=None, validator=_is_name)
+    after: Cursor | None = None
+    last: int = field(default=100, validator=_is_between(0, LAST_LIMIT))
+
+
 Params = (
     Nothing
     | PromptSubmit
@@ -240,6 +356,12 @@ Params = (
     | RoomCreate
     | RoomRestart
     | ApprovalAnswer
+    | InviteCreate
+    | InviteList
+    | InviteRevoke
+    | GuestList
+    | GuestKick
+    | Hello
 )
 
 METHODS: Final[dict[str, type[Params]]] = {
@@ -260,8 +382,23 @@ METHODS: Final[dict[str, type[Params]]] = {
     "room.pause": InRoom,
     "room.resume": InRoom,
     "room.restart": RoomRestart,
+    "invite.create": InviteCreate,
+    "invite.list": InviteList,
+    "invite.revoke": InviteRevoke,
+    "guest.list": GuestList,
+    "guest.kick": GuestKick,
     "daemon.status": Nothing,
+    "hello": Hello,
 }
+
+DEFAULT_ROOM: Final = "main"
+"""The room of a request over the control socket that names none."""
+_ROOM_METHODS: Final = frozenset(
+    method
+    for method, params in METHODS.items()
+    if getattr(attrs.fields_dict(params).get("room"), "default", None) == DEFAULT_ROOM
+)
+"""The methods that are about one room, which may be left out."""
 
 
 @frozen
@@ -292,7 +429,7 @@ class BadRequest(RemoteProtocolError):
 
 def _make_params_converter() -> cattrs.Converter:
     converter = make_strict_converter()
-    for choices in (Priority, PromptState, Outcome):
+    for choices in (Priority, PromptState, Outcome, Role, History):
         converter.register_structure_hook(choices, structure_choice)
     return converter
 
@@ -300,9 +437,13 @@ def _make_params_converter() -> cattrs.Converter:
 _PARAMS: Final = _make_params_converter()
 
 
-def decode_request(message: bytes) -> Request:
+def decode_request(message: bytes, default_room: str = DEFAULT_ROOM) -> Request:
     """
     Read one message.
+
+    Args:
+        message: one JSON object.
+        default_room: the room of a request that could name one and does not.
 
     Raises:
         BadRequest: with the code and the sentence to answer.
@@ -330,6 +471,8 @@ def decode_request(message: bytes) -> Request:
         raise BadRequest(PARSE_ERROR, f"params is not JSON in UTF-8: {error}", identity) from error
     if not isinstance(members, dict):
         raise BadRequest(INVALID_PARAMS, f"params must be an object, not {name_of_type(members)}", identity)
+    if envelope.method in _ROOM_METHODS:
+        members.setdefault("room", default_room)
     params = structure_params(params_class, members, identity)
     return Request(identity, envelope.method, params, is_notification=envelope.id is msgspec.UNSET)
 

@@ -11,8 +11,8 @@ from typing import Any
 from attrs import frozen
 
 import concordiad
-from concordiad.core.model import Author, Priority, RoomRow, rfc3339
-from concordiad.core.roles import MAY, Role
+from concordiad.core.model import Author, Horizon, Priority, RoomRow, rfc3339
+from concordiad.core.roles import Role, decide
 from concordiad.core.views import approval_view, author_view, prompt_view, turn_view
 from concordiad.core.wire import (
     ApprovalAnswer,
@@ -51,10 +51,22 @@ from concordiad.room.messages import Submission
 
 @frozen
 class Caller:
-    """Who calls, as the transport found out; never what the caller says of itself. Without a role it gets nothing."""
+    """
+    Who calls, as the transport found out; never what the caller says of itself.
+
+    Attributes:
+        author: whom it acts as.
+        role: without one it gets nothing.
+        room: the one room that there is for it; None for all of them.
+        horizon: where the past begins that it may see; None for all of it.
+        may_approve: whether its invite grants what only some may do.
+    """
 
     author: Author
     role: Role | None
+    room: str | None = None
+    horizon: Horizon | None = None
+    may_approve: bool = False
 
 
 @frozen
@@ -77,7 +89,9 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
         raise RoomError.not_allowed(
             "this process was started by a room's agent, which may not command its own daemon: call from elsewhere"
         )
-    if caller.role not in MAY[request.method]:
+    if request.method == "hello":
+        raise RoomError.not_allowed("hello is for guests, once, as the first message on the guests' door")
+    if decide(request.method, caller.role, may_approve=caller.may_approve) is None:
         raise RoomError.not_allowed(f"a {caller.role} may not call {request.method}")
     match request.params:
         case PromptSubmit():

@@ -1,38 +1,56 @@
-"""Who may call what: one table with a row for every method."""
+"""Who may call what: one table with a row for every method, and one function that reads it."""
 
 import pytest
 
-from concordiad.core.roles import MAY, Role
+from concordiad.core.roles import RIGHTS, Right, Role, decide
 from concordiad.core.wire import METHODS
 
-CHANGES_A_ROOM = ("prompt.submit", "prompt.cancel", "turn.interrupt", "approval.answer")
+READING = {
+    "prompt.get",
+    "prompt.list",
+    "turn.get",
+    "turn.list",
+    "events.subscribe",
+    "events.list",
+    "approval.list",
+    "guest.list",
+}
+TAKING_PART = {"prompt.submit", "prompt.cancel", "turn.interrupt"}
+
+
+def allowed(role: Role, *, may_approve: bool = False) -> dict[str, Right]:
+    """List what a role may call, and how far its right goes."""
+    rights = {method: decide(method, role, may_approve=may_approve) for method in METHODS}
+    return {method: right for method, right in rights.items() if right is not None}
 
 
 def test_every_method_has_its_row() -> None:
     """A method without a row could be called by anybody or by nobody; a row without a method is a mistake."""
-    assert set(MAY) == set(METHODS)
+    assert set(RIGHTS) == set(METHODS)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_host_may_do_everything(method: str) -> None:
-    """There is nothing that a host cannot do."""
-    assert Role.HOST in MAY[method]
+def test_host_may_do_everything() -> None:
+    """There is nothing that a host cannot do, except to come in as a guest."""
+    assert allowed(Role.HOST) == dict.fromkeys(METHODS.keys() - {"hello"}, Right.ANY)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_viewer_may_do_no_more_than_a_driver(method: str) -> None:
-    """Whoever may only look has no right that a driver has not."""
-    assert Role.VIEWER not in MAY[method] or Role.DRIVER in MAY[method]
+def test_viewer_reads_and_changes_nothing() -> None:
+    """Whoever may only look has the reading methods and no other."""
+    assert allowed(Role.VIEWER) == dict.fromkeys(READING, Right.ANY)
 
 
-@pytest.mark.parametrize("method", CHANGES_A_ROOM)
-def test_viewer_changes_nothing(method: str) -> None:
-    """A viewer reads; a driver takes part."""
-    assert MAY[method] == {Role.HOST, Role.DRIVER}
+def test_driver_takes_part_with_what_is_its_own() -> None:
+    """A driver reads like a viewer, and has a right to what is its own."""
+    assert allowed(Role.DRIVER) == dict.fromkeys(READING, Right.ANY) | dict.fromkeys(TAKING_PART, Right.OWN)
 
 
-def test_rooms_and_the_daemon_are_the_hosts() -> None:
-    """Nobody but a host sees or changes the rooms as a whole."""
-    methods = [method for method in METHODS if method.startswith(("room.", "daemon."))]
-    assert methods
-    assert [method for method in methods if MAY[method] != {Role.HOST}] == []
+@pytest.mark.parametrize("role", [Role.DRIVER, Role.VIEWER])
+def test_invite_can_grant_a_driver_approvals_and_nobody_anything_else(role: Role) -> None:
+    """What an invite adds is the right to answer approvals, and only to a driver's."""
+    added = {"approval.answer": Right.ANY} if role is Role.DRIVER else {}
+    assert allowed(role, may_approve=True) == allowed(role) | added
+
+
+def test_nobody_calls_hello() -> None:
+    """It is how a guest becomes somebody, and is no method of anybody."""
+    assert [role for role in Role if decide("hello", role, may_approve=True) is not None] == []

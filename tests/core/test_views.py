@@ -10,21 +10,26 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from concordiad.core.model import Outcome, PromptState, TurnState
+from concordiad.core.model import InviteState, Outcome, PromptState, TurnState
 from concordiad.core.views import (
     ANSWER_HEAD_BYTES,
     INPUT_HEAD_BYTES,
     approval_view,
+    author_view,
     envelope,
+    guest_view,
     head_of,
+    invite_view,
     live_envelope,
     members,
     prompt_view,
+    room_view_for_guests,
     turn_event_view,
     turn_view,
 )
+from concordiad.core.wire import Hello
 from tests.core.steadily import JSON, steadily
-from tests.core.things import ALICE, BOB, make_approval, make_prompt, make_turn
+from tests.core.things import ALICE, BOB, make_approval, make_invite, make_member, make_prompt, make_turn
 
 AT = 1_700_000_000.5
 AT_TEXT = "2023-11-14T22:13:20.500Z"
@@ -168,13 +173,91 @@ def test_approval() -> None:
         "description": None,
         "requested_at": "2023-11-14T22:13:20.000Z",
         "expires_at": "2023-11-14T22:23:20.000Z",
-        "may_answer": ["host"],
+        "may_answer": ["host", "approver"],
     }
+
+
+def test_invite() -> None:
+    """An invite tells who made it and what it is worth; its link and its token only where they are given."""
+    view = seen(invite_view, make_invite(uses=3, used=1), InviteState.OPEN)
+    assert view == {
+        "id": "i1",
+        "room": "main",
+        "role": "driver",
+        "name_hint": None,
+        "may_approve": False,
+        "history": "joining",
+        "created_at": "2023-11-14T22:13:20.000Z",
+        "created_by": seen(author_view, ALICE),
+        "expires_at": None,
+        "uses": 3,
+        "used": 1,
+        "uses_left": 2,
+        "revoked_at": None,
+        "state": "open",
+        "url": None,
+        "token": None,
+    }
+    shown = seen(invite_view, make_invite(), InviteState.OPEN, "https://x/#main.t", "t")
+    assert (shown["url"], shown["token"], shown["uses_left"]) == ("https://x/#main.t", "t", None)
+
+
+class Slow:
+    """A connection that is behind."""
+
+    address = "192.0.2.7"
+
+    def __init__(self, events: int, size_bytes: int) -> None:
+        self._lag = events, size_bytes
+
+    def lag(self) -> tuple[int, int]:
+        """Tell how far it is behind."""
+        return self._lag
+
+
+def test_guest_for_a_host() -> None:
+    """A host sees where a guest comes from, by which invite, and how far the slowest of its connections is behind."""
+    view = seen(guest_view, make_member(here_since=AT), make_invite(), [Slow(3, 10), Slow(1, 9)], is_for_host=True)
+    assert view == {
+        "id": "guest:m1",
+        "name": "bob",
+        "kind": "guest",
+        "role": "driver",
+        "room": "main",
+        "invite": "i1",
+        "may_approve": False,
+        "joined_at": "2023-11-14T22:13:20.000Z",
+        "here_since": AT_TEXT,
+        "address": "192.0.2.7",
+        "connections": 2,
+        "lag_events": 3,
+        "lag_bytes": 19,
+    }
+
+
+def test_guest_for_others() -> None:
+    """A guest sees of another one neither the address nor the invite nor the lag."""
+    view = seen(guest_view, make_member(), make_invite(), [Slow(3, 10)], is_for_host=False)
+    assert [view[key] for key in ("address", "invite", "lag_events", "lag_bytes", "here_since")] == [None] * 5
+    assert (view["name"], view["connections"]) == ("bob", 1)
+
+
+def test_room_for_guests() -> None:
+    """A guest learns nothing of the machine: neither the directory nor the process nor its conversation's file."""
+    room = {"name": "main", "workdir": "/srv", "agent": {"name": "claude", "pid": 7, "session_id": "s"}}
+    assert room_view_for_guests(room) == {
+        "name": "main",
+        "workdir": None,
+        "agent": {"name": "claude", "pid": None, "session_id": None},
+    }
+    assert room["workdir"] == "/srv"
 
 
 def test_secrets_stay_out_of_representations() -> None:
     """An answer or a tool's input is not in the text that a log or a traceback would make of its object."""
     assert "hush" not in repr(make_turn(answer="hush")) + repr(make_approval(b'"hush"'))
+    assert "hush" not in repr(make_invite(token_hash=b"hush")) + repr(make_member(token_hash=b"hush", key_hash=b"hush"))
+    assert "hush" not in repr(Hello("hush", key="hush hush hush hush"))
 
 
 @steadily

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from concordiad.core.codes import INVALID_PARAMS, INVALID_REQUEST, NOT_NOW, PARSE_ERROR, UNKNOWN_METHOD, Code
-from concordiad.core.model import Outcome, Priority, PromptState
+from concordiad.core.model import History, Outcome, Priority, PromptState
+from concordiad.core.roles import Role
 from concordiad.core.wire import (
     METHODS,
     ApprovalAnswer,
@@ -19,7 +20,13 @@ from concordiad.core.wire import (
     Cursor,
     EventsList,
     EventsSubscribe,
+    GuestKick,
+    GuestList,
+    Hello,
     InRoom,
+    InviteCreate,
+    InviteList,
+    InviteRevoke,
     Nothing,
     Params,
     PromptList,
@@ -33,6 +40,7 @@ from concordiad.core.wire import (
     encode_error,
     encode_event,
     encode_result,
+    fault_of_name,
     parse_time,
 )
 from concordiad.errors import RoomError
@@ -125,7 +133,38 @@ def least(params_class: type[Params]) -> dict[str, Any]:
         ("room.pause", {"room": "r"}, InRoom("r")),
         ("room.resume", {"room": "r"}, InRoom("r")),
         ("room.restart", {"fresh": True}, RoomRestart(fresh=True)),
+        ("invite.create", {}, InviteCreate("main", Role.VIEWER, 86_400.0, 1, None, False, History.JOINING)),
+        (
+            "invite.create",
+            {
+                "room": "r",
+                "role": "driver",
+                "expires_s": None,
+                "uses": None,
+                "name": "Ada",
+                "may_approve": True,
+                "history": "start",
+            },
+            InviteCreate("r", Role.DRIVER, None, None, "Ada", True, History.START),
+        ),
+        ("invite.list", {"all": True}, InviteList(all=True)),
+        ("invite.revoke", {"id": "i1"}, InviteRevoke("i1")),
+        ("guest.list", {"room": "r"}, GuestList("r")),
+        ("guest.kick", {"id": "Ada", "reason": "bye"}, GuestKick("Ada", reason="bye")),
         ("daemon.status", {}, Nothing()),
+        ("hello", {"token": "t"}, Hello("t")),
+        (
+            "hello",
+            {
+                "token": "t",
+                "name": "Ada",
+                "key": "k" * 16,
+                "room": "r",
+                "after": {"epoch": 1, "seq": 2},
+                "last": 0,
+            },
+            Hello("t", "Ada", "k" * 16, "r", Cursor(1, 2), 0),
+        ),
     ],
 )
 def test_good_params_are_understood(method: str, params: dict[str, Any], expected: Params) -> None:
@@ -158,6 +197,33 @@ def test_nothing_is_coerced(method: str, attribute: "attrs.Attribute[Any]", kind
     error = refusal_of(method, {**least(METHODS[method]), attribute.name: KINDS[kind]})
     assert (error.code, error.request_id, error.field) == (INVALID_PARAMS, 1, attribute.name)
     assert str(error).startswith(f"{attribute.name} ")
+
+
+@pytest.mark.parametrize(
+    "method",
+    [method for method, params in METHODS.items() if "room" in attrs.fields_dict(params) and method != "hello"],
+)
+def test_room_that_is_left_out_is_the_callers(method: str) -> None:
+    """A guest need not name the one room that there is for it; one that is named stays."""
+    params = least(METHODS[method])
+    left_out, named = (
+        decode_request(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": each}).encode(), "lab").params
+        for each in (params, {**params, "room": "other"})
+    )
+    assert left_out == METHODS[method](**{**params, "room": "lab"})
+    assert named == METHODS[method](**{**params, "room": "other"})
+
+
+@pytest.mark.parametrize("name", ["Ada", "ß", "a b", "山田", "a" * 40])
+def test_good_name(name: str) -> None:
+    """A name may be in any script."""
+    assert fault_of_name(name) is None
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u3000", "a" * 41, "a\nb", "a\x1b[31m", "\u202eadA", "a\u200b"])
+def test_bad_name(name: str) -> None:
+    """Nothing goes into a name that is not seen, or that changes how what is around it is seen."""
+    assert fault_of_name(name) is not None
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -213,6 +279,22 @@ def test_missing_field_is_named(method: str, attribute: "attrs.Attribute[Any]") 
         ("events.subscribe", {"since": 0, "after": {"epoch": 1, "seq": 2}}, None),
         ("approval.answer", {"id": "a", "allow": True, "answers": {"Q?": 1}}, "answers.Q?"),
         ("approval.answer", {"id": "a", "allow": True, "answers": {"Q?": None}}, "answers.Q?"),
+        ("invite.create", {"role": "host"}, "role"),
+        ("invite.create", {"role": "owner"}, "role"),
+        ("invite.create", {"expires_s": 0}, "expires_s"),
+        ("invite.create", {"expires_s": 366 * 86400 + 1}, "expires_s"),
+        ("invite.create", {"uses": 0}, "uses"),
+        ("invite.create", {"name": " "}, "name"),
+        ("invite.create", {"name": "a" * 41}, "name"),
+        ("invite.create", {"name": "a\u200bb"}, "name"),
+        ("invite.create", {"may_approve": True}, "may_approve"),
+        ("invite.create", {"history": "all"}, "history"),
+        ("invite.revoke", {"id": ""}, "id"),
+        ("guest.kick", {"id": "a", "reason": "x" * 201}, "reason"),
+        ("hello", {"token": ""}, "token"),
+        ("hello", {"token": "t" * 201}, "token"),
+        ("hello", {"token": "t", "key": "k" * 15}, "key"),
+        ("hello", {"token": "t", "last": 10_001}, "last"),
     ],
 )
 def test_bad_value_is_refused_by_its_fields_name(method: str, params: dict[str, Any], where: str | None) -> None:

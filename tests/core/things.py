@@ -1,6 +1,22 @@
 """Prompts, turns and people for tests that do not care which."""
 
-from concordiad.core.model import Approval, ApprovalKind, Author, AuthorKind, Origin, Priority, Prompt, Turn
+from typing import Any
+
+from attrs import evolve
+
+from concordiad.core.model import (
+    Approval,
+    ApprovalKind,
+    Author,
+    AuthorKind,
+    Invite,
+    Member,
+    Origin,
+    Priority,
+    Prompt,
+    Turn,
+)
+from concordiad.core.roles import Role
 
 ALICE = Author("uid:1000", "alice", AuthorKind.LOCAL)
 BOB = Author("member:7", "bob", AuthorKind.GUEST)
@@ -30,3 +46,15 @@ def make_approval(tool_input: bytes = b"{}") -> Approval:
         requested_at=1_700_000_000.0,
         expires_at=1_700_000_600.0,
     )
+
+
+def make_invite(identity: str = "i1", **more: Any) -> Invite:
+    """Return a driver's invite that never ends."""
+    invite = Invite(identity, "main", Role.DRIVER, b"t" * 32, 1_700_000_000.0, ALICE, expires_at=None, uses=None)
+    return evolve(invite, **more)
+
+
+def make_member(identity: str = "m1", **more: Any) -> Member:
+    """Return a guest who is away."""
+    member = Member(identity, "main", "i1", "bob", b"m" * 32, None, 1_700_000_000.0, 7)
+    return evolve(member, **more)
