@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from concordiad.agent.find import CODECS, agent_environment, check_flags, find_command, has_credentials, read_version
 from concordiad.config import Agent
 from concordiad.core.agents import AgentCodec, IdSource, Kind, Settings
 from concordiad.errors import ConfigError
+
+PROVIDER_KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
+"""Variables that hold a key of the provider's, wherever they come from (the CLI's documentation, 2.1)."""
 
 
 @frozen
@@ -22,6 +26,7 @@ class AgentSpec:
         environment: all of its variables but the mark.
         make_codec: makes the codec of one incarnation.
         version: what the program said of itself.
+        secrets: values of its environment that guests must not read.
     """
 
     name: str
@@ -32,6 +37,7 @@ class AgentSpec:
     settings: Settings
     make_codec: Callable[[IdSource], AgentCodec]
     version: str | None
+    secrets: Sequence[str] = field(default=(), repr=False)
 
     @property
     def is_rehearsal(self) -> bool:
@@ -65,4 +71,5 @@ def make_spec(name: str, agent: Agent, workdir: Path, environment: Mapping[str, 
         settings=Settings(agent.model, agent.permission_mode, agent.args),
         make_codec=CODECS[agent.kind],
         version=version,
+        secrets=[variables[name] for name in {*agent.credentials, *PROVIDER_KEYS} if variables.get(name)],
     )

@@ -19,22 +19,16 @@ from typing import Final
 
 import trio
 
-from concordiad.core.codes import INTERNAL_ERROR, INVALID_REQUEST, TOO_LARGE
+from concordiad.core.codes import INVALID_REQUEST, TOO_LARGE
 from concordiad.core.lines import LineSplitter, Oversize
 from concordiad.core.roles import Role
-from concordiad.core.wire import (
-    MESSAGE_LIMIT_BYTES,
-    BadRequest,
-    decode_request,
-    encode_error,
-    encode_result,
-)
-from concordiad.errors import ConfigError, JournalError, RemoteProtocolError, RoomError
-from concordiad.front.methods import Caller, call
-from concordiad.front.outbox import STALL_S, Budget, Outbox, writer_of
+from concordiad.core.wire import MESSAGE_LIMIT_BYTES, encode_error
+from concordiad.errors import ConfigError, RemoteProtocolError, RoomError
+from concordiad.front.answering import Answered, answer, too_much
+from concordiad.front.methods import Caller
+from concordiad.front.outbox import Budget, Outbox, writer_of
 from concordiad.front.peer import identify
 from concordiad.house import House
-from concordiad.room import Room
 from concordiad.room.fanout import plain_lines
 
 READ_BYTES: Final = 64 * 1024
@@ -214,9 +208,9 @@ async def serve_connection(
         nursery.start_soon(_close_when, house.ended, outbox)
         while (lines := await requests.receive()) is not None:
             for line in lines:
-                answer, follow = await _answer(line, caller, house)
-                if not await outbox.put(answer):
-                    await outbox.put(_too_much(line, answer))
+                message, follow = await _answer(line, caller, house)
+                if not await outbox.put(message) and isinstance(line, bytes):
+                    await outbox.put(too_much(line, len(message)) + b"\n")
                 if follow is not None:
                     room, after = follow
                     outbox.follow(room.transcript, plain_lines, after)
@@ -239,13 +233,6 @@ async def _close_when(ended: trio.Event, outbox: Outbox) -> None:
     """Let the client go once it has read the end of every room."""
     await ended.wait()
     outbox.close()
-
-
-def _too_much(line: bytes | Oversize, answer: bytes) -> bytes:
-    """Say that an answer finds no place because too many large ones wait to be read."""
-    request_id = None if isinstance(line, Oversize) else decode_request(line).id
-    message = f"the answer has {len(answer)} bytes, and too many large ones wait to be read: try again in a while"
-    return encode_error(request_id, RoomError.not_now(message, retry_after_s=STALL_S)) + b"\n"
 
 
 class _Requests:
@@ -279,22 +266,11 @@ class _Requests:
         return None
 
 
-async def _answer(line: bytes | Oversize, caller: Caller, house: House) -> tuple[bytes, tuple[Room, int] | None]:
+async def _answer(line: bytes | Oversize, caller: Caller, house: House) -> Answered:
     """Meet one request or say why not, as a line."""
     if isinstance(line, Oversize):
         message = f"the message has {line.length} bytes, the limit is {MESSAGE_LIMIT_BYTES}: put long text into a file"
         await trio.lowlevel.checkpoint()
-        return encode_error(None, RemoteProtocolError(TOO_LARGE, message)) + b"\n", None
-    request_id: int | str | None = None
-    try:
-        request = decode_request(line)
-        request_id = request.id
-        answer = await call(house, caller, request)
-    except BadRequest as error:
-        return encode_error(error.request_id, error) + b"\n", None
-    except RoomError as error:
-        return encode_error(request_id, error) + b"\n", None
-    except JournalError as error:
-        return encode_error(request_id, RemoteProtocolError(INTERNAL_ERROR, str(error))) + b"\n", None
-    line = b"" if request.is_notification else encode_result(request_id, answer.result) + b"\n"
-    return line, answer.follow
+        return Answered(encode_error(None, RemoteProtocolError(TOO_LARGE, message)) + b"\n")
+    answered = await answer(line, caller, house)
+    return Answered(answered.message + b"\n", answered.follow) if answered.message else answered
