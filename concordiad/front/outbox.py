@@ -9,6 +9,7 @@ caught up, from memory or from the journal, by the one task that sends.
 import math
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import trio
@@ -33,16 +34,13 @@ Write = Callable[[bytes | memoryview], int]
 
 
 def writer_of(stream: trio.abc.Stream) -> Write | None:
-    """Find the way past Trio's send_all to a plain socket; None for a stream that has to transform what it sends."""
-    if not isinstance(stream, trio.SocketStream):
-        return None
-    fileno = stream.socket.fileno
+    """
+    Find the way past Trio's send_all to a plain socket; None for a stream that has to transform what it sends.
 
-    def write(data: bytes | memoryview) -> int:
-        # A closed socket's number is -1: that is an error too, and never somebody else's file.
-        return os.write(fileno(), data)
-
-    return write
+    The socket's number is looked up only once, for it would cost a fifth of a delivery: whoever closes the stream has
+    sealed the box before, or the number might be another connection's by then.
+    """
+    return partial(os.write, stream.socket.fileno()) if isinstance(stream, trio.SocketStream) else None
 
 
 class Budget:
