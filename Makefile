@@ -1,8 +1,9 @@
 # `make run` and `make test` on a fresh machine; the other targets are for whoever works on Concordia.
 #
-# Everything is installed into .venv, by hash, from constraints*.txt. Three kinds of files in .venv keep account:
+# Everything is installed into .venv, by hash, from constraints*.txt. Four kinds of files in .venv keep account:
 #   .made         the virtualenv is complete; holds the directory that it was made in, because it cannot be moved
 #   .installing   there while pip works, so that an interrupted installation is found and done again from nothing
+#   .lock         locked while pip works, so that a second make waits for the first and does not take it for interrupted
 #   .run .test .claude   that part is installed, from lock files no newer than this
 
 # The interpreter that makes .venv. Unset: the newest of those below that will do.
@@ -57,7 +58,8 @@ clean: ## remove .venv and everything else that was made
 	find $(CODE) -name __pycache__ -exec rm -rf {} +
 
 # A virtualenv that was left half done, was moved, or whose interpreter is gone is as good as none.
-ifneq ($(shell [ "$$(cat .venv/.made 2>/dev/null)" = "$$(pwd -P)" ] && [ ! -e .venv/.installing ] \
+ifneq ($(shell [ "$$(cat .venv/.made 2>/dev/null)" = "$$(pwd -P)" ] \
+	&& { [ ! -e .venv/.installing ] || ! flock --nonblock .venv/.lock true; } \
 	&& .venv/bin/python -c '' 2>/dev/null && echo sound),sound)
 .venv/.made: again
 endif
@@ -81,8 +83,8 @@ endif
 			"or name another interpreter with PYTHON=/path/to/python3." >&2; \
 	else \
 		echo "Concordia needs Python 3.11 or newer, and there is none ($${seen:-tried: $(or $(PYTHON),$(PYTHONS))}):" \
-			"install it (Debian, Ubuntu: apt install python3 python3-venv; Fedora: dnf install python3;" \
-			"macOS: brew install python3), or name one with PYTHON=/path/to/python3." >&2; \
+			"install it (Debian, Ubuntu: apt install python3 python3-venv; Fedora: dnf install python3)," \
+			"or name one with PYTHON=/path/to/python3." >&2; \
 	fi; \
 	exit 1
 
@@ -90,6 +92,7 @@ endif
 define install
 	@echo '$(1) …' >&2; \
 	trap 'exit 130' INT TERM; \
+	exec 9>>.venv/.lock; flock --nonblock 9 || { echo 'Another make installs here: waiting for it …' >&2; flock 9; }; \
 	touch .venv/.installing; \
 	{ $(2); } || { rm .venv/.installing; \
 		echo 'That could not be installed; pip says why above. See to the network or the disk and do the same again;' \
