@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,25 +15,42 @@ from ctl.screen import Progress, Screen, pad
 from ctl.settings import Command, Settings
 from ctl.wrapping import Wrapper
 
+if TYPE_CHECKING:
+    from concordiad.config import Config
+
 COLOURS: Final = {Status.OK: "green", Status.WARNING: "yellow", Status.ERROR: "red"}
 NAME_COLUMNS: Final = 15
 MARGIN: Final = len(Status.WARNING) + 2
+PLACE: Final = click.Path(path_type=Path, readable=False)
+"""Whether it can be read is for a finding to say."""
 
 
 def _look(settings: Settings, config_path: Path | None, state: Path | None, runtime: Path | None) -> Iterator[Finding]:
     from concordiad.config import Config, find_directories, find_file
-    from ctl.health import agents, daemon, machine, places
+    from ctl.health import daemon, journal, machine, places
     from ctl.sockets import SYSTEM_SOCKET, candidates
 
     yield from machine.check_python()
-    sockets = [str(runtime / "control.sock")] if runtime is not None else candidates(settings.socket, os.environ)
-    found, about_socket = daemon.find_daemon(sockets)
+    named = settings.socket or (None if runtime is not None else os.environ.get("CONCORDIA_SOCKET"))
+    sockets = candidates(named, os.environ)
+    if named is not None:
+        runtime = Path(named).parent
+    elif runtime is not None:
+        sockets = [str(runtime / "control.sock")]
+    directories = find_directories(state, runtime, os.environ)
+    options = [
+        f"{option}={place}"
+        for option, place in (("--config", config_path), ("--state-dir", state), ("--runtime-dir", runtime))
+        if place is not None
+    ]
+    found, about_socket = daemon.find_daemon(sockets, directories.state, options)
     is_service = found is not None and str(found.socket) == SYSTEM_SOCKET
     path = config_path or find_file(os.environ, is_service=is_service)
-    config, about_config = places.check_configuration(path)
+    config, about_config = places.check_configuration(path, is_named=config_path is not None)
     yield about_config
     known = config or Config()
-    directories = find_directories(state, runtime, os.environ)
+    if known.control.group is not None:
+        yield places.check_group(known.control.group)
     state_dir, runtime_dir, uid = directories.state, directories.runtime, None
     if found is not None:
         state_dir = state or Path(found.about["state_dir"])
@@ -42,7 +59,7 @@ def _look(settings: Settings, config_path: Path | None, state: Path | None, runt
     may_group_pass = known.control.group is not None
     yield places.check_directory("runtime", runtime_dir, may_group_pass=may_group_pass, daemon_uid=uid)
     yield from about_socket
-    report, about_journal = daemon.check_journal(state_dir / "journal.db")
+    report, about_journal = journal.check_journal(state_dir / "journal.db", uid)
     yield about_journal
     yield places.check_disk(state_dir)
     rooms = len(found.rooms) if found is not None else len(known.rooms)
@@ -54,10 +71,28 @@ def _look(settings: Settings, config_path: Path | None, state: Path | None, runt
         here = {name: Path(room.workdir).expanduser().absolute() for name, room in config.rooms.items()}
         yield from places.check_workdirs(here)
     if config is not None:
-        used = {room.agent for room in config.rooms.values()}
-        used |= {room["agent"]["name"] for room in found.rooms} if found is not None else set()
-        for name in sorted(used & set(config.agents)):
-            yield from agents.check_agent(name, config.agents[name], os.environ)
+        yield from _look_at_agents(config, path, None if found is None else found.rooms)
+
+
+def _look_at_agents(config: "Config", path: Path, running: list[dict[str, Any]] | None) -> Iterator[Finding]:
+    """Look at the agents of the configured rooms, and of those that were created in a daemon that runs."""
+    from ctl.health import agents, warning
+
+    serving = {about["name"]: about["agent"]["name"] for about in running or ()}
+    uses: dict[str, dict[agents.Choice, list[str]]] = {}
+    for name in serving if running is not None else config.rooms:
+        room = config.rooms.get(name)
+        agent = serving[name] if room is None or running is not None else room.agent
+        own = (None, None) if room is None or room.agent != agent else (room.model, room.permission_mode)
+        uses.setdefault(agent, {}).setdefault(own, []).append(name)
+    for name, choices in sorted(uses.items()):
+        if name in config.agents:
+            place = agents.Place(name, path)
+            runs = running is not None
+            yield from agents.check_agent(place, config.agents[name], choices, os.environ, runs=runs)
+        else:
+            found = f"a room uses it, but {path} does not have it: the daemon was started with another configuration"
+            yield warning(f"agent {name}", found, "name that with --config")
 
 
 def _show(out: Screen, finding: Finding) -> None:
@@ -78,9 +113,9 @@ def _show(out: Screen, finding: Finding) -> None:
         ("concordiactl doctor -o json | jq '.findings[] | select(.status != \"ok\")'", "For a program."),
     ),
 )
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="The daemon's configuration file.")
-@click.option("--state-dir", type=click.Path(path_type=Path), help="Where the daemon's journal is.")
-@click.option("--runtime-dir", type=click.Path(path_type=Path), help="Where the daemon's socket is.")
+@click.option("--config", "config_path", type=PLACE, help="The daemon's configuration file.")
+@click.option("--state-dir", type=PLACE, help="Where the daemon's journal is.")
+@click.option("--runtime-dir", type=PLACE, help="Where the daemon's socket is.")
 @click.pass_context
 def doctor(context: click.Context, config_path: Path | None, state_dir: Path | None, runtime_dir: Path | None) -> None:
     """

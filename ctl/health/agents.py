@@ -1,78 +1,171 @@
 """The agents: the program, its version, the flags that it gets, its credentials."""
 
 import json
+import os
+import re
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from attrs import evolve
 
 from concordiad.agent.find import CODECS, PROBE_S, QUIET, agent_environment, check_flags, find_command, read_version
-from concordiad.config import Agent
+from concordiad.config import Agent, read_credential
 from concordiad.core.agents import Kind, Launch, Settings
 from concordiad.errors import ConfigError
 from ctl.health import Finding, error, ok, warning
+from ctl.health.remedies import PASTE, type_out, write_secret
 
+WHEEL: Final = "claude-agent-sdk"
+"""What pip installs the CLI with."""
 ORGANISATIONS: Final = ("api_key", "third_party")
 """What `claude auth status` calls a login that is no person's own."""
-CAUTION: Final = (
-    "for a room that several people share give the agent an API key of your organisation: one person's login for"
-    " several people may break the provider's terms"
-)
-LOG_IN: Final = (
-    'give it an API key with credentials = { ANTHROPIC_API_KEY = "FILE" } in the agent\'s table, or set'
-    " ANTHROPIC_API_KEY where the daemon is started, or run `claude` once and log in"
-)
+CAUTION: Final = "one person's login for several people may break the provider's terms: for a room that is shared,"
+NOWHERE: Final = "http://127.0.0.1:9"
+"""Which API the CLI is to know while its flags are probed: with credentials it asks for more than it needs for that."""
+_ADVICE: Final = re.compile(r"(?:: |; )(?:install|correct|run|chmod|write|update|check)\b.*$", re.DOTALL)
+"""How a sentence of the daemon goes on behind what is wrong: here the advice is more exact."""
 
 
-def check_agent(name: str, agent: Agent, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at one agent of the configuration; asks its program a few questions, which takes a second or two."""
-    title = f"agent {name}"
+class Place(NamedTuple):
+    """An agent of the configuration: its table's name, and the file of that."""
+
+    name: str
+    file: Path
+
+    def __str__(self) -> str:
+        return f"[agents.{self.name}] in {self.file}"
+
+
+Choice = tuple[str | None, str | None]
+"""A room's own model and permission mode, instead of the agent's."""
+
+
+def check_agent(
+    place: Place, agent: Agent, choices: Mapping[Choice, Iterable[str]], environment: Mapping[str, str], *, runs: bool
+) -> Iterator[Finding]:
+    """
+    Look at one agent; asks its program a few questions, which takes a second or two.
+
+    Args:
+        place: where it is configured.
+        agent: its settings.
+        choices: what rooms want instead of them, with the rooms.
+        environment: that of a daemon that is started here.
+        runs: whether a daemon runs, and so has found its agents.
+    """
+    title = f"agent {place.name}"
     if agent.kind is Kind.REHEARSAL:
         yield ok(title, "the rehearsal agent: no model is behind it")
         return
     try:
         command = find_command(agent)
     except ConfigError as fault:
-        yield error(title, *_split(fault))
+        yield _explain_missing(title, place, agent, _fact(fault))
         return
-    try:
-        variables = agent_environment(agent, environment)
-    except ConfigError as fault:
-        yield error(f"login of {name}", *_split(fault))
-        return
+    login = f"login of {place.name}"
+    faults = list(_check_credentials(login, place, agent, environment, runs=runs))
+    if faults:
+        yield from faults
+        # Whatever value it has: the program is not asked about its login.
+        agent = evolve(agent, credentials={})
+    variables = agent_environment(agent, environment)
+    update = f"`{_update(command)}`"
     try:
         version = read_version(agent, command, variables)
     except ConfigError as fault:
-        yield error(title, *_split(fault))
+        is_old = " is version " in str(fault)
+        other = f"name another with command under {place}"
+        yield error(title, _fact(fault), f"{update}, or {other}" if is_old else f"install it anew, or {other}")
         return
     yield ok(title, f"{agent.kind.value} {version}, {command[0]}")
-    yield _check_flags(f"flags of {name}", agent, command, variables)
-    yield _check_login(f"login of {name}", command, variables)
+    for (model, mode), rooms in choices.items():
+        chosen = evolve(agent, model=model or agent.model, permission_mode=mode or agent.permission_mode)
+        where = f"{place}" if (model, mode) == (None, None) else f"[rooms.{', '.join(rooms)}] or {place}"
+        flags = f"flags of {place.name}" if (model, mode) == (None, None) else f"flags in {', '.join(rooms)}"
+        yield _check_flags(flags, chosen, command, variables, update, where)
+    if not faults:
+        yield _check_login(login, place, command, variables)
 
 
-def _check_flags(title: str, agent: Agent, command: Sequence[str], variables: Mapping[str, str]) -> Finding:
+def _explain_missing(title: str, place: Place, agent: Agent, fact: str) -> Finding:
+    if agent.command is None:
+        install = type_out(sys.executable, "-m", "pip", "install", WHEEL)
+        return error(title, fact, f"`{install}`, or put `claude` on the PATH, or name it with command under {place}")
+    name, other = agent.command[0], f"correct command under {place}"
+    folders = [""] if "/" in name else os.get_exec_path()
+    files = [path for folder in folders if (path := Path(folder, name)).is_file()]
+    if not files:
+        return error(title, fact, f"install it, or {other}")
+    return error(title, f"{files[0]} cannot be executed", f"`{type_out('chmod', '+x', files[0])}`, or {other}")
+
+
+def _update(command: Sequence[str]) -> str:
+    # The binary in the wheel is pip's; any other one updates itself.
+    if WHEEL.replace("-", "_") in Path(command[0]).parts:
+        return type_out(sys.executable, "-m", "pip", "install", "--upgrade", WHEEL)
+    return type_out(*command, "update")
+
+
+def _check_credentials(
+    title: str, place: Place, agent: Agent, environment: Mapping[str, str], *, runs: bool
+) -> Iterator[Finding]:
+    for variable, name in agent.credentials.items():
+        is_systemds = "/" not in name and "CREDENTIALS_DIRECTORY" not in environment
+        path = Path(name).expanduser()
+        if is_systemds and not path.exists():
+            found = f"{variable}: the credential {name!r} is systemd's to hand over, and cannot be seen from here"
+            service = f"start a service with LoadCredential={name}:/the/whole/path, or name the path under {place}"
+            yield ok(title, found) if runs else warning(title, found, service)
+            continue
+        write = f"`{write_secret(path)}`, {PASTE}"
+        try:
+            value = read_credential(name, environment)
+        except ConfigError as fault:
+            is_open = "can be read by others" in str(fault)
+            yield error(title, f"{variable}: {_fact(fault)}", type_out("chmod", "600", path) if is_open else write)
+        else:
+            if not value:
+                yield error(title, f"{variable}: the credential {path} is empty", write)
+
+
+def _check_flags(
+    title: str, agent: Agent, command: Sequence[str], variables: Mapping[str, str], update: str, where: str
+) -> Finding:
     settings = Settings(agent.model, agent.permission_mode, agent.args)
     arguments = CODECS[agent.kind](lambda: "").arguments(settings, Launch("ID", is_resumed=False))
     flags = [argument.partition("=")[0] for argument in arguments if argument.startswith("-")]
     try:
-        check_flags(agent, command, variables)
+        check_flags(agent, command, {**variables, "ANTHROPIC_BASE_URL": NOWHERE})
     except ConfigError as fault:
-        return error(title, *_split(fault))
+        fact, correct = _fact(fault), f"correct args, model or permission_mode under {where}"
+        chosen = (agent.model, agent.permission_mode, *(word.partition("=")[0] for word in agent.args))
+        is_ours = not any(word and word in fact for word in chosen)
+        return error(title, fact, f"{update}, or {correct}" if is_ours else correct)
     return ok(title, f"accepts all {len(flags)}: {' '.join(flags)}")
 
 
-def _check_login(title: str, command: Sequence[str], variables: Mapping[str, str]) -> Finding:
+def _check_login(title: str, place: Place, command: Sequence[str], variables: Mapping[str, str]) -> Finding:
     login = _read_login(command, variables)
     if login is None:
-        return warning(title, "the program does not say whether it has any", "run `claude auth status` to see")
+        remedy = f"`{type_out(*command, 'auth', 'status')}` should say it"
+        return warning(title, "the program does not say whether it has any", remedy)
+    secret = place.file.with_name("anthropic_api_key")
+    give = (
+        f"give it an API key of your organisation: `{write_secret(secret)}`, {PASTE}; then add"
+        f' credentials = {{ ANTHROPIC_API_KEY = "{secret}" }} under {place}'
+    )
     if not login.get("loggedIn"):
-        return error(title, "none", LOG_IN)
+        return error(title, "none", f"{give}; or, for yourself alone, `{type_out(*command, 'auth', 'login')}`")
     method = login.get("authMethod")
     if method in ORGANISATIONS:
         source = login.get("apiKeySource") or login.get("apiProvider") or method
         return ok(title, f"{method}, from {source}")
     if method == "oauth_token" and "ANTHROPIC_AUTH_TOKEN" in variables:
         return ok(title, "a token for a gateway, from ANTHROPIC_AUTH_TOKEN")
-    return warning(title, f"a personal login ({method})", CAUTION)
+    return warning(title, f"a personal login ({method})", f"{CAUTION} {give}")
 
 
 def _read_login(command: Sequence[str], variables: Mapping[str, str]) -> dict[str, Any] | None:
@@ -91,10 +184,5 @@ def _read_login(command: Sequence[str], variables: Mapping[str, str]) -> dict[st
     return login if isinstance(login, dict) else None
 
 
-def _split(fault: ConfigError) -> tuple[str, str]:
-    """Take a sentence of the form «what is wrong: what to do» apart, or «what is wrong; what to do»."""
-    message = str(fault)
-    found, sign, remedy = message.rpartition(": ")
-    if not sign or ";" in remedy:
-        found, sign, remedy = message.rpartition("; ")
-    return (found, remedy) if sign else (message, "correct the agent's table in the configuration")
+def _fact(fault: ConfigError) -> str:
+    return _ADVICE.sub("", str(fault))

@@ -16,7 +16,8 @@ from concordiad.errors import ConfigError
 from concordiad.journal.inspect import sqlite_version
 from concordiad.journal.schema import check_sqlite
 from ctl.health import Finding, error, ok, warning
-from ctl.quantities import duration
+from ctl.health.remedies import has_systemd, has_unit
+from ctl.quantities import duration, plural
 
 LIBRARIES: Final = ("trio", "attrs", "cattrs", "msgspec", "structlog", "click")
 OLDEST_PYTHON: Final = (3, 11)
@@ -65,30 +66,40 @@ def _check_libraries() -> Finding:
 def check_descriptors(limits: Limits, rooms: int, daemon: int | None) -> Finding:
     """Look at how many files may be open: of the daemon, where it runs and may be looked at, else of this shell."""
     needed = limits.connections + PER_ROOM * rooms + OWN
-    soft = None if daemon is None else _limit_of(daemon)
-    whose = "this shell" if soft is None else "the daemon"
-    if soft is None:
-        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if soft == resource.RLIM_INFINITY or soft >= needed:
+    found = None if daemon is None else _limits_of(daemon)
+    whose = "this shell" if found is None else "the daemon"
+    soft, hard = found or resource.getrlimit(resource.RLIMIT_NOFILE)
+    if _suffices(soft, needed):
         shown = "unlimited" if soft == resource.RLIM_INFINITY else str(soft)
         return ok("descriptors", f"{shown} for {whose}; {needed} at most are needed")
-    return warning(
-        "descriptors",
-        f"{soft} for {whose}; {limits.connections} connections and {rooms} rooms may need {needed}",
-        f"`ulimit -n {needed}` before the daemon is started, LimitNOFILE={needed} in its unit, or fewer"
-        " limits.connections",
-    )
+    pid = "$$" if found is None else str(daemon)
+    if not _suffices(hard, needed):
+        remedy = f"as root `prlimit --pid {pid} --nofile={needed}:{needed}`"
+    elif found is None:
+        remedy = f"`ulimit -n {needed}`"
+    else:
+        remedy = f"`prlimit --pid {pid} --nofile={needed}:`"
+    when = ", in the shell that starts the daemon" if found is None else ", for as long as it runs"
+    unit = f", or LimitNOFILE={needed} in its unit" if has_unit() else ""
+    may_need = f"{plural(limits.connections, 'connection')} and {plural(rooms, 'room')} may need {needed}"
+    remedy += f"{when}{unit}; or fewer limits.connections"
+    return warning("descriptors", f"{soft} for {whose}; {may_need}", remedy)
 
 
-def _limit_of(process: int) -> int | None:
+def _suffices(limit: int, needed: int) -> bool:
+    return limit == resource.RLIM_INFINITY or limit >= needed
+
+
+def _limits_of(process: int) -> tuple[int, int] | None:
+    """Read how many files a process may open, and how many it may let itself open."""
     try:
         lines = Path(f"/proc/{process}/limits").read_text(encoding="ascii").splitlines()
     except OSError:
         return None
     for line in lines:
         if line.startswith("Max open files"):
-            soft = line.split()[3]
-            return resource.RLIM_INFINITY if soft == "unlimited" else int(soft)
+            soft, hard = (resource.RLIM_INFINITY if limit == "unlimited" else int(limit) for limit in line.split()[3:5])
+            return soft, hard
     return None
 
 
@@ -96,16 +107,23 @@ def check_clock(newest_event_at: float | None) -> Finding:
     """Look at the clock on the wall: against what cannot be, the newest event, and the network's time."""
     now = time.time()
     shown = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    remedy = "set the clock, best of all by NTP (`timedatectl set-ntp true`)"
+    remedy = _set_clock(now)
     if not BEGINNING <= now < END:
         return error("clock", f"it shows {shown}, which cannot be", remedy)
     if newest_event_at is not None and newest_event_at > now + TOLERANCE_S:
         ahead = duration(newest_event_at - now)
-        found = f"it shows {shown}, but the newest event is {ahead} later: it went back, or was ahead"
-        return error("clock", found, f"{remedy}; times in the transcript are wrong where the clock was")
+        found = f"it shows {shown}, but the newest event is {ahead} later: it went back, or was ahead then"
+        return error("clock", found, f"if it is wrong now, {remedy}; if not, wait: the transcript is dated ahead")
     if _is_synchronised() is False:
         return warning("clock", f"{shown}, not synchronised with the network's time", remedy)
     return ok("clock", shown)
+
+
+def _set_clock(now: float) -> str:
+    if has_systemd() and shutil.which("timedatectl") is not None:
+        return "`timedatectl set-ntp true` as root"
+    example = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"`date -u -s '{example}'` as root, with the right time; an NTP client keeps it right"
 
 
 def _is_synchronised() -> bool | None:

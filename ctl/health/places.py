@@ -1,7 +1,7 @@
 """The configuration, and the directories of the daemon and of its rooms."""
 
+import grp
 import os
-import pwd
 import shutil
 import stat
 from collections.abc import Iterator
@@ -11,16 +11,24 @@ from typing import Final
 from concordiad.config import Config, read_config
 from concordiad.errors import ConfigError
 from ctl.health import Finding, error, ok, warning
+from ctl.health.remedies import move_away, name_user, type_out
 
 LITTLE_BYTES: Final = 1024**3
 TOO_LITTLE_BYTES: Final = 64 * 1024**2
 """A few long answers, and a journal cannot be written any more."""
 
 
-def check_configuration(path: Path) -> tuple[Config | None, Finding]:
-    """Read the configuration as the daemon would; None where it is wrong."""
-    if not path.exists():
+def check_configuration(path: Path, *, is_named: bool) -> tuple[Config | None, Finding]:
+    """Read the configuration as the daemon would; None where it is wrong, or is not for us to read."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if is_named:
+            return None, error("configuration", f"{path} is not there", "name another with --config, or leave it out")
         return Config(), ok("configuration", f"none at {path}: the defaults are in force")
+    except OSError as fault:
+        found = f"{path} cannot be read by you: {fault.strerror}"
+        return None, warning("configuration", found, "look as the user of the daemon")
     try:
         config = read_config(path)
     except ConfigError as fault:
@@ -29,53 +37,84 @@ def check_configuration(path: Path) -> tuple[Config | None, Finding]:
     return config, ok("configuration", f"{path}, with the rooms {rooms}")
 
 
+def check_group(group: str) -> Finding:
+    """Look at the group whose members may use the socket: the daemon has to be in it, or be root."""
+    try:
+        number = grp.getgrnam(group).gr_gid
+    except KeyError:
+        found = f"control.group: there is no group {group!r} on this machine"
+        return error("group", found, f"`{type_out('groupadd', group)}` as root, or correct control.group")
+    if os.geteuid() != 0 and number not in (os.getegid(), *os.getgroups()):
+        user = name_user(os.geteuid())
+        remedy = f"`{type_out('usermod', '-aG', group, user)}` as root, then log in again"
+        return warning("group", f"control.group: you, {user}, are no member of {group}", remedy)
+    return ok("group", f"the members of {group} are hosts")
+
+
 def check_directory(name: str, path: Path, *, may_group_pass: bool, daemon_uid: int | None) -> Finding:
     """Look at one of the daemon's own directories: whose it is, and that nobody else can look into it."""
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return _check_missing(name, path)
     except OSError as fault:
         return warning(name, f"{path} cannot be looked at: {fault.strerror}", "look as the user of the daemon")
+    elsewhere = f"choose another place with --{name}-dir"
     if not stat.S_ISDIR(status.st_mode):
-        return error(name, f"{path} is no directory", f"remove {path}, or choose another place")
+        return error(name, f"{path} is no directory", f"`{move_away(path)}`, or {elsewhere}")
     mode = stat.S_IMODE(status.st_mode)
     owner = daemon_uid if daemon_uid is not None else os.geteuid()
     if status.st_uid != owner:
-        names = f"{_user(status.st_uid)}, not to {_user(owner)}"
-        return error(name, f"{path} belongs to {names}", f"chown {_user(owner)} {path}")
-    if mode & (0o067 if may_group_pass else 0o077):
-        return error(
-            name, f"{path} is open to others (mode {mode:04o})", f"chmod {'0710' if may_group_pass else '0700'} {path}"
+        theirs, ours = name_user(status.st_uid), name_user(owner)
+        chown = type_out("chown", "-R", ours, path)
+        remedy = (
+            f"look and start the daemon as {theirs}, or {elsewhere}; or, if it should be {ours}'s, `{chown}` as root"
         )
+        return error(name, f"{path} belongs to {theirs}, not to {ours}", remedy)
+    if mode & (0o067 if may_group_pass else 0o077):
+        right = "0710" if may_group_pass else "0700"
+        return error(name, f"{path} is open to others (mode {mode:04o})", type_out("chmod", right, path))
     if mode & 0o700 != 0o700:
-        return error(name, f"{path} cannot be written by its owner (mode {mode:04o})", f"chmod 0700 {path}")
-    return ok(name, f"{path}, of {_user(status.st_uid)}, mode {mode:04o}")
+        remedy = type_out("chmod", "0700", path)
+        return error(name, f"{path} cannot be written by its owner (mode {mode:04o})", remedy)
+    if _is_read_only(path):
+        remedy = f"`{type_out('mount', '-o', 'remount,rw', _mount_of(path))}` as root, or {elsewhere}"
+        return error(name, f"{path} is on a read-only file system", remedy)
+    return ok(name, f"{path}, of {name_user(status.st_uid)}, mode {mode:04o}")
 
 
 def _check_missing(name: str, path: Path) -> Finding:
-    parent = next(parent for parent in path.parents if parent.exists())
+    parent = _nearest(path)
+    elsewhere = f"choose another place with --{name}-dir"
+    if not parent.is_dir():
+        return error(name, f"{parent} is in the way: it is no directory", f"`{move_away(parent)}`, or {elsewhere}")
     if os.access(parent, os.W_OK | os.X_OK):
         return ok(name, f"{path} is not there yet: the daemon makes it when it starts")
-    return error(name, f"{path} is not there, and {parent} cannot be written", f"make {path}, or choose another place")
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
+    found = f"{path} is not there, and {parent} cannot be written"
+    make = type_out("install", "-d", "-m", "700", "-o", name_user(os.geteuid()), path)
+    return error(name, found, elsewhere if _is_read_only(parent) else f"`{make}` as root, or {elsewhere}")
 
 
 def check_disk(path: Path) -> Finding:
     """Look at how much room there is for the journal."""
-    place = next(place for place in (path, *path.parents) if place.exists())
-    free = shutil.disk_usage(place).free
-    found = f"{free / 1024**3:.1f} GiB are free for {place}"
-    remedy = "make room, or set `retention` so that old events are forgotten"
-    if free < TOO_LITTLE_BYTES:
-        return error("disk", f"{free / 1024**2:.0f} MiB are free for {place}", remedy)
-    return warning("disk", found, remedy) if free < LITTLE_BYTES else ok("disk", found)
+    place = _nearest(path)
+    usage, counts = shutil.disk_usage(place), os.statvfs(place)
+    mount = _mount_of(place)
+    where = f"{mount}" if mount == path else f"{mount}, where {path} is,"
+    remedy = f"`{type_out('du', '-xh', '--max-depth=2', mount)}` shows what fills it; or keep less with [retention]"
+    if usage.total < TOO_LITTLE_BYTES:
+        found = f"{where} has {_size(usage.total)} in all"
+        return error("disk", found, "choose a larger one with --state-dir")
+    if usage.free < TOO_LITTLE_BYTES:
+        return error("disk", f"{where} has {_size(usage.free)} free", remedy)
+    if counts.f_files > 0 and counts.f_favail == 0:
+        return error("disk", f"{where} has no inode left", "remove files that nobody needs")
+    found = f"{_size(usage.free)} are free for {place}"
+    return warning("disk", found, remedy) if usage.free < LITTLE_BYTES else ok("disk", found)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1024**3:.1f} GiB" if count >= LITTLE_BYTES else f"{count / 1024**2:.0f} MiB"
 
 
 def check_workdirs(workdirs: dict[str, Path]) -> Iterator[Finding]:
@@ -83,12 +122,37 @@ def check_workdirs(workdirs: dict[str, Path]) -> Iterator[Finding]:
     for room, path in workdirs.items():
         name = f"room {room}"
         others = [other for other, place in workdirs.items() if other != room and place == path]
-        if not path.is_dir():
-            yield error(name, f"its directory {path} is not there", f"make {path}, or correct rooms.{room}.workdir")
+        elsewhere = f"correct rooms.{room}.workdir"
+        try:
+            is_directory = stat.S_ISDIR(path.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            remedy = f"`{type_out('mkdir', '-p', path)}`, or {elsewhere}"
+            yield error(name, f"its directory {path} is not there", remedy)
+            continue
+        except OSError as fault:
+            found = f"its directory {path} cannot be looked at by you: {fault.strerror}"
+            yield warning(name, found, "look as the user of the daemon")
+            continue
+        if not is_directory:
+            yield error(name, f"{path} is no directory", elsewhere)
         elif not os.access(path, os.W_OK | os.X_OK):
-            yield warning(name, f"its directory {path} cannot be written by you", "let the daemon's user write there")
+            found = f"its directory {path} cannot be written by you: the agent can only read there, if that"
+            yield warning(name, found, f"let the daemon's user write there, or {elsewhere}")
         elif others:
             remedy = "give each room a directory of its own, such as a git worktree"
             yield warning(name, f"{path}, where {', '.join(others)} works too", remedy)
         else:
             yield ok(name, str(path))
+
+
+def _nearest(path: Path) -> Path:
+    """Find the place itself, or the nearest one above it that is there and may be seen."""
+    return next(place for place in (path, *path.parents) if os.path.exists(place))  # Path.exists can raise
+
+
+def _mount_of(path: Path) -> Path:
+    return next(place for place in (path.resolve(), *path.resolve().parents) if place.is_mount())
+
+
+def _is_read_only(path: Path) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)

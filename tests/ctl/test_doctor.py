@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -59,28 +61,52 @@ class World:
         places = (f"--config={self.config}", f"--state-dir={self.state}", f"--runtime-dir={self.runtime}")
         return ["doctor", *places]
 
-    def look(self, **variables: str) -> "Found":
+    def look(self, *words: str, **variables: str) -> "Found":
         """Run it, and take its findings by their names."""
-        ran = run(self.home, *self.words(), "-o", "json", stdin=b"", **variables)
-        assert ran.err == ""
-        found = json.loads(ran.out)
-        return Found(ran.code, found["status"], {each["name"]: each for each in found["findings"]})
+        line = command(*self.words(), *words, "-o", "json")
+        done = subprocess.run(line, env=environment(self.home, **variables), capture_output=True, check=False)
+        return Found.read(done.returncode, done.stdout, done.stderr)
+
+    def mend(self, remedy: str | None, stdin: str = "") -> None:
+        """Type the command of a remedy."""
+        subprocess.run(
+            typed(remedy), shell=True, env=environment(self.home), cwd=self.work, input=stdin, text=True, check=True
+        )
 
 
 class Found:
     """What a doctor said."""
 
     def __init__(self, code: int, worst: str, findings: dict[str, dict[str, Any]]) -> None:
-        self.code, self.worst, self._findings = code, worst, findings
+        self.code, self.worst, self.all = code, worst, findings
+
+    @classmethod
+    def read(cls, code: int, out: bytes, err: bytes) -> "Found":
+        """Read one JSON object, and hold it to what every answer keeps."""
+        assert err == b""
+        found = json.loads(out)
+        findings = found["findings"]
+        order = ["ok", "warning", "error"]
+        assert found["status"] == max((finding["status"] for finding in findings), key=order.index)
+        assert code == (1 if found["status"] == "error" else 0)
+        assert all((finding["status"] == "ok") == (finding["remedy"] is None) for finding in findings)
+        return cls(code, found["status"], {finding["name"]: finding for finding in findings})
 
     def names(self, wanted: str) -> list[str]:
         """Name what is ok, or a warning, or an error."""
-        return [name for name, finding in self._findings.items() if finding["status"] == wanted]
+        return [name for name, finding in self.all.items() if finding["status"] == wanted]
 
     def of(self, name: str) -> tuple[str, str, str | None]:
         """Take one finding: how it is, what was found, and the remedy."""
-        finding = self._findings[name]
+        finding = self.all[name]
         return finding["status"], finding["found"], finding["remedy"]
+
+
+def typed(remedy: str | None) -> str:
+    """Take the first command of a remedy: between backticks, or else the whole."""
+    assert remedy is not None
+    _, tick, rest = remedy.partition("`")
+    return rest.partition("`")[0] if tick else remedy
 
 
 @pytest.fixture
@@ -146,9 +172,42 @@ def test_a_configuration_that_is_wrong_is_told(world: World, text: str) -> None:
 
 def test_without_a_configuration_the_defaults_are_looked_at(world: World) -> None:
     """They have a room main with the real CLI."""
+    ran = run(world.home, "doctor", f"--state-dir={world.state}", f"--runtime-dir={world.runtime}", PATH="/nowhere")
+    assert "the defaults are in force" in ran.out
+
+
+def test_a_configuration_that_was_named_must_be_there(world: World) -> None:
+    """The daemon would refuse, too."""
     world.config.unlink()
-    found = world.look(PATH="/nowhere")
-    assert "the defaults are in force" in found.of("configuration")[1]
+    assert world.look().of("configuration")[:2] == ("error", f"{world.config} is not there")
+
+
+@pytest.mark.parametrize("options", [[], ["--socket=/nowhere/concordia/control.sock"]])
+def test_what_starts_a_daemon_is_there(world: World, options: list[str]) -> None:
+    """No unit is spoken of where systemd does not have it, and what is named instead can be executed."""
+    ran = run(world.home, "doctor", "-o", "json", *options, XDG_RUNTIME_DIR=str(world.runtime))
+    remedy = next(each for each in json.loads(ran.out)["findings"] if each["name"] == "socket")["remedy"]
+    program, *words = shlex.split(typed(remedy))
+    if (program, words) == ("systemctl", ["start", "concordiad"]):
+        assert subprocess.run(["systemctl", "cat", "concordiad"], capture_output=True, check=False).returncode == 0
+    elif program != "make":
+        assert shutil.which(program) is not None
+        assert words[-1] == ("--try" if not options else "--runtime-dir=/nowhere/concordia")
+
+
+def test_a_group_that_is_not_there_is_an_error(world: World) -> None:
+    """The daemon would refuse to start."""
+    world.config.write_text(world.config.read_text() + '[control]\ngroup = "no-such-group"\n')
+    found = world.look()
+    assert found.names("error") == ["group"]
+    assert typed(found.of("group")[2]) == "groupadd no-such-group"
+
+
+def test_a_socket_with_too_long_a_path_is_an_error(world: World) -> None:
+    """The daemon could not listen there."""
+    found = world.look(f"--runtime-dir={world.runtime / ('x' * 100)}")
+    assert found.names("error") == ["socket"]
+    assert "longer than the 107 bytes" in found.of("socket")[1]
 
 
 @pytest.mark.parametrize(("place", "mode"), [("state", 0o750), ("runtime", 0o701), ("state", 0o500)])
@@ -157,7 +216,8 @@ def test_directories_must_be_their_owners_alone(world: World, place: str, mode: 
     getattr(world, place).chmod(mode)
     found = world.look()
     assert (found.code, found.names("error")) == (1, [place])
-    assert found.of(place)[2] == f"chmod 0700 {getattr(world, place)}"
+    world.mend(found.of(place)[2])
+    assert world.look().code == 0
 
 
 def test_a_group_may_pass_to_the_socket(world: World) -> None:
@@ -171,7 +231,10 @@ def test_a_file_in_the_place_of_a_directory_is_told(world: World) -> None:
     """Before the daemon stumbles over it."""
     world.state.rmdir()
     world.state.touch()
-    assert "is no directory" in world.look().of("state")[1]
+    found = world.look().of("state")
+    assert "is no directory" in found[1]
+    world.mend(found[2])
+    assert world.look().code == 0
 
 
 def test_a_socket_that_was_left_is_stale(world: World) -> None:
@@ -184,20 +247,50 @@ def test_a_socket_that_was_left_is_stale(world: World) -> None:
 def test_a_file_in_the_place_of_the_socket_is_told(world: World) -> None:
     """The daemon would refuse to start."""
     world.socket.touch()
-    assert world.look().of("socket") == ("error", f"{world.socket} is no socket", f"remove {world.socket}")
+    found = world.look().of("socket")
+    assert found[:2] == ("error", f"{world.socket} is no socket")
+    world.mend(found[2])
+    assert world.look().code == 0
 
 
-def test_who_does_not_speak_our_language_is_told(world: World) -> None:
-    """Whoever listens there is no concordiad."""
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("hello", "sent a line that is not JSON"),
+        ("[]", "does not speak JSON-RPC"),
+        ('{"a": 1}', "its answer makes no sense"),
+        ('{"jsonrpc": "2.0", "id": 1, "result": {}}', "its answer makes no sense"),
+        ('{"jsonrpc": "2.0", "id": 1, "error": "what?"}', "its answer makes no sense"),
+        ('{"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "what?"}}', "what?"),
+        ("", "sent a line that is not JSON"),
+    ],
+)
+def test_who_does_not_speak_our_language_is_told(world: World, line: str, why: str) -> None:
+    """Whoever listens there is no concordiad; it is named by its process."""
 
     def stranger(client: Client) -> None:
         client.request("daemon.status")
-        client.line("hello")
+        client.line(line)
 
     with scripted_daemon(world.socket, stranger):
         found = world.look()
     assert found.of("socket")[0] == "error"
-    assert "sent a line that is not JSON" in found.of("socket")[1]
+    assert f"process {os.getpid()}" in found.of("socket")[1]
+    assert why in found.of("socket")[1]
+    assert f"`kill {os.getpid()}`" in (found.of("socket")[2] or "")
+
+
+def test_who_hangs_up_is_told(world: World) -> None:
+    """Without a word, or in the middle of one."""
+    with scripted_daemon(world.socket, lambda client: client.close()):
+        assert "does not answer as a concordiad" in world.look().of("socket")[1]
+
+
+def test_a_socket_of_another_kind_is_told(world: World) -> None:
+    """One for datagrams takes no connection."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(str(world.socket))
+        assert "is another program's" in world.look().of("socket")[1]
 
 
 def test_a_daemon_of_another_version_is_told(world: World) -> None:
@@ -227,7 +320,8 @@ def test_a_socket_for_everybody_is_an_error(world: World) -> None:
 
     with scripted_daemon(world.socket, script):
         world.socket.chmod(0o666)
-        assert world.look().of("socket")[2] == f"chmod o= {world.socket}: who may connect is a host"
+        found = world.look().of("socket")
+    assert (found[0], found[2]) == ("error", f"chmod o= {world.socket}")
 
 
 def test_a_journal_that_is_none_is_an_error(world: World) -> None:
@@ -242,6 +336,7 @@ def test_a_newer_journal_is_an_error(world: World) -> None:
     connection = sqlite3.connect(world.journal)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
+    world.journal.chmod(0o600)
     assert "format 99: this Concordia knows up to" in world.look().of("journal")[1]
 
 
@@ -249,7 +344,8 @@ def test_a_journal_that_others_can_read_is_an_error(world: World) -> None:
     """It has every word."""
     open_writer(world.journal).close()
     world.journal.chmod(0o640)
-    assert world.look().of("journal")[2] == f"chmod 0600 {world.journal}"
+    world.mend(world.look().of("journal")[2])
+    assert world.look().of("journal")[0] == "ok"
 
 
 def test_a_clock_that_went_back_is_an_error(world: World) -> None:
@@ -269,13 +365,23 @@ def test_few_descriptors_are_a_warning(world: World) -> None:
     done = subprocess.run(shell, env=environment(world.home), capture_output=True, check=False)
     finding = next(each for each in json.loads(done.stdout)["findings"] if each["name"] == "descriptors")
     assert (done.returncode, finding["status"]) == (0, "warning")
-    assert finding["found"] == "200 for this shell; 512 connections and 1 rooms may need 672"
+    assert finding["found"] == "200 for this shell; 512 connections and 1 room may need 672"
 
 
 def test_a_room_without_its_directory_is_an_error(world: World) -> None:
     """The daemon would refuse to start."""
     world.work.rmdir()
-    assert world.look().of("room main")[:2] == ("error", f"its directory {world.work} is not there")
+    finding = world.look().of("room main")
+    assert finding[:2] == ("error", f"its directory {world.work} is not there")
+    subprocess.run(typed(finding[2]), shell=True, check=True)
+    assert world.look().of("room main")[0] == "ok"
+
+
+def test_a_room_in_a_file_is_an_error(world: World) -> None:
+    """Making a directory of that name would fail."""
+    world.work.rmdir()
+    world.work.touch()
+    assert world.look().of("room main") == ("error", f"{world.work} is no directory", "correct rooms.main.workdir")
 
 
 def test_a_good_program_has_three_lines(claude: World) -> None:
@@ -293,7 +399,31 @@ def test_a_program_that_is_missing_is_an_error(claude: World) -> None:
     found = claude.look()
     assert (found.code, found.names("error")) == (1, ["agent claude"])
     assert found.of("agent claude")[1].startswith(f"the agent's command '{claude.program}' is not there")
-    assert found.of("agent claude")[2] == "install it, or correct command in the configuration"
+    assert found.of("agent claude")[2] == f"install it, or correct command under [agents.claude] in {claude.config}"
+
+
+def test_a_program_that_is_not_executable_is_an_error(claude: World) -> None:
+    """What is advised makes it one."""
+    claude.install()
+    claude.program.chmod(0o644)
+    found = claude.look()
+    assert found.of("agent claude")[:2] == ("error", f"{claude.program} cannot be executed")
+    claude.mend(found.of("agent claude")[2])
+    assert claude.look().names("error") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("#!/nowhere/sh\n", "No such file or directory"), ("nonsense", "Exec format error"), ("#!/bin/sh\nexit 3\n", "3")],
+)
+def test_a_program_that_does_not_run_is_an_error(claude: World, text: str, why: str) -> None:
+    """The system's word is what is found, and no remedy."""
+    claude.program.write_text(text)
+    claude.program.chmod(0o755)
+    state, what, remedy = claude.look().of("agent claude")
+    assert state == "error"
+    assert why in what
+    assert (remedy or "").startswith("install it anew, or name another with command under [agents.claude]")
 
 
 def test_a_program_that_is_too_old_is_an_error(claude: World) -> None:
@@ -301,7 +431,7 @@ def test_a_program_that_is_too_old_is_an_error(claude: World) -> None:
     claude.install(version="1.0.3")
     found = claude.look()
     assert found.names("error") == ["agent claude"]
-    assert found.of("agent claude")[2] == "run `claude update`"
+    assert typed(found.of("agent claude")[2]) == f"{claude.program} update"
 
 
 def test_a_flag_that_is_not_known_is_named(claude: World) -> None:
@@ -309,7 +439,8 @@ def test_a_flag_that_is_not_known_is_named(claude: World) -> None:
     claude.install(refused="--include-partial-messages")
     found = claude.look()
     assert found.names("error") == ["flags of claude"]
-    assert "unknown option '--include-partial-messages'" in found.of("flags of claude")[1]
+    assert found.of("flags of claude")[1].endswith("unknown option '--include-partial-messages'")
+    assert typed(found.of("flags of claude")[2]) == f"{claude.program} update"
 
 
 def test_missing_credentials_are_an_error(claude: World) -> None:
@@ -344,14 +475,37 @@ def test_a_program_that_does_not_say_is_a_warning(claude: World, answer: str) ->
     assert claude.look().of("login of claude")[0] == "warning"
 
 
-def test_a_credential_that_others_can_read_is_an_error(claude: World) -> None:
-    """As the daemon says it, and its value is not told."""
+@pytest.mark.parametrize(
+    ("content", "mode", "why"),
+    [
+        (None, 0, "No such file or directory"),
+        (b"sk-secret", 0o644, "can be read by others (mode 0644)"),
+        (b"sk-\xff\xfe", 0o600, "is not UTF-8"),
+        (b"\n", 0o600, "is empty"),
+    ],
+)
+def test_a_credential_that_cannot_be_used_is_an_error(
+    claude: World, content: bytes | None, mode: int, why: str
+) -> None:
+    """The file is named, its content is not told, and what is advised mends it."""
     claude.install()
-    secret = claude.home / "key"
-    secret.write_text("sk-secret")
-    secret.chmod(0o644)
+    secret = claude.home / "a key"
+    if content is not None:
+        secret.write_bytes(content)
+        secret.chmod(mode)
     claude.config.write_text(f'{claude.config.read_text()}credentials = {{ ANTHROPIC_API_KEY = "{secret}" }}\n')
     found = claude.look()
     assert found.names("error") == ["login of claude"]
-    assert found.of("login of claude")[2] == f"chmod 600 {secret}"
-    assert os.linesep not in found.of("login of claude")[1]
+    _, what, remedy = found.of("login of claude")
+    assert str(secret) in what and why in what and "sk-" not in what
+    claude.mend(remedy, stdin="sk-pasted\n")
+    assert claude.look().names("error") == []
+
+
+def test_a_credential_that_systemd_hands_over_is_not_missed(claude: World) -> None:
+    """Only a service has it."""
+    claude.install()
+    claude.config.write_text(f'{claude.config.read_text()}credentials = {{ ANTHROPIC_API_KEY = "the_key" }}\n')
+    found = claude.look()
+    assert (found.code, found.of("login of claude")[0]) == (0, "warning")
+    assert "LoadCredential=the_key:" in (found.of("login of claude")[2] or "")
