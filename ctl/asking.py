@@ -92,9 +92,11 @@ def describe(approval: dict[str, Any]) -> str:
     return f"{details}\n{harmless(described)}" if described and described not in details else details
 
 
-def announcement(screen: Screen, approval: dict[str, Any], now: float, command: Callable[..., str]) -> str:
+def announcement(screen: Screen, approval: dict[str, Any], now: float, command: Callable[..., str] | None) -> str:
     """
-    Say who wants what, until when, all of it, and what to type; `command` writes a command of these words.
+    Say who wants what, until when, all of it, and what to type.
+
+    `command` writes a command of these words; None for those who may not answer.
 
     The commands begin at the margin and have no label: so they fit a terminal of 80 columns and can be copied.
     """
@@ -107,7 +109,7 @@ def announcement(screen: Screen, approval: dict[str, Any], now: float, command: 
     lines = [
         f"{screen.style(f'the agent {wants}', 'yellow')} (expires {relative(approval['expires_at'], now)})",
         indent(describe(approval), 2),
-        f"{command('approve', approval['id'])} {answers}".rstrip(),
-        command("deny", approval["id"]),
     ]
+    if command is not None:
+        lines += [f"{command('approve', approval['id'])} {answers}".rstrip(), command("deny", approval["id"])]
     return "\n".join(lines)

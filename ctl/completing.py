@@ -1,10 +1,12 @@
 """
-What a shell can complete: rooms, prompts, turns and approvals, as the daemon knows them at that moment.
+What a shell can complete: rooms, prompts, turns, approvals, invites, guests, as the daemon knows them at that moment.
 
 Law: whoever presses Tab is never told of an error and never waits: without a daemon there is just nothing.
 """
 
+import re
 import time
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -15,6 +17,7 @@ from ctl.asking import tool_line
 from ctl.connection import Connection
 from ctl.failures import Failure
 from ctl.harmless import first_line
+from ctl.people import role_of, short_id, uses_of
 from ctl.settings import Settings
 
 PATIENCE_S: Final = 0.5
@@ -22,6 +25,8 @@ PATIENCE_S: Final = 0.5
 SOME: Final = 50
 """More than anybody reads through."""
 HELP_CHARACTERS: Final = 60
+_PLAIN: Final = re.compile(r"[\w.@-]+")
+"""Names that no shell has to quote, and that move nothing on the screen."""
 
 Items = list[CompletionItem[str]]
 
@@ -53,6 +58,32 @@ def complete_approval(context: click.Context, _: click.Parameter, incomplete: st
     asked = _ask(context, "approval.list", room=_room(context))
     approvals = ((each["id"], tool_line(each["tool"], each["input"])) for each in asked.get("approvals", ()))
     return _matching(incomplete, approvals)
+
+
+def complete_invite(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete the id of an invite that is open."""
+    asked = _ask(context, "invite.list", room=_room(context))
+    invites = ((each["id"], _invite(each)) for each in asked.get("invites", ()))
+    return _matching(incomplete, invites)
+
+
+def complete_guest(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete a guest who is here: by name, where only one has it and a shell can take it, else by id."""
+    listed = _ask(context, "guest.list", room=_room(context)).get("guests", ())
+    names = Counter(guest["name"] for guest in listed)
+    guests = (
+        (
+            guest["name"] if names[guest["name"]] == 1 and _PLAIN.fullmatch(guest["name"]) else short_id(guest["id"]),
+            guest,
+        )
+        for guest in listed
+    )
+    return _matching(incomplete, ((value, f"{guest['name']}, {role_of(guest)}") for value, guest in guests))
+
+
+def _invite(invite: dict[str, Any]) -> str:
+    hint = f"for {invite['name_hint']}, " if invite["name_hint"] else ""
+    return f"{hint}{role_of(invite)}, used {uses_of(invite)}"
 
 
 def _waiting(context: click.Context) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, Self
 
 from concordiad.core.codes import EXIT_NO_DAEMON, INTERNAL_ERROR, NOT_FOUND, NOT_NOW
 from ctl.connection import Connection, Event, Json
+from ctl.cursor import Cursor
 from ctl.failures import ConnectionLost, Failure, Refused, RoomGone, TimedOut
 from ctl.quantities import duration
 
@@ -59,7 +60,7 @@ class Feed:
         self._connection: Connection | None = None
         self._asking: Connection | None = None
         self._events: deque[Event] = deque()
-        self._epoch = self._seq = -1
+        self._cursor = Cursor()
         self._away_since = 0.0
         self._next_try = 0.0
         self._pause_s = FIRST_PAUSE_S
@@ -79,7 +80,7 @@ class Feed:
     @property
     def last_seq(self) -> int | None:
         """The number of the last event that was given."""
-        return self._seq if self._seq >= 0 else None
+        return None if self._cursor.after is None else self._cursor.seq
 
     def begin(self, **start: Any) -> None:
         """
@@ -165,12 +166,10 @@ class Feed:
         return until is not None and time.monotonic() >= until
 
     def _is_new(self, event: Json) -> bool:
-        seq = event.get("seq")
-        if seq is None:
-            return True
-        if seq <= self._seq:
+        if not self._cursor.is_new(event):
             return False
-        self._epoch, self._seq = event["epoch"], seq
+        if event.get("seq") is None:
+            return True
         if event["type"] == "room.changed" and event["state"] == "closed":
             self._closed_by = event["by"]["name"] if event.get("by") else "somebody"
             self._look_at = time.monotonic() + CLOSING_PAUSE_S
@@ -188,9 +187,8 @@ class Feed:
         if self._closed_by is None or self._connection is None:
             return
         self._look_at = time.monotonic() + CLOSING_PAUSE_S
-        after = {"epoch": self._epoch, "seq": self._seq}
         try:
-            self._connection.call("events.subscribe", room=self._room, after=after)
+            self._connection.call("events.subscribe", room=self._room, after=self._cursor.after)
         except Refused as refused:
             if refused.code != NOT_FOUND.number:
                 raise
@@ -252,7 +250,7 @@ class Feed:
                 return None
             time.sleep(max(target - time.monotonic(), 0))
             self._asking = self._connect(self._path)
-            start = {"after": {"epoch": self._epoch, "seq": self._seq}} if self._seq >= 0 else self._start
+            start = self._start if self._cursor.after is None else {"after": self._cursor.after}
             self._asking.request("events.subscribe", room=self._room, **start)
         limit = max(deadline, time.monotonic() + FIRST_PAUSE_S)
         result = self._asking.answer(limit if until is None else min(until, limit))
@@ -270,12 +268,7 @@ class Feed:
         self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
     def _take_start(self, result: Json) -> None:
-        cursor, snapshot = result["cursor"], result["snapshot"]
         if result["resync"]:
             self._listener.missed()
-            for body in snapshot["events"] if snapshot is not None else ():
-                # What came with a later epoch is new even with a number that was seen: that event was lost.
-                if body["epoch"] > self._epoch or body["seq"] > self._seq:
-                    self._events.append(Event(json.dumps(body, ensure_ascii=False), body))
-        if result["resync"] or self._seq < 0:
-            self._epoch, self._seq = cursor["epoch"], cursor["seq"]
+        missed = self._cursor.take_start(result)
+        self._events.extend(Event(json.dumps(body, ensure_ascii=False), body) for body in missed)

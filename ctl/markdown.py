@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ctl.asking import question_lines, questions_of, tool_details, tool_line
 from ctl.harmless import first_line, harmless
+from ctl.people import deed_of
 from ctl.quantities import cost, count, plural, unix_time
 from ctl.quoting import fenced, plain, quoted
 from ctl.transcript import (
@@ -67,6 +68,8 @@ class Document:
             "agent": self._agent,
             "approval": self._approval,
             "room": self._room,
+            "guest": self._people,
+            "invite": self._people,
             "notice": self._notice,
         }.get(family)
         said = None if write is None else write(what, event)
@@ -186,6 +189,10 @@ class Document:
         if what != "changed":
             return None
         return self._remark(event, event["by"]["name"] if is_deed(event) else NOBODY, room_change(event))
+
+    def _people(self, _: str, event: Json) -> str | None:
+        deed = deed_of(event["type"], event)
+        return None if deed is None else self._remark(event, deed[0]["name"], deed[1])
 
     def _notice(self, _: str, event: Json) -> str:
         return f"{self._head(event, NOBODY)}{quoted(event['message'])}\n"

@@ -72,6 +72,8 @@ complete_waiting = _completer("waiting")
 complete_running = _completer("running")
 complete_any = _completer("any")
 complete_approval = _completer("approval")
+complete_invite = _completer("invite")
+complete_guest = _completer("guest")
 
 
 def global_options() -> list[click.Option]:

@@ -12,6 +12,7 @@ from zlib import crc32
 
 from ctl.asking import announcement, tool_line
 from ctl.harmless import LiveText, first_line, harmless
+from ctl.people import deed_of
 from ctl.quantities import cost, count, duration, plural, unix_time
 from ctl.screen import Screen, cut, pad
 from ctl.watching import ending
@@ -42,7 +43,7 @@ def names(authors: list[Json]) -> str:
 class Transcript:
     """Writes events to a screen; with `is_live`, the agent's text as it comes. A day after `today` has a line."""
 
-    def __init__(self, screen: Screen, today: date, command: Callable[..., str], *, is_live: bool) -> None:
+    def __init__(self, screen: Screen, today: date, command: Callable[..., str] | None, *, is_live: bool) -> None:
         self._screen = screen
         self._command = command
         self._is_live = is_live
@@ -148,6 +149,8 @@ class Transcript:
             "agent": self._say_agent,
             "approval": self._say_approval,
             "room": self._say_room,
+            "guest": self._say_people,
+            "invite": self._say_people,
             "notice": self._say_notice,
         }.get(family)
         said = None if speak is None else speak(what, event)
@@ -226,6 +229,10 @@ class Transcript:
             return None
         who = self._person(event["by"]) if is_deed(event) else self._nobody()
         return who, self._dim(room_change(event))
+
+    def _say_people(self, _: str, event: Json) -> tuple[str, str] | None:
+        deed = deed_of(event["type"], event)
+        return None if deed is None else (self._person(deed[0]), self._dim(deed[1]))
 
     def _say_notice(self, _: str, event: Json) -> tuple[str, str] | None:
         return self._nobody(), self._screen.style(harmless(event["message"]), "yellow")

@@ -8,6 +8,7 @@ import click
 from concordiad.core.codes import EXIT_FAILURE
 from ctl.failures import Failure
 from ctl.harmless import first_line
+from ctl.people import lag_of, role_of
 from ctl.printing import print_result
 from ctl.quantities import duration, plural, relative, unix_time
 from ctl.screen import Screen, fields, indent
@@ -42,7 +43,7 @@ def _agent(out: Screen, agent: dict[str, Any], now: float) -> str:
     return f"{text}\n{out.style('rehearsal: no model answers here', 'yellow')}" if agent["rehearsal"] else text
 
 
-def _room(settings: Settings, out: Screen, room: dict[str, Any], now: float) -> str:
+def _room(settings: Settings, out: Screen, room: dict[str, Any], guests: list[dict[str, Any]], now: float) -> str:
     turn = room["turn"]
     here = settings._replace(room=room["name"])
     waiting = plural(room["queue"], "prompt waits", "prompts wait")
@@ -57,8 +58,18 @@ def _room(settings: Settings, out: Screen, room: dict[str, Any], now: float) -> 
         ("queue", waiting if room["queue"] else "empty"),
         ("approvals", f"{asking}: {here.command('approvals')}" if room["approvals"] else ""),
         ("people", f"{plural(room['guests'], 'guest')}, {plural(room['followers'], 'follower')}"),
+        *(("", _guest(guest, now)) for guest in guests),
     ]
     return f"{out.style('room ' + room['name'], 'bold')}\n{indent(fields(out, pairs), 2)}"
+
+
+def _guest(guest: dict[str, Any], now: float) -> str:
+    address = f"from {first_line(guest['address'])}" if guest["address"] else ""
+    lag = lag_of(guest)
+    here = f"came {relative(guest['here_since'], now)}" if guest["here_since"] else ""
+    behind = "" if lag in ("", "none") else f"{lag} behind"
+    about = (f"{first_line(guest['name'])} ({role_of(guest)})", address, here, behind)
+    return ", ".join(part for part in about if part)
 
 
 def _nearest(name: str, names: list[str]) -> str:
@@ -78,20 +89,25 @@ def _nearest(name: str, names: list[str]) -> str:
 )
 @click.pass_obj
 def status(settings: Settings) -> None:
-    """Show the daemon and its rooms."""
+    """Show the daemon, its rooms, and who is there as a guest."""
     with settings.connect() as connection:
         result = connection.call("daemon.status")
+        rooms = [room for room in result["rooms"] if settings.room in (None, room["name"])]
+        guests = {
+            room["name"]: connection.call("guest.list", room=room["name"])["guests"] for room in rooms if room["guests"]
+        }
         path = connection.path
     if settings.room is not None:
         names = [room["name"] for room in result["rooms"]]
         result["rooms"] = [room for room in result["rooms"] if room["name"] == settings.room]
         if not result["rooms"]:
             raise Failure(f"there is no room {settings.room!r}{_nearest(settings.room, names)}", EXIT_FAILURE)
+    result["guests"] = [guest for listed in guests.values() for guest in listed]
     out = Screen.out()
     daemon = result["daemon"]
     now = time.time()
     head = out.style(f"concordiad {daemon['version']}", "bold")
     about = f"{head}, pid {daemon['pid']}, up {duration(daemon['uptime_s'])}\n"
     places = fields(out, [("socket", path), ("state", first_line(daemon["state_dir"]))])
-    rooms = [] if settings.is_json else [_room(settings, out, room, now) for room in result["rooms"]]
-    print_result(settings, result, "\n".join([about + indent(places, 2), *rooms]))
+    shown = [_room(settings, out, room, guests.get(room["name"], []), now) for room in rooms]
+    print_result(settings, result, "\n".join([about + indent(places, 2), *shown]))

@@ -174,3 +174,47 @@ CURSOR = {"epoch": 3, "seq": 6}
 """The place before the first event that a script tells."""
 LISTENING: Json = {"cursor": CURSOR, "resync": False, "snapshot": None}
 """The answer to a subscription that has nothing to catch up with."""
+
+
+INVITE = "01932f00-0000-7000-8000-000000001111"
+GUEST = "01932f00-0000-7000-8000-000000002222"
+EVE = {"id": f"guest:{GUEST}", "name": "eve", "kind": "guest"}
+
+
+def invite(**changes: Any) -> Json:
+    """Make an invite as it is listed: without its link."""
+    return {
+        "id": INVITE,
+        "room": "main",
+        "role": "viewer",
+        "name_hint": None,
+        "may_approve": False,
+        "history": "joining",
+        "created_at": AT,
+        "created_by": ADA,
+        "expires_at": "2099-01-02T03:04:05.000Z",
+        "uses": 1,
+        "used": 0,
+        "uses_left": 1,
+        "revoked_at": None,
+        "state": "open",
+        "url": None,
+        "token": None,
+    } | changes
+
+
+def guest(**changes: Any) -> Json:
+    """Make a guest who is here."""
+    return {
+        **EVE,
+        "role": "viewer",
+        "room": "main",
+        "invite": INVITE,
+        "may_approve": False,
+        "joined_at": AT,
+        "here_since": AT,
+        "address": "192.0.2.7",
+        "connections": 1,
+        "lag_events": 0,
+        "lag_bytes": 0,
+    } | changes

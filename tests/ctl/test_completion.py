@@ -10,7 +10,20 @@ from typing import Any
 import pytest
 
 from tests.ctl.program import ROOT, environment, run
-from tests.ctl.samples import APPROVAL, PROMPT, TURN, finished_turn, permission, prompt, room, running_turn
+from tests.ctl.samples import (
+    APPROVAL,
+    GUEST,
+    INVITE,
+    PROMPT,
+    TURN,
+    finished_turn,
+    guest,
+    invite,
+    permission,
+    prompt,
+    room,
+    running_turn,
+)
 from tests.ctl.scripted_daemon import Client, Script, scripted_daemon
 
 QUEUE = {"prompts": [prompt(text="two\nlines \x1b[2J")], "next": None}
@@ -62,6 +75,21 @@ WAITING = {"room": "main", "states": ["waiting"], "limit": 50}
             "concordiactl approve --room lab ",
             [("approval.list", {"room": "lab"}, {"approvals": [permission()]})],
             [f"plain,{APPROVAL}\tBash rm -r build"],
+        ),
+        (
+            "concordiactl invite revoke ",
+            [("invite.list", {"room": "main"}, {"invites": [invite(name_hint="bob")]})],
+            [f"plain,{INVITE}\tfor bob, viewer, used 0 of 1"],
+        ),
+        (
+            "concordiactl kick ",
+            [("guest.list", {"room": "main"}, {"guests": [guest(), guest(name="b b"), guest(name="al\x1b")]})],
+            ["plain,eve\teve, viewer", f"plain,{GUEST}\tb b, viewer", f"plain,{GUEST}\tal␛, viewer"],
+        ),
+        (
+            "concordiactl kick e",
+            [("guest.list", {"room": "main"}, {"guests": [guest(), guest()]})],
+            [],
         ),
         (
             "concordiactl show ",

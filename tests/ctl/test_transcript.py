@@ -160,7 +160,7 @@ def test_what_the_agent_does_is_shown_in_short(kind: str, members: dict[str, Any
             {"approval": permission(), "resolution": "denied", "by": BOB, "reason": "no"},
             "denied Bash  rm -r build: no",
         ),
-        ("guest.joined", {"guest": {"name": "eve"}}, 'guest.joined {"guest": {"name": "eve"}}'),
+        ("guest.danced", {"guest": {"name": "eve"}}, 'guest.danced {"guest": {"name": "eve"}}'),
     ],
 )
 def test_everything_that_happens_has_a_line(kind: str, members: dict[str, Any], expected: str) -> None:

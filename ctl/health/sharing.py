@@ -1,0 +1,33 @@
+"""What `invite create` asks before others come: whose login a room runs on."""
+
+import os
+from typing import Final
+
+from concordiad.config import find_file, read_config
+from concordiad.errors import ConfigError
+from ctl.health import Status
+from ctl.health.agents import CAUTION, Place, check_agent
+
+LOGIN: Final = "login of {}"
+
+
+def is_personal(agent_name: str, *, is_service: bool) -> bool | None:
+    """
+    Look whether an agent answers on one person's own login; asks its program, which takes a second or so.
+
+    Returns: None where that cannot be seen from here, as with a daemon of another user or another configuration.
+    """
+    path = find_file(os.environ, is_service=is_service)
+    try:
+        config = read_config(path) if path.exists() else None
+    except ConfigError:
+        return None
+    if config is None or agent_name not in config.agents:
+        return None
+    place = Place(agent_name, path)
+    for finding in check_agent(place, config.agents[agent_name], {}, os.environ, runs=True):
+        if finding.name == LOGIN.format(agent_name):
+            if finding.remedy is not None and CAUTION in finding.remedy:
+                return True
+            return False if finding.status is Status.OK else None
+    return None
