@@ -10,21 +10,30 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 from attrs import evolve, field, frozen
 
+from concordiad.core.addresses import Address, parse_host, parse_listen, parse_origin
 from concordiad.core.agents import Kind
-from concordiad.core.strict import STRUCTURE_ERRORS, FieldError, first_fault, make_strict_converter, structure_choice
+from concordiad.core.strict import (
+    STRUCTURE_ERRORS,
+    FieldError,
+    first_fault,
+    make_strict_converter,
+    quote,
+    structure_choice,
+)
 from concordiad.core.wire import PROMPT_LIMIT_BYTES
 from concordiad.errors import ConfigError
 
 ROOM_NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
+DEFAULT_LISTEN: Final = "127.0.0.1:8765"
 LONGEST_S: Final = 366 * 86400.0
 """A time that far away can still be told to people; nobody waits longer."""
 
@@ -35,6 +44,19 @@ def _at_least(low: float, high: float = math.inf) -> Any:
             raise FieldError(attribute.name, f"is {value:g}, it must be at least {low:g}")
         if value > high:
             raise FieldError(attribute.name, f"is {value:g}, it must be at most {high:g}")
+
+    return check
+
+
+def _read_by(parse: Callable[[str], object]) -> Any:
+    """Make a validator of a reader: of one text, of each of several, or of none."""
+
+    def check(_: object, attribute: "attrs.Attribute[Any]", value: str | tuple[str, ...] | None) -> None:
+        for each in (value,) if isinstance(value, str) else value or ():
+            try:
+                parse(each)
+            except ValueError as error:
+                raise FieldError(attribute.name, f"{quote(each)} {error}") from error
 
     return check
 
@@ -85,6 +107,8 @@ class Graces:
         exit_s: from the end of the agent's input to SIGTERM.
         kill_s: from SIGTERM to SIGKILL.
         message_s: from the first byte of a message on the control socket to its last.
+        head_s: from a connection on the guests' port, or the answer before, to the last byte of a request's head.
+        hello_s: from the acceptance of a guest's WebSocket to its hello.
     """
 
     approval_s: float = field(default=600.0, validator=_at_least(1, LONGEST_S))
@@ -95,6 +119,64 @@ class Graces:
     exit_s: float = field(default=5.0, validator=_at_least(0.1))
     kill_s: float = field(default=5.0, validator=_at_least(0.1))
     message_s: float = field(default=10.0, validator=_at_least(0.1))
+    head_s: float = field(default=5.0, validator=_at_least(0.1))
+    hello_s: float = field(default=5.0, validator=_at_least(0.1))
+
+
+@frozen
+class Guests:
+    """
+    The one TCP port for guests: the page and the WebSocket behind it. Without this table there is none.
+
+    Attributes:
+        listen: the address and the port; anything but loopback needs TLS, here or in a proxy.
+        public_url: what invites are made of, where it is not the address above.
+        behind_proxy: a proxy on this machine passes requests on, and names whom they are from in X-Forwarded-For.
+        tls_certificate: a file with the certificate and its chain, in PEM.
+        tls_key: a file with its key.
+        hosts: more values of Host that are answered; else only public_url's and the address's own.
+        origins: more pages that may connect; else only our own under those names.
+        connections: guests at once; each costs a descriptor, and up to guest_bytes and some of memory.
+        half_open: connections besides that are no admitted guest's yet; the one that waits longest makes room.
+        half_open_per_source: the same for one address: a browser opens six at once, an office has many browsers.
+        joins_burst: joins from one address at once, before anybody knows who it is.
+        joins_per_minute: and how many more later. A reconnect is a join, and a whole office may have one address.
+        head_bytes: a request's head; browsers send less than 2 KiB, proxies add some.
+        message_bytes: one message of a guest: a prompt of limits.prompt_bytes fits four times, for JSON's escapes.
+        request_burst: requests of one guest at once: a page that opens asks for several things.
+        requests_per_s: and how many more a second later; nobody types so fast.
+        guest_bytes: what may wait for one guest before it is detached, and caught up from the journal later.
+        keepalive_s: how often a silent guest is asked whether it is there; NATs forget after 60 s or more.
+    """
+
+    listen: str = field(default=DEFAULT_LISTEN, validator=_read_by(parse_listen))
+    public_url: str | None = field(default=None, validator=_read_by(parse_origin))
+    behind_proxy: bool = False
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    hosts: tuple[str, ...] = field(default=(), validator=_read_by(parse_host))
+    origins: tuple[str, ...] = field(default=(), validator=_read_by(parse_origin))
+    connections: int = field(default=1200, validator=_at_least(1))
+    half_open: int = field(default=256, validator=_at_least(1))
+    half_open_per_source: int = field(default=64, validator=_at_least(1))
+    joins_burst: int = field(default=100, validator=_at_least(1))
+    joins_per_minute: float = field(default=120.0, validator=_at_least(1))
+    head_bytes: int = field(default=16 * 1024, validator=_at_least(1024))
+    message_bytes: int = field(default=1024 * 1024, validator=_at_least(4096))
+    request_burst: int = field(default=50, validator=_at_least(1))
+    requests_per_s: float = field(default=10.0, validator=_at_least(0.1))
+    guest_bytes: int = field(default=256 * 1024, validator=_at_least(4096))
+    keepalive_s: float = field(default=30.0, validator=_at_least(1))
+
+    @property
+    def address(self) -> Address:
+        """What it listens on."""
+        return parse_listen(self.listen)
+
+    @property
+    def has_tls(self) -> bool:
+        """Tell whether the daemon itself speaks TLS."""
+        return self.tls_certificate is not None
 
 
 @frozen
@@ -162,6 +244,7 @@ class Config:
     control: Control = Control()
     limits: Limits = Limits()
     graces: Graces = Graces()
+    guests: Guests | None = None
     retention: Retention = Retention()
     rooms: Mapping[str, Room] = field(factory=lambda: {"main": Room()})
     agents: Mapping[str, Agent] = field(factory=lambda: {"claude": Agent()})
@@ -274,7 +357,25 @@ def _check(config: Config) -> Config:
         for variable in (*agent.env, *agent.credentials):
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
                 raise ConfigError(f"agents.{name}: {variable!r} is no name of an environment variable")
+    if config.guests is not None:
+        _check_guests(config.guests)
     return evolve(config, agents=agents)
+
+
+def _check_guests(guests: Guests) -> None:
+    if (guests.tls_certificate is None) != (guests.tls_key is None):
+        raise ConfigError("guests.tls_certificate and guests.tls_key go together: give both, or neither")
+    if not guests.address.is_loopback and not guests.has_tls and not guests.behind_proxy:
+        raise ConfigError(
+            f"guests.listen is {guests.listen}, which other machines can reach, and without TLS everybody on the way"
+            " could read along and take the links: give tls_certificate and tls_key, or set behind_proxy = true if a"
+            f' proxy in front of it speaks TLS, or listen on "{DEFAULT_LISTEN}"'
+        )
+    if guests.address.is_wildcard and guests.public_url is None:
+        raise ConfigError(
+            f"guests.listen is {guests.listen}, every address of this machine, which no link can be made of: give"
+            ' public_url = "https://…", as people will reach it'
+        )
 
 
 def _nearest(name: str, known: Mapping[str, object] | list[str]) -> str:

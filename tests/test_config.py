@@ -15,6 +15,7 @@ from concordiad.config import (
     Control,
     Directories,
     Graces,
+    Guests,
     Limits,
     Retention,
     Room,
@@ -44,6 +45,26 @@ DEFAULTS: dict[str, object] = {
     "graces.exit_s": 5.0,
     "graces.kill_s": 5.0,
     "graces.message_s": 10.0,
+    "graces.head_s": 5.0,
+    "graces.hello_s": 5.0,
+    "guests.listen": "127.0.0.1:8765",
+    "guests.public_url": None,
+    "guests.behind_proxy": False,
+    "guests.tls_certificate": None,
+    "guests.tls_key": None,
+    "guests.hosts": (),
+    "guests.origins": (),
+    "guests.connections": 1200,
+    "guests.half_open": 256,
+    "guests.half_open_per_source": 64,
+    "guests.joins_burst": 100,
+    "guests.joins_per_minute": 120.0,
+    "guests.head_bytes": 16 * 1024,
+    "guests.message_bytes": MIB,
+    "guests.request_burst": 50,
+    "guests.requests_per_s": 10.0,
+    "guests.guest_bytes": 256 * 1024,
+    "guests.keepalive_s": 30.0,
     "retention.days": 0.0,
     "retention.bytes": 0,
     "rooms.main.workdir": ".",
@@ -73,6 +94,19 @@ LEAST: dict[str, float] = {
     "graces.exit_s": 0.1,
     "graces.kill_s": 0.1,
     "graces.message_s": 0.1,
+    "graces.head_s": 0.1,
+    "graces.hello_s": 0.1,
+    "guests.connections": 1,
+    "guests.half_open": 1,
+    "guests.half_open_per_source": 1,
+    "guests.joins_burst": 1,
+    "guests.joins_per_minute": 1,
+    "guests.head_bytes": 1024,
+    "guests.message_bytes": 4096,
+    "guests.request_burst": 1,
+    "guests.requests_per_s": 0.1,
+    "guests.guest_bytes": 4096,
+    "guests.keepalive_s": 1,
     "retention.days": 0,
     "retention.bytes": 0,
     "rooms.main.idle_s": 0,
@@ -81,6 +115,7 @@ TABLES: dict[str, Any] = {
     "control": Control,
     "limits": Limits,
     "graces": Graces,
+    "guests": Guests,
     "retention": Retention,
     "rooms.main": Room,
     "agents.claude": Agent,
@@ -134,7 +169,8 @@ def test_every_key_has_its_default_here() -> None:
 @pytest.mark.parametrize("key", DEFAULTS)
 def test_default(key: str) -> None:
     """An empty file, or a table with nothing in it, is as good as one that says every default."""
-    assert value_at(parse_config(""), key) == DEFAULTS[key]
+    if not key.startswith("guests."):
+        assert value_at(parse_config(""), key) == DEFAULTS[key]
     assert value_at(parse_config(f"[{key.rpartition('.')[0]}]"), key) == DEFAULTS[key]
 
 
@@ -219,6 +255,102 @@ def test_error_says_which_key_and_what_is_wrong(text: str, error: str) -> None:
     """Each mistake is told by the key that it is in."""
     assert error_of(text).startswith(error)
     assert error.startswith("not TOML") or error_of(text) == error
+
+
+def test_no_door_without_its_table() -> None:
+    """Only who asks for it gets a port that others can reach; an empty table asks for it."""
+    assert parse_config("").guests is None
+    assert parse_config("[guests]").guests == Guests()
+
+
+OPEN_TO_ALL = 'listen = "0.0.0.0:8765"'
+PUBLIC = 'public_url = "https://a.example"'
+PAIR = 'tls_certificate = "c"\ntls_key = "k"'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'listen = "127.0.0.1:1"',
+        'listen = "127.0.0.2:65535"',
+        'listen = "[::1]:8765"',
+        'listen = "127.0.0.1:0"',
+        f"{OPEN_TO_ALL}\n{PUBLIC}\nbehind_proxy = true",
+        f"{OPEN_TO_ALL}\n{PUBLIC}\n{PAIR}",
+        f'listen = "[::]:443"\n{PUBLIC}\n{PAIR}',
+        f'listen = "192.0.2.1:443"\n{PAIR}',
+        'listen = "[2001:db8::1]:8765"\nbehind_proxy = true',
+        'hosts = ["a", "a.example:80", "[::1]:8765", "A.Example"]',
+        'origins = ["http://a", "https://a.example:8443", "http://[::1]:8765"]',
+        'public_url = "http://localhost:8765/"',
+    ],
+)
+def test_guests(text: str) -> None:
+    """What is reached from this machine alone, or over TLS, may be opened."""
+    assert parse_config(f"[guests]\n{text}").guests is not None
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8765", "192.0.2.1:8765", "[::]:8765", "[2001:db8::1]:8765", "10.0.0.1:80"])
+def test_port_that_others_reach_needs_tls(listen: str) -> None:
+    """Without TLS, here or in front, no address but loopback is opened, and the error says why and what to do."""
+    error = error_of(f'[guests]\nlisten = "{listen}"\n{PUBLIC}')
+    assert error.startswith(f"guests.listen is {listen}, which other machines can reach")
+    assert all(remedy in error for remedy in ("tls_certificate", "behind_proxy", "127.0.0.1:8765"))
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (f"{OPEN_TO_ALL}\nbehind_proxy = true", "guests.listen is 0.0.0.0:8765, every address of this machine, "),
+        ('tls_certificate = "c"', "guests.tls_certificate and guests.tls_key go together: "),
+        ('tls_key = "k"', "guests.tls_certificate and guests.tls_key go together: "),
+        *(
+            (f'listen = "{listen}"', f"guests.listen '{listen}' is no address with a port: ")
+            for listen in (
+                *("", ":8765", "8765", "127.0.0.1", "localhost:8765", "::1:8765", "[127.0.0.1]:1", "127.0.0.1:65536"),
+                *("127.0.0.1:-1", "127.0.0.1:http", "[::1]", "[::1]:", "http://127.0.0.1:1", "127.1:1", " 127.0.0.1:1"),
+            )
+        ),
+        *(
+            (f'hosts = ["a", "{host}"]', f"guests.hosts '{host}' is no host: ")
+            for host in (
+                "",
+                "a b",
+                "a/",
+                "http://a",
+                "a:",
+                "a:b",
+                "a:65536",
+                "*",
+                "*.a",
+                "a..b",
+                ".a",
+                "a.",
+                "a@b",
+                "ä",
+            )
+        ),
+        *(
+            (f"{key} = {value % url}", f"guests.{key} '{url}' is no origin: ")
+            for key, value in (("public_url", '"%s"'), ("origins", '["%s"]'))
+            for url in (
+                "",
+                "a",
+                "a:80",
+                "//a",
+                "ftp://a",
+                "https://",
+                "https://a/b",
+                "https://a?b",
+                "https://a#b",
+                "null",
+            )
+        ),
+    ],
+)
+def test_wrong_guests(text: str, error: str) -> None:
+    """Each mistake in the table is told by its key, with what would be right."""
+    assert error_of(f"[guests]\n{text}").startswith(error)
 
 
 def test_agents_that_are_always_there() -> None:

@@ -15,7 +15,7 @@ import pytest
 from concordiad.agent.find import WITHHELD
 from concordiad.agent.leftovers import END_GRACE_S
 from concordiad.agent.orders import REHEARSAL_VERBS, VERBS
-from concordiad.config import Agent, Config, Control, Graces, Limits, Retention, Room, parse_config
+from concordiad.config import Agent, Config, Control, Graces, Guests, Limits, Retention, Room, parse_config
 from concordiad.core import codes
 from concordiad.core.model import Origin, Outcome, PromptState, TurnState
 from concordiad.core.turns import PROMPT_TABLE, TURN_TABLE, WRITER_TABLE, WriterInput, WriterState
@@ -158,6 +158,7 @@ def default_of(attribute: "attrs.Attribute[Any]") -> object:
         ("## `[control]`", Control),
         ("## `[limits]`", Limits),
         ("## `[graces]`", Graces),
+        ("## `[guests]`", Guests),
         ("## `[retention]`", Retention),
         ("## `[rooms.NAME]`", Room),
         ("## `[agents.NAME]`", Agent),
