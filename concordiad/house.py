@@ -69,6 +69,7 @@ class House:
         state_dir: where the journal is.
         started_at: Unix seconds.
         ended: set when the daemon stops and every room has ended.
+        page_url: what the links of invites begin with; None where there is no door for guests.
     """
 
     rooms: Mapping[str, Room]
@@ -78,6 +79,7 @@ class House:
     started_at: float
     ended: trio.Event
     _commands: trio.MemorySendChannel[Command]
+    page_url: str | None = None
 
     async def create(self, row: RoomRow, by: Author) -> Room:
         """Open a new room; returns once it serves. Raises RoomError."""
@@ -216,6 +218,8 @@ class Housekeeper:
             raise RoomError.not_found(f"there is no room {command.room[:40]!r}")
         row = evolve(opened.setup.row, is_closed=True)
         cancelled = await room.cancel_all(row, command.by)
+        # A room that is opened under this name later is another one, to which nobody has been invited yet.
+        await room.end_invites(command.by)
         opened.setup.closing.set()
         await opened.ended.wait()
         self._rooms.pop(command.room, None)

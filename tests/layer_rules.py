@@ -27,6 +27,7 @@ PURE: Final = (
         "bisect",
         "codecs",
         "collections",
+        "contextlib",
         "datetime",
         "difflib",
         "enum",

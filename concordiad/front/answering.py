@@ -11,7 +11,8 @@ from concordiad.core.wire import (
     encode_result,
 )
 from concordiad.errors import JournalError, RemoteProtocolError, RoomError
-from concordiad.front.methods import Caller, call
+from concordiad.front.caller import Caller
+from concordiad.front.methods import call
 from concordiad.front.outbox import STALL_S
 from concordiad.house import House
 from concordiad.room import Room

@@ -25,7 +25,7 @@ from concordiad.core.roles import Role
 from concordiad.core.wire import MESSAGE_LIMIT_BYTES, encode_error
 from concordiad.errors import ConfigError, RemoteProtocolError, RoomError
 from concordiad.front.answering import Answered, answer, too_much
-from concordiad.front.methods import Caller
+from concordiad.front.caller import Caller
 from concordiad.front.outbox import Budget, Outbox, writer_of
 from concordiad.front.peer import identify
 from concordiad.house import House

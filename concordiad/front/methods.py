@@ -11,15 +11,20 @@ from typing import Any
 from attrs import frozen
 
 import concordiad
-from concordiad.core.model import Author, Horizon, Priority, RoomRow, rfc3339
-from concordiad.core.roles import Role, decide
-from concordiad.core.views import approval_view, author_view, prompt_view, turn_view
+from concordiad.core.model import InviteState, Origin, Priority, RoomRow, Turn, rfc3339
+from concordiad.core.roles import Right, decide
+from concordiad.core.views import approval_view, author_view, invite_view, prompt_view, turn_view
 from concordiad.core.wire import (
     ApprovalAnswer,
     ById,
     EventsList,
     EventsSubscribe,
+    GuestKick,
+    GuestList,
     InRoom,
+    InviteCreate,
+    InviteList,
+    InviteRevoke,
     Nothing,
     PromptList,
     PromptSubmit,
@@ -30,11 +35,14 @@ from concordiad.core.wire import (
     TurnList,
 )
 from concordiad.errors import LocalProtocolError, RoomError
+from concordiad.front.caller import Caller
 from concordiad.front.readings import (
     find_room,
     get_prompt,
     get_turn,
     list_events,
+    list_guests,
+    list_invites,
     list_prompts,
     list_turns,
     subscribe,
@@ -42,31 +50,9 @@ from concordiad.front.readings import (
     whole_id,
 )
 from concordiad.house import House
-from concordiad.journal.rows import (
-    read_turn,
-)
+from concordiad.journal.rows import read_prompt, read_prompts_of, read_turn
 from concordiad.room import Room
 from concordiad.room.messages import Submission
-
-
-@frozen
-class Caller:
-    """
-    Who calls, as the transport found out; never what the caller says of itself.
-
-    Attributes:
-        author: whom it acts as.
-        role: without one it gets nothing.
-        room: the one room that there is for it; None for all of them.
-        horizon: where the past begins that it may see; None for all of it.
-        may_approve: whether its invite grants what only some may do.
-    """
-
-    author: Author
-    role: Role | None
-    room: str | None = None
-    horizon: Horizon | None = None
-    may_approve: bool = False
 
 
 @frozen
@@ -91,42 +77,50 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
         )
     if request.method == "hello":
         raise RoomError.not_allowed("hello is for guests, once, as the first message on the guests' door")
-    if decide(request.method, caller.role, may_approve=caller.may_approve) is None:
+    right = decide(request.method, caller.role, may_approve=caller.may_approve)
+    if right is None:
         raise RoomError.not_allowed(f"a {caller.role} may not call {request.method}")
     match request.params:
         case PromptSubmit():
-            return Answer(await _submit(house, caller, request.params))
+            return Answer(await _submit(house, caller, right, request.params))
         case ById(identity, name):
-            room = find_room(house, name)
-            identity = await whole_id(house, room, request.method.partition(".")[0], identity)
+            room = find_room(house, name, caller)
+            identity = await whole_id(house, room, request.method.partition(".")[0], identity, caller)
             if request.method == "prompt.get":
                 return Answer(await get_prompt(house, room, identity))
             if request.method == "turn.get":
                 return Answer(await get_turn(house, room, identity))
-            placed = await room.cancel(identity, caller.author)
-            return Answer({"prompt": prompt_view(placed.prompt, placed.place)})
+            return Answer(await _cancel(house, caller, right, room, identity))
         case PromptList():
-            return Answer(await list_prompts(house, request.params))
+            return Answer(await list_prompts(house, request.params, caller))
         case TurnInterrupt(name, turn):
-            stopped = await _interrupt(house, caller, find_room(house, name), turn)
+            stopped = await _interrupt(house, caller, right, find_room(house, name, caller), turn)
             return Answer({"turn": stopped})
         case TurnList():
-            return Answer(await list_turns(house, request.params))
+            return Answer(await list_turns(house, request.params, caller))
         case EventsSubscribe():
-            result, room, after = await subscribe(house, request.params)
+            result, room, after = await subscribe(house, request.params, caller)
             return Answer(result, (room, after))
         case EventsList():
-            return Answer(await list_events(house, request.params))
+            return Answer(await list_events(house, request.params, caller))
         case InRoom(name):
-            return Answer(await _in_room(house, caller, request.method, find_room(house, name)))
+            return Answer(await _in_room(house, caller, request.method, find_room(house, name, caller)))
         case RoomCreate():
             return Answer(await _create_room(house, caller, request.params))
         case RoomRestart(name, is_fresh):
-            room = find_room(house, name)
+            room = find_room(house, name, caller)
             await room.restart(is_fresh=is_fresh, by=caller.author)
             return Answer({"room": await room.describe()})
         case ApprovalAnswer():
             return Answer(await _answer(house, caller, request.params))
+        case InviteList():
+            return Answer(await list_invites(house, request.params, caller))
+        case GuestList():
+            return Answer(await list_guests(house, request.params, caller))
+        case InviteCreate() | InviteRevoke() | GuestKick():
+            return Answer(
+                await _about_people(house, caller, find_room(house, request.params.room, caller), request.params)
+            )
         case Nothing():
             rooms = [await room.describe() for room in house.rooms.values()]
             return Answer({"rooms": rooms} if request.method == "room.list" else {**_daemon(house), "rooms": rooms})
@@ -145,8 +139,8 @@ def _daemon(house: House) -> dict[str, Any]:
     return {"daemon": about}
 
 
-async def _submit(house: House, caller: Caller, params: PromptSubmit) -> dict[str, Any]:
-    room = find_room(house, params.room)
+async def _submit(house: House, caller: Caller, right: Right, params: PromptSubmit) -> dict[str, Any]:
+    room = find_room(house, params.room, caller)
     size = len(params.text.encode())
     if size > house.config.limits.prompt_bytes:
         raise RoomError.invalid(
@@ -154,7 +148,7 @@ async def _submit(house: House, caller: Caller, params: PromptSubmit) -> dict[st
             f"the prompt has {size} bytes, the limit is {house.config.limits.prompt_bytes}: shorten it, or put it in"
             " a file and name the file",
         )
-    if caller.role is not Role.HOST and (params.raw or params.priority is Priority.HIGH):
+    if right is not Right.ANY and (params.raw or params.priority is Priority.HIGH):
         raise RoomError.not_allowed("only a host may submit with raw or with priority high")
     placed = await room.submit(
         Submission(
@@ -170,13 +164,60 @@ async def _submit(house: House, caller: Caller, params: PromptSubmit) -> dict[st
     return {"prompt": prompt_view(placed.prompt, placed.place), "turn": await turn_of(house, placed.prompt)}
 
 
-async def _interrupt(house: House, caller: Caller, room: Room, turn_id: str | None) -> dict[str, Any]:
+async def _cancel(house: House, caller: Caller, right: Right, room: Room, identity: str) -> dict[str, Any]:
+    prompt = await house.journal.read(read_prompt, identity)
+    # A prompt's author never changes, so nothing can come between this and the cancelling.
+    if right is Right.OWN and (prompt is None or prompt.author.id != caller.author.id):
+        raise RoomError.not_allowed(f"prompt {identity} is somebody else's: you may cancel your own")
+    placed = await room.cancel(identity, caller.author)
+    return {"prompt": prompt_view(placed.prompt, placed.place)}
+
+
+async def _interrupt(house: House, caller: Caller, right: Right, room: Room, turn_id: str | None) -> dict[str, Any]:
+    turn: Turn | None = None
     if turn_id is not None:
-        turn_id = await whole_id(house, room, "turn", turn_id)
+        turn_id = await whole_id(house, room, "turn", turn_id, caller)
+    elif right is Right.OWN:
+        # The one that is looked at is named to the writer, so that no other one can be stopped in its place.
+        about = (await room.describe())["turn"]
+        if about is None:
+            raise RoomError.conflict(f"no turn is running in room {room.name}: nothing to stop")
+        turn_id = str(about["id"])
+    if turn_id is not None:
         turn = await house.journal.read(read_turn, turn_id)
-        if turn is not None and turn.outcome is not None:
-            raise RoomError.conflict(f"turn {turn_id} is over already: {turn.outcome}")
+    if turn is not None and turn.outcome is not None:
+        raise RoomError.conflict(f"turn {turn_id} is over already: {turn.outcome}")
+    if right is Right.OWN and (turn is None or not await _is_own(house, caller, turn)):
+        raise RoomError.not_allowed(f"turn {turn_id} is not yours alone: you may stop one whose every prompt is yours")
     return turn_view(await room.interrupt(turn_id, caller.author))
+
+
+async def _is_own(house: House, caller: Caller, turn: Turn) -> bool:
+    """Tell whether every prompt of a turn is the caller's; a turn of the agent's own is nobody's."""
+    prompts = await house.journal.read(read_prompts_of, turn.prompts)
+    authors = [prompt.author.id for prompt in prompts]
+    return turn.origin is Origin.PROMPTS and authors == [caller.author.id] * len(turn.prompts)
+
+
+async def _about_people(
+    house: House, caller: Caller, room: Room, params: InviteCreate | InviteRevoke | GuestKick
+) -> dict[str, Any]:
+    now = time.time()
+    match params:
+        case InviteCreate():
+            if house.page_url is None:
+                raise RoomError.not_now(
+                    "no door is open: add a [guests] table to the configuration, and start concordiad again"
+                )
+            made, token = await room.create_invite(params, caller.author)
+            url = f"{house.page_url.rstrip('/')}/#{room.name}.{token}"
+            return {"invite": invite_view(made, InviteState.OPEN, url, token)}
+        case InviteRevoke(identity):
+            invite, closed = await room.revoke_invite(identity, caller.author)
+            return {"invite": invite_view(invite, invite.state(now)), "closed": closed}
+    member, invite, closed = await room.kick(params.id, params.reason, caller.author)
+    guest = room.guestbook.view(member, invite, is_for_host=True)
+    return {"guest": guest, "closed": closed, "invite": invite_view(invite, invite.state(now))}
 
 
 async def _in_room(house: House, caller: Caller, method: str, room: Room) -> dict[str, Any]:
@@ -206,7 +247,7 @@ async def _create_room(house: House, caller: Caller, params: RoomCreate) -> dict
 
 
 async def _answer(house: House, caller: Caller, params: ApprovalAnswer) -> dict[str, Any]:
-    room = find_room(house, params.room)
+    room = find_room(house, params.room, caller)
     waiting = [approval.id for approval in await room.approvals() if approval.id.startswith(params.id)]
     approval = await room.answer(
         waiting[0] if len(waiting) == 1 else params.id,

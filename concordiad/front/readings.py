@@ -1,30 +1,45 @@
 """
 What may be read of the rooms: one thing, a page of things, the transcript from a place on.
 
-Law: nothing here changes anything. What waits is read from its owner, what is recorded from the journal.
+Laws: nothing here changes anything. What waits is read from its owner, what is recorded from the journal. What a guest
+may not see, another room or what was over before it joined, is answered exactly like what does not exist.
 """
 
 import difflib
+import re
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from concordiad.core.model import Prompt, PromptState
-from concordiad.core.views import approval_view, prompt_view, turn_event_view, turn_view
+from concordiad.core.model import InviteState, Prompt, PromptState
+from concordiad.core.views import (
+    approval_view,
+    invite_view,
+    prompt_view,
+    room_view_for_guests,
+    turn_event_view,
+    turn_view,
+)
 from concordiad.core.wire import (
     EventsList,
     EventsSubscribe,
+    GuestList,
+    InviteList,
     PromptList,
     TurnList,
     parse_time,
 )
 from concordiad.errors import RoomError
+from concordiad.front.caller import Caller
 from concordiad.house import House
 from concordiad.journal.rows import (
     Filter,
     find_ids,
     read_events,
+    read_invites,
+    read_members,
     read_prompt,
     read_prompt_page,
     read_prompts_of,
@@ -33,8 +48,9 @@ from concordiad.journal.rows import (
 )
 from concordiad.room import Room
 
-ROW_MOST: Final = 2**62
-"""A row number above all others."""
+IS_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+PEOPLE: Final = 1000
+"""Invites or guests in a listing of all of them, the latest: what is over is kept for long."""
 PAGE_BYTES: Final = 4 * 1024 * 1024
 """Bytes in one page of events: a single event may be larger, then it is a page of its own."""
 SNAPSHOT_EVENTS: Final = 100
@@ -42,19 +58,21 @@ SNAPSHOT_EVENTS: Final = 100
 SNAPSHOT_BYTES: Final = 256 * 1024
 
 
-def find_room(house: House, name: str) -> Room:
-    """Find an open room. Raises RoomError."""
-    room = house.rooms.get(name)
-    if room is None:
-        close = difflib.get_close_matches(name, house.rooms, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(house.rooms) or 'none'}"
-        raise RoomError.not_found(f"there is no room {name[:64]!r}: {hint}")
-    return room
+def find_room(house: House, name: str, caller: Caller) -> Room:
+    """Find an open room that the caller may know of. Raises RoomError."""
+    room = house.rooms.get(name) if caller.room in (None, name) else None
+    if room is not None:
+        return room
+    if caller.room is not None:
+        raise RoomError.not_found(f"there is no room {name[:64]!r}: you are in {caller.room}")
+    close = difflib.get_close_matches(name, house.rooms, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(house.rooms) or 'none'}"
+    raise RoomError.not_found(f"there is no room {name[:64]!r}: {hint}")
 
 
-async def whole_id(house: House, room: Room, kind: str, prefix: str) -> str:
-    """Find the one id of a room that begins like this. Raises RoomError."""
-    found = await house.journal.read(find_ids, kind, room.name, prefix.lower())
+async def whole_id(house: House, room: Room, kind: str, prefix: str, caller: Caller) -> str:
+    """Find the one id of a room that begins like this, among what the caller may see. Raises RoomError."""
+    found = await house.journal.read(find_ids, kind, room.name, prefix.lower(), caller.seen_from)
     if len(found) == 1 or prefix in found:
         return found[0] if prefix not in found else prefix
     if found:
@@ -87,21 +105,21 @@ async def turn_of(house: House, prompt: Prompt) -> dict[str, Any] | None:
     return None if turn is None else turn_view(turn)
 
 
-async def list_prompts(house: House, params: PromptList) -> dict[str, Any]:
+async def list_prompts(house: House, params: PromptList, caller: Caller) -> dict[str, Any]:
     """Show a page of prompts. Raises RoomError."""
-    room = find_room(house, params.room)
+    room = find_room(house, params.room, caller)
     waiting = await room.waiting()
     if params.states == (PromptState.WAITING,):
-        return _page_of_queue(params, waiting)
+        return _page_of_queue(params, waiting, caller)
     places = {prompt.id: place for place, prompt in enumerate(waiting, 1)}
-    chosen = _filter(params.states, params)
-    prompts, row = await house.journal.read(read_prompt_page, room.name, chosen, params.limit)
-    return {"prompts": [prompt_view(prompt, places.get(prompt.id)) for prompt in prompts], "next": _cursor(row)}
+    chosen = _filter(params.states, params, caller, _row_after(params.cursor))
+    prompts, following = await house.journal.read(read_prompt_page, room.name, chosen, params.limit)
+    return {"prompts": [prompt_view(prompt, places.get(prompt.id)) for prompt in prompts], "next": following}
 
 
-def _page_of_queue(params: PromptList, waiting: list[Prompt]) -> dict[str, Any]:
-    chosen = _filter((), params)
-    first = _row(params.cursor, 0)
+def _page_of_queue(params: PromptList, waiting: list[Prompt], caller: Caller) -> dict[str, Any]:
+    chosen = _filter((), params, caller, None)
+    first = _place_after(params.cursor)
     shown = [
         (place, prompt)
         for place, prompt in enumerate(waiting, 1)
@@ -112,62 +130,72 @@ def _page_of_queue(params: PromptList, waiting: list[Prompt]) -> dict[str, Any]:
     ]
     page = shown[: params.limit]
     following = page[-1][0] if len(shown) > len(page) else None
-    return {"prompts": [prompt_view(prompt, place) for place, prompt in page], "next": _cursor(following)}
+    prompts = [prompt_view(prompt, place) for place, prompt in page]
+    return {"prompts": prompts, "next": None if following is None else str(following)}
 
 
-def _filter(states: Sequence[str], params: PromptList | TurnList) -> Filter:
+def _filter(states: Sequence[str], params: PromptList | TurnList, caller: Caller, after: str | None) -> Filter:
     return Filter(
         states=states,
         author=params.author,
         since=None if params.since is None else parse_time(params.since),
         until=None if params.until is None else parse_time(params.until),
-        before=_row(params.cursor, ROW_MOST),
+        after=after,
+        seen_from=caller.seen_from,
     )
 
 
-async def list_turns(house: House, params: TurnList) -> dict[str, Any]:
+async def list_turns(house: House, params: TurnList, caller: Caller) -> dict[str, Any]:
     """Show a page of turns. Raises RoomError."""
-    room = find_room(house, params.room)
-    chosen = _filter(params.outcomes, params)
-    turns, row = await house.journal.read(read_turn_page, room.name, chosen, params.limit)
+    room = find_room(house, params.room, caller)
+    chosen = _filter(params.outcomes, params, caller, _row_after(params.cursor))
+    turns, following = await house.journal.read(read_turn_page, room.name, chosen, params.limit)
     views = []
     for turn in turns:
         prompts = await house.journal.read(read_prompts_of, turn.prompts)
         views.append(turn_event_view(turn, [prompt.author for prompt in prompts]))
-    return {"turns": views, "next": _cursor(row)}
+    return {"turns": views, "next": following}
 
 
-def _cursor(row: int | None) -> str | None:
-    return None if row is None else str(row)
+def _row_after(cursor: str | None) -> str | None:
+    if cursor is not None and not IS_ID.fullmatch(cursor):
+        raise _no_cursor(cursor)
+    return cursor
 
 
-def _row(cursor: str | None, default: int) -> int:
+def _place_after(cursor: str | None) -> int:
     if cursor is None:
-        return default
+        return 0
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise RoomError.invalid("cursor", f"cursor {cursor[:40]!r} is none of ours: use the `next` of an earlier page")
+        raise _no_cursor(cursor)
     return int(cursor)
 
 
-async def subscribe(house: House, params: EventsSubscribe) -> tuple[dict[str, Any], Room, int]:
+def _no_cursor(cursor: str) -> RoomError:
+    return RoomError.invalid("cursor", f"cursor {cursor[:40]!r} is none of ours: use the `next` of an earlier page")
+
+
+async def subscribe(house: House, params: EventsSubscribe, caller: Caller) -> tuple[dict[str, Any], Room, int]:
     """Say where a subscription begins, and with which snapshot where it cannot be continued. Raises RoomError."""
-    room = find_room(house, params.room)
+    room = find_room(house, params.room, caller)
     is_fresh = params.after is None and params.since is None
-    snapshot = await _snapshot(house, room) if is_fresh else None
+    snapshot = await _snapshot(house, room, caller) if is_fresh else None
     transcript = room.transcript
     cursor = transcript.cursor
     after = cursor.seq
     is_resync = False
     if params.after is not None:
-        is_resync = not transcript.can_continue(params.after)
+        # From before the horizon nobody has a cursor, so there is nothing to be learnt from what becomes of one.
+        is_resync = params.after.seq < caller.after_seq or not transcript.can_continue(params.after)
         after = cursor.seq if is_resync else params.after.seq
     elif params.since is not None:
         after = min(max(params.since - 1, 0), cursor.seq)
     elif params.last is not None:
         after = max(cursor.seq - params.last, 0)
+    after = max(after, caller.after_seq)
     if is_resync:
-        snapshot = await _snapshot(house, room)
-        since = max(cursor.seq - SNAPSHOT_EVENTS + 1, 1)
+        snapshot = await _snapshot(house, room, caller)
+        since = max(cursor.seq - SNAPSHOT_EVENTS, caller.after_seq) + 1
         events = await house.journal.read(read_events, room.name, since, SNAPSHOT_EVENTS, SNAPSHOT_BYTES)
         snapshot["events"] = [msgspec.Raw(event.json) for event in events if event.seq <= after]
     result = {
@@ -178,24 +206,25 @@ async def subscribe(house: House, params: EventsSubscribe) -> tuple[dict[str, An
     return result, room, after
 
 
-async def _snapshot(house: House, room: Room) -> dict[str, Any]:
+async def _snapshot(house: House, room: Room, caller: Caller) -> dict[str, Any]:
     about = await room.describe()
     waiting = await room.waiting()
     return {
-        "room": about,
+        "room": about if caller.is_host else room_view_for_guests(about),
         "queue": [prompt_view(prompt, place) for place, prompt in enumerate(waiting, 1)],
         "turn": about["turn"],
         "approvals": [approval_view(approval, whole=True) for approval in await room.approvals()],
-        "people": [],
+        "people": room.guestbook.people(),
         "events": [],
     }
 
 
-async def list_events(house: House, params: EventsList) -> dict[str, Any]:
+async def list_events(house: House, params: EventsList, caller: Caller) -> dict[str, Any]:
     """Show a page of recorded events. Raises RoomError."""
-    room = find_room(house, params.room)
+    room = find_room(house, params.room, caller)
     cursor = room.transcript.cursor
-    since = max(cursor.seq - params.last + 1, 1) if params.last is not None else params.since
+    since = cursor.seq - params.last + 1 if params.last is not None else params.since
+    since = max(since, caller.after_seq + 1)
     events = await house.journal.read(read_events, room.name, since, params.limit, PAGE_BYTES)
     events = [event for event in events if event.seq <= cursor.seq]
     following = events[-1].seq + 1 if events and events[-1].seq < cursor.seq else None
@@ -204,3 +233,25 @@ async def list_events(house: House, params: EventsList) -> dict[str, Any]:
         "next": following,
         "cursor": {"epoch": cursor.epoch, "seq": cursor.seq},
     }
+
+
+async def list_invites(house: House, params: InviteList, caller: Caller) -> dict[str, Any]:
+    """Show the invites that let somebody in, or also those that do not any more. Raises RoomError."""
+    room = find_room(house, params.room, caller)
+    now = time.time()
+    if not params.all:
+        living = room.guestbook.invites()
+        return {"invites": [invite_view(each, state) for each, state in living if state is InviteState.OPEN]}
+    invites = await house.journal.read(read_invites, room.name, PEOPLE)
+    return {"invites": [invite_view(invite, invite.state(now)) for invite in invites]}
+
+
+async def list_guests(house: House, params: GuestList, caller: Caller) -> dict[str, Any]:
+    """Show who is here, or also who is away or gone. Raises RoomError."""
+    room = find_room(house, params.room, caller)
+    if not params.all:
+        return {"guests": room.guestbook.guests(is_for_host=caller.is_host)}
+    if not caller.is_host:
+        raise RoomError.not_allowed("only a host may list guests who are not here: leave `all` out")
+    known = await house.journal.read(read_members, room.name, PEOPLE)
+    return {"guests": [room.guestbook.view(member, invite, is_for_host=True) for member, invite in known]}

@@ -15,6 +15,9 @@ from concordiad.core.model import (
     ApprovalKind,
     Author,
     AuthorKind,
+    History,
+    Invite,
+    Member,
     Origin,
     Outcome,
     Priority,
@@ -24,6 +27,7 @@ from concordiad.core.model import (
     Turn,
     TurnState,
 )
+from concordiad.core.roles import Role
 
 
 class RoomEpoch(NamedTuple):
@@ -48,7 +52,7 @@ class Prune(NamedTuple):
     ended_before: float
 
 
-Change = Prompt | Turn | AgentSession | RoomEpoch | RoomRow | Approval | ApprovalResolved | Prune
+Change = Prompt | Turn | AgentSession | RoomEpoch | RoomRow | Approval | ApprovalResolved | Invite | Member | Prune
 """A row of the ledger as it is from now on."""
 
 
@@ -164,6 +168,28 @@ def _write_change(connection: sqlite3.Connection, change: Change) -> None:
             connection.execute("INSERT OR REPLACE INTO rooms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(change))
         case Approval():
             connection.execute("INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(change))
+        case Invite():
+            by = change.created_by
+            row = (
+                change.id,
+                change.room,
+                change.role,
+                change.token_hash,
+                change.created_at,
+                by.id,
+                by.name,
+                by.kind,
+                change.expires_at,
+                change.uses,
+                change.used,
+                change.name_hint,
+                change.may_approve,
+                change.history,
+                change.revoked_at,
+            )
+            connection.execute(f"INSERT OR REPLACE INTO invites VALUES ({', '.join('?' * 15)})", row)
+        case Member():
+            connection.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(change))
         case ApprovalResolved():
             connection.execute("DELETE FROM approvals WHERE id = ?", change)
         case Prune():
@@ -184,6 +210,12 @@ def _prune(connection: sqlite3.Connection, prune: Prune) -> None:
         "DELETE FROM prompts WHERE room = ? AND state NOT IN ('waiting', 'running') AND submitted_at < ?"
         " AND (turn IS NULL OR turn NOT IN (SELECT id FROM turns))",
         (room, ended_before),
+    )
+    over = "SELECT id FROM invites WHERE room = ? AND coalesce(revoked_at, expires_at) < ?"
+    # Who is still to be told of as gone stays until then.
+    connection.execute(f"DELETE FROM members WHERE here_since IS NULL AND invite IN ({over})", (room, ended_before))
+    connection.execute(
+        f"DELETE FROM invites WHERE id IN ({over}) AND id NOT IN (SELECT invite FROM members)", (room, ended_before)
     )
 
 
@@ -265,6 +297,51 @@ def read_rooms(connection: sqlite3.Connection) -> list[RoomRow]:
         )
         for row in rows
     ]
+
+
+def _invite(row: Sequence[Any]) -> Invite:
+    return Invite(
+        id=row[0],
+        room=row[1],
+        role=Role(row[2]),
+        token_hash=row[3],
+        created_at=row[4],
+        created_by=Author(row[5], row[6], AuthorKind(row[7])),
+        expires_at=row[8],
+        uses=row[9],
+        used=row[10],
+        name_hint=row[11],
+        may_approve=bool(row[12]),
+        history=History(row[13]),
+        revoked_at=row[14],
+    )
+
+
+def read_guestbook(connection: sqlite3.Connection, room: str, now: float) -> tuple[list[Invite], list[Member]]:
+    """Read the invites that let anybody in, or by which somebody is still here, and their members; oldest first."""
+    query = (
+        "SELECT * FROM invites WHERE room = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?"
+        " OR EXISTS (SELECT 1 FROM members WHERE invite = invites.id AND here_since IS NOT NULL)) ORDER BY id"
+    )
+    invites = [_invite(row) for row in connection.execute(query, (room, now))]
+    query = "SELECT * FROM members WHERE invite = ? AND removed_at IS NULL ORDER BY id"
+    return invites, [Member(*row) for invite in invites for row in connection.execute(query, (invite.id,))]
+
+
+def read_invites(connection: sqlite3.Connection, room: str, limit: int) -> list[Invite]:
+    """Read a room's latest invites, also those that are over, oldest first."""
+    query = "SELECT * FROM invites WHERE room = ? ORDER BY id DESC LIMIT ?"
+    return [_invite(row) for row in connection.execute(query, (room, limit))][::-1]
+
+
+def read_members(connection: sqlite3.Connection, room: str, limit: int) -> list[tuple[Member, Invite]]:
+    """Read a room's latest members, also those that are gone for good, with their invites; oldest first."""
+    query = (
+        "SELECT members.*, invites.* FROM members JOIN invites ON invites.id = members.invite"
+        " WHERE members.room = ? ORDER BY members.id DESC LIMIT ?"
+    )
+    rows = connection.execute(query, (room, limit)).fetchall()
+    return [(Member(*row[:10]), _invite(row[10:])) for row in rows[::-1]]
 
 
 def find_prune_seq(connection: sqlite3.Connection, room: str, at_before: str | None, keep_bytes: int | None) -> int:
@@ -381,19 +458,44 @@ class Filter(NamedTuple):
         author: an author's id or name.
         since: Unix seconds.
         until: Unix seconds.
-        before: only rows before this number.
+        after: only what comes after this one in the listing, which is the id of an earlier page's last row.
+        seen_from: Unix seconds; only what was not over by then may be seen.
     """
 
     states: Sequence[str] = ()
     author: str | None = None
     since: float | None = None
     until: float | None = None
-    before: int = 2**62
+    after: str | None = None
+    seen_from: float | None = None
 
 
-def _conditions(room: str, chosen: Filter, state_column: str, time_column: str) -> tuple[str, list[Any]]:
-    conditions = ["room = ?", "ord < ?"]
-    values: list[Any] = [room, chosen.before]
+_TURN_SEEN: Final = "(state = 'running' OR coalesce(finished_at, started_at) >= ?)"
+_SEEN: Final = {
+    "turns": _TURN_SEEN,
+    "prompts": (
+        "(state IN ('waiting', 'running') OR submitted_at >= ? OR (state = 'expired' AND expires_at >= ?)"
+        f" OR EXISTS (SELECT 1 FROM turns WHERE turns.id = prompts.turn AND {_TURN_SEEN}))"
+    ),
+}
+"""What was not over at a time: a turn that ran, a prompt that waited or ran or came later."""
+
+
+def _seen(table: str, seen_from: float | None) -> tuple[str, list[Any]]:
+    """Write the condition of a horizon, which is met by everything where there is none."""
+    if seen_from is None:
+        return "TRUE", []
+    return _SEEN[table], [seen_from] * _SEEN[table].count("?")
+
+
+def _conditions(table: str, room: str, chosen: Filter, state_column: str, time_column: str) -> tuple[str, list[Any]]:
+    seen, bounds = _seen(table, chosen.seen_from)
+    conditions = ["room = ?", seen]
+    values: list[Any] = [room, *bounds]
+    if chosen.after is not None:
+        # What may not be seen is no place to go on from, just as what does not exist.
+        conditions.append(f"ord < coalesce((SELECT ord FROM {table} WHERE id = ? AND room = ? AND {seen}), 0)")
+        values += [chosen.after, room, *bounds]
     if chosen.states:
         conditions.append(f"{state_column} IN ({', '.join('?' * len(chosen.states))})")
         values.extend(chosen.states)
@@ -406,23 +508,25 @@ def _conditions(room: str, chosen: Filter, state_column: str, time_column: str) 
 
 def read_prompt_page(
     connection: sqlite3.Connection, room: str, chosen: Filter, limit: int
-) -> tuple[list[Prompt], int | None]:
-    """Read a page of a room's prompts, newest first; also the row number for the next page."""
-    conditions, values = _conditions(room, chosen, "state", "submitted_at")
+) -> tuple[list[Prompt], str | None]:
+    """Read a page of a room's prompts, newest first; also where the next page goes on, if there is one."""
+    conditions, values = _conditions("prompts", room, chosen, "state", "submitted_at")
     if chosen.author is not None:
         conditions += " AND ? IN (author_id, author_name)"
         values.append(chosen.author)
-    query = f"SELECT {_PROMPT_COLUMNS}, ord FROM prompts WHERE {conditions} ORDER BY ord DESC LIMIT ?"
-    rows = connection.execute(query, (*values, limit + 1)).fetchall()
-    following = rows[limit - 1][-1] if len(rows) > limit else None
-    return [_prompt(row) for row in rows[:limit]], following
+    query = f"SELECT {_PROMPT_COLUMNS} FROM prompts WHERE {conditions} ORDER BY ord DESC LIMIT ?"
+    found = [_prompt(row) for row in connection.execute(query, (*values, limit + 1))]
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
-def find_ids(connection: sqlite3.Connection, table: str, room: str, prefix: str) -> list[str]:
-    """Find up to three ids of a room's prompts or turns that begin like this."""
-    name = {"prompt": "prompts", "turn": "turns"}[table]
-    query = f"SELECT id FROM {name} WHERE room = ? AND id >= ? AND id < ? ORDER BY id LIMIT 3"
-    return [row[0] for row in connection.execute(query, (room, prefix, prefix + "g"))]
+def find_ids(
+    connection: sqlite3.Connection, kind: str, room: str, prefix: str, seen_from: float | None = None
+) -> list[str]:
+    """Find up to three ids of a room's prompts or turns that begin like this and may be seen."""
+    table = {"prompt": "prompts", "turn": "turns"}[kind]
+    seen, bounds = _seen(table, seen_from)
+    query = f"SELECT id FROM {table} WHERE room = ? AND id >= ? AND id < ? AND {seen} ORDER BY id LIMIT 3"
+    return [row[0] for row in connection.execute(query, (room, prefix, prefix + "g", *bounds))]
 
 
 def read_turn(connection: sqlite3.Connection, turn_id: str) -> Turn | None:
@@ -439,16 +543,15 @@ def read_running_turns(connection: sqlite3.Connection, room: str) -> list[Turn]:
 
 def read_turn_page(
     connection: sqlite3.Connection, room: str, chosen: Filter, limit: int
-) -> tuple[list[Turn], int | None]:
-    """Read a page of a room's turns, newest first; also the row number for the next page."""
-    conditions, values = _conditions(room, chosen, "outcome", "started_at")
+) -> tuple[list[Turn], str | None]:
+    """Read a page of a room's turns, newest first; also where the next page goes on, if there is one."""
+    conditions, values = _conditions("turns", room, chosen, "outcome", "started_at")
     if chosen.author is not None:
         conditions += (
             " AND EXISTS (SELECT 1 FROM prompts, json_each(turns.prompts)"
             " WHERE prompts.id = json_each.value AND ? IN (prompts.author_id, prompts.author_name))"
         )
         values.append(chosen.author)
-    query = f"SELECT {_TURN_COLUMNS}, ord FROM turns WHERE {conditions} ORDER BY ord DESC LIMIT ?"
-    rows = connection.execute(query, (*values, limit + 1)).fetchall()
-    following = rows[limit - 1][-1] if len(rows) > limit else None
-    return [_turn(row) for row in rows[:limit]], following
+    query = f"SELECT {_TURN_COLUMNS} FROM turns WHERE {conditions} ORDER BY ord DESC LIMIT ?"
+    found = [_turn(row) for row in connection.execute(query, (*values, limit + 1))]
+    return found[:limit], found[limit - 1].id if len(found) > limit else None

@@ -105,6 +105,40 @@ MIGRATIONS: Final = (
         is_closed INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE invites (
+        id TEXT PRIMARY KEY,
+        room TEXT NOT NULL,
+        role TEXT NOT NULL,
+        token_hash BLOB NOT NULL,
+        created_at REAL NOT NULL,
+        created_by_id TEXT NOT NULL,
+        created_by_name TEXT NOT NULL,
+        created_by_kind TEXT NOT NULL,
+        expires_at REAL,
+        uses INTEGER,
+        used INTEGER NOT NULL,
+        name_hint TEXT,
+        may_approve INTEGER NOT NULL,
+        history TEXT NOT NULL,
+        revoked_at REAL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX invites_by_room ON invites (room, id);
+    CREATE TABLE members (
+        id TEXT PRIMARY KEY,
+        room TEXT NOT NULL,
+        invite TEXT NOT NULL,
+        name TEXT NOT NULL,
+        token_hash BLOB NOT NULL,
+        key_hash BLOB,
+        joined_at REAL NOT NULL,
+        from_seq INTEGER NOT NULL,
+        here_since REAL,
+        removed_at REAL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX members_by_room ON members (room, id);
+    CREATE INDEX members_by_invite ON members (invite);
+    """,
 )
 """Each entry brings a file from the version of its index to the next; entries are never changed once released."""
 

@@ -1,6 +1,7 @@
 """
 One room: all of its tasks, and every channel between them.
 
+    Room.admit ─▶ reception, which posts drafts too
                      ┌────────── next? ──────────┐
     Room.submit ─▶ batcher ──── offer ─────▶ writer ──▶ agent's stdin
                      │                        ▲   │
@@ -22,7 +23,10 @@ from attrs import frozen
 
 from concordiad.agent.spec import AgentSpec
 from concordiad.config import Graces, Limits
+from concordiad.core.admission import CLOSED, STOPPING, Admission
+from concordiad.core.guestbook import Guestbook
 from concordiad.core.model import Approval, Author, Outcome, Prompt, PromptState, RoomRow, Turn
+from concordiad.core.wire import InviteCreate
 from concordiad.journal import Journal
 from concordiad.journal.rows import (
     ApprovalResolved,
@@ -42,30 +46,41 @@ from concordiad.room.fanout import Transcript, run_fanout
 from concordiad.room.keeper import Keeper, KeeperEnds, run_keeper
 from concordiad.room.ledger import InProgress, close_turn
 from concordiad.room.messages import (
+    ARRIVALS,
     DRAFTS,
     FACTS,
     SUBMITTERS,
+    Admit,
     AnswerApproval,
     Cancel,
     CancelAll,
     Describe,
     DescribeQueue,
     Drain,
+    EndInvites,
     Hurry,
     Interrupt,
+    Invited,
+    Kick,
+    Kicked,
     ListApprovals,
     ListWaiting,
+    MakeInvite,
     Placed,
     Post,
     Restart,
+    Revoked,
+    RevokeInvite,
     SetPaused,
     Submission,
     Submit,
     ToBatcher,
+    ToReception,
     ToWriter,
     ask,
     record,
 )
+from concordiad.room.reception import ReceptionEnds, open_guestbook, run_reception
 from concordiad.room.writer import Writer, WriterEnds, run_writer
 
 
@@ -91,12 +106,18 @@ class RoomSetup:
 
 @frozen
 class Room:
-    """What everybody outside has of a room: the ways into its inboxes, and its transcript to follow."""
+    """
+    What everybody outside has of a room: the ways into its inboxes, its transcript to follow, and who is here.
+
+    The guestbook is the reception's; others look into it and take their seats in it, which is synchronous.
+    """
 
     setup: RoomSetup
     transcript: Transcript
+    guestbook: Guestbook
     _batcher: trio.MemorySendChannel[ToBatcher]
     _writer: trio.MemorySendChannel[ToWriter]
+    _reception: trio.MemorySendChannel[ToReception]
 
     @property
     def name(self) -> str:
@@ -141,6 +162,31 @@ class Room:
         """List what waits for people. Raises RoomError."""
         return await ask(self._writer, ListApprovals)
 
+    async def admit(self, token: str, name: str, key: str | None) -> Admission:
+        """
+        Let a guest in, or back in; returns once that is durable.
+
+        Raises:
+            RoomError: not admitted (`not_allowed`, or `not_now`), or the name is bad (`invalid_params`).
+        """
+        return await ask(self._reception, lambda reply: Admit(token, name, key, reply))
+
+    async def create_invite(self, wanted: InviteCreate, by: Author) -> Invited:
+        """Make an invite; returns once it is durable. Raises RoomError."""
+        return await ask(self._reception, lambda reply: MakeInvite(wanted, by, reply))
+
+    async def revoke_invite(self, invite: str, by: Author) -> Revoked:
+        """End an invite by its id or the beginning of that, and whoever came by it. Raises RoomError."""
+        return await ask(self._reception, lambda reply: RevokeInvite(invite, by, reply))
+
+    async def kick(self, who: str, reason: str | None, by: Author) -> Kicked:
+        """Remove a guest by its id, the beginning of its UUID, or its name. Raises RoomError."""
+        return await ask(self._reception, lambda reply: Kick(who, reason, by, reply))
+
+    async def end_invites(self, by: Author) -> None:
+        """End every invite, because the room closes for good. Raises RoomError."""
+        await ask(self._reception, lambda reply: EndInvites(by, reply))
+
     async def describe(self) -> dict[str, Any]:
         """Tell how the room is, as `room.list` shows it. Raises RoomError."""
         told = await ask(self._writer, Describe)
@@ -163,7 +209,7 @@ class Room:
             "turn": told["turn"],
             "queue": queue.waiting,
             "approvals": told["approvals"],
-            "guests": 0,
+            "guests": self.guestbook.count,
             "followers": self.transcript.subscribers,
             "cursor": {"epoch": self.transcript.cursor.epoch, "seq": self.transcript.cursor.seq},
         }
@@ -178,25 +224,33 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
     """
     to_batcher, batcher_inbox = trio.open_memory_channel[ToBatcher](SUBMITTERS)
     to_writer, writer_inbox = trio.open_memory_channel[ToWriter](FACTS)
+    to_reception, reception_inbox = trio.open_memory_channel[ToReception](ARRIVALS)
     to_fanout, fanout_inbox = trio.open_memory_channel[Post](DRAFTS)
 
     transcript = await _open_transcript(setup)
+    guestbook = await open_guestbook(setup.name, setup.journal, setup.new_id, setup.now)
     batcher_ends = BatcherEnds(batcher_inbox, to_fanout.clone(), to_writer.clone())
     writer_ends = WriterEnds(writer_inbox, to_batcher.clone(), to_fanout.clone())
     keeper_ends = KeeperEnds(to_fanout.clone(), to_writer.clone())
+    reception_ends = ReceptionEnds(reception_inbox, to_fanout.clone())
 
-    async with trio.open_nursery() as lasting:
-        with to_fanout, to_batcher, to_writer:
-            lasting.start_soon(run_fanout, fanout_inbox, transcript, setup.journal, setup.now)
-            await _recover(setup, to_fanout)
-            lasting.start_soon(run_batcher, await _make_batcher(setup), batcher_ends)
-            async with trio.open_nursery() as closers:
-                closers.start_soon(_pass_on_closing, setup, to_batcher, to_writer)
-                async with trio.open_nursery() as agent_side:
-                    agent_side.start_soon(run_writer, _make_writer(setup, writer_ends), writer_ends)
-                    agent_side.start_soon(run_keeper, _make_keeper(setup), keeper_ends)
-                    task_status.started(Room(setup, transcript, to_batcher, to_writer))
-                closers.cancel_scope.cancel()
+    try:
+        async with trio.open_nursery() as lasting:
+            with to_fanout, to_batcher, to_writer, to_reception:
+                lasting.start_soon(run_fanout, fanout_inbox, transcript, setup.journal, setup.now)
+                await _recover(setup, to_fanout)
+                lasting.start_soon(run_batcher, await _make_batcher(setup), batcher_ends)
+                lasting.start_soon(run_reception, guestbook, transcript, reception_ends)
+                async with trio.open_nursery() as closers:
+                    closers.start_soon(_pass_on_closing, setup, to_batcher, to_writer)
+                    async with trio.open_nursery() as agent_side:
+                        agent_side.start_soon(run_writer, _make_writer(setup, writer_ends), writer_ends)
+                        agent_side.start_soon(run_keeper, _make_keeper(setup), keeper_ends)
+                        task_status.started(Room(setup, transcript, guestbook, to_batcher, to_writer, to_reception))
+                    closers.cancel_scope.cancel()
+    finally:
+        # Whoever is still here may read the last events before it is hung up on.
+        guestbook.dismiss_all(*(CLOSED if guestbook.has_closed else STOPPING))
 
 
 async def _pass_on_closing(

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from concordiad.agent.process import LineWriter
+from concordiad.core.admission import Admission
 from concordiad.core.agents import AgentCodec, Fact
-from concordiad.core.model import Approval, Author, Priority, Prompt, RoomRow, Turn
+from concordiad.core.model import Approval, Author, Invite, Member, Priority, Prompt, RoomRow, Turn
+from concordiad.core.wire import InviteCreate
 from concordiad.errors import RoomError
 from concordiad.journal.rows import Change
 
@@ -26,6 +28,8 @@ DRAFTS: Final = 64
 """Posts that wait for the fan-out: a chunk of output each, so at most 16 MiB, then the agent's pipe fills instead."""
 FACTS: Final = 64
 """Messages that wait for the writer: one or two a chunk of output, and what people ask of the turn."""
+ARRIVALS: Final = 256
+"""Messages that wait for the reception, and that it decides and records in one go: some ten milliseconds' work."""
 
 
 UNREAD: Final = 100_000
@@ -389,3 +393,74 @@ ToWriter = (
     | Drain
     | Hurry
 )
+
+
+@frozen
+class Admit:
+    """Let a guest in, or back in."""
+
+    token: str = field(repr=False)
+    name: str
+    key: str | None = field(repr=False)
+    reply: Reply[Admission]
+
+
+class Invited(NamedTuple):
+    """An invite, and its token, which is told only once."""
+
+    invite: Invite
+    token: str
+
+
+@frozen
+class MakeInvite:
+    """Make an invite."""
+
+    wanted: InviteCreate
+    by: Author
+    reply: Reply[Invited]
+
+
+class Revoked(NamedTuple):
+    """An invite that is over, and how many connections are closed with it."""
+
+    invite: Invite
+    closed: int
+
+
+@frozen
+class RevokeInvite:
+    """End an invite; the id may be shortened to its beginning."""
+
+    invite: str
+    by: Author
+    reply: Reply[Revoked]
+
+
+class Kicked(NamedTuple):
+    """A guest as it was, the invite that it came by, and how many connections are closed."""
+
+    member: Member
+    invite: Invite
+    closed: int
+
+
+@frozen
+class Kick:
+    """Remove a guest, named by its id, the beginning of its UUID, or its name."""
+
+    who: str
+    reason: str | None
+    by: Author
+    reply: Reply[Kicked]
+
+
+@frozen
+class EndInvites:
+    """The room closes for good: no token opens it any more."""
+
+    by: Author
+    reply: Reply[None]
+
+
+ToReception = Admit | MakeInvite | RevokeInvite | Kick | EndInvites

@@ -1,0 +1,417 @@
+"""
+Who may come into a room, and who is here: decided at once, for the caller to record before anybody is told.
+
+Laws: a token opens a room only while its invite is neither revoked nor over, and a member's own token only until it is
+removed; an invite makes no more members than it has uses, and one at most for each key; a guest of whom the transcript
+says that it is here has come, and each `guest.joined` has its one `guest.left`. Who loses a right loses it at once, not
+only once that is recorded.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from hmac import compare_digest
+from typing import Any, Final, TypeVar
+
+from attrs import evolve
+
+from concordiad.core.admission import (
+    EXPIRED,
+    NOT_ADMITTED,
+    REMOVED,
+    REVOKED,
+    Admission,
+    Closing,
+    Entries,
+    Seat,
+    hash_of,
+)
+from concordiad.core.model import Author, Invite, InviteState, Member
+from concordiad.core.views import author_view, guest_view, invite_view, person_view
+from concordiad.core.wire import InviteCreate, fault_of_name
+from concordiad.errors import RoomError
+
+T = TypeVar("T")
+
+NEVER: Final = float("inf")
+LINGER_S: Final = 5.0
+"""How long a guest whose last connection ended may take to come back before the others are told that it left."""
+RETURN_S: Final = 30.0
+"""The same after a start of the daemon: clients of a daemon that was away wait longer from try to try."""
+MEMBERS: Final = 20_000
+"""Guests that a room remembers at most, away ones too: some 20 MB."""
+
+
+def _fold(name: str) -> str:
+    """Make names equal that people would take for the same one."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+class Guestbook:
+    """
+    The invites of one room that are not over, their members, and who is here.
+
+    Args:
+        room: its name.
+        now: Unix seconds.
+        clock: monotonic seconds, by which invites end and guests linger.
+        new_id: makes ids.
+        new_token: makes tokens of 192 random bits.
+    """
+
+    def __init__(
+        self,
+        room: str,
+        now: Callable[[], float],
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+        new_token: Callable[[], str],
+    ) -> None:
+        self._room = room
+        self._now = now
+        self._clock = clock
+        self._new_id = new_id
+        self._new_token = new_token
+        self._invites: dict[str, Invite] = {}
+        self._ends: dict[str, float] = {}
+        self._members: dict[str, Member] = {}
+        self._of_invite: dict[str, dict[str, None]] = {}
+        self._invite_by_token: dict[bytes, str] = {}
+        self._member_by_token: dict[bytes, str] = {}
+        self._by_key: dict[tuple[str, bytes], str] = {}
+        self._names: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
+        self._seats: dict[str, dict[Seat, None]] = {}
+        self._due: dict[str, float] = {}
+        self._wake: Callable[[float], None] = _nobody
+        self.has_closed = False
+
+    def load(self, invites: Iterable[Invite], known: Iterable[Member]) -> None:
+        """Take what the journal knows: invites that are not over, and their members that nobody removed."""
+        for invite in invites:
+            self._keep_invite(invite)
+        for member in known:
+            self._keep_member(member)
+            if member.here_since is not None:
+                self._due[member.id] = self._clock() + RETURN_S
+
+    def watch(self, wake: Callable[[float], None]) -> None:
+        """Have somebody told whenever there is something to do at a monotonic time."""
+        self._wake = wake
+
+    def find(self, token: str) -> bool:
+        """Tell whether a token belongs to this room and its invite is not over."""
+        return self._find(hash_of(token)) is not None
+
+    def invites(self) -> list[tuple[Invite, InviteState]]:
+        """List the invites that are neither revoked nor expired, oldest first."""
+        now = self._now()
+        return [(invite, invite.state(now)) for invite in self._invites.values() if not self._is_over(invite)]
+
+    @property
+    def count(self) -> int:
+        """How many guests are here."""
+        return sum(member.here_since is not None for member in self._members.values())
+
+    def people(self) -> list[dict[str, Any]]:
+        """Show the guests of whom the transcript says that they are here, in the order in which they came."""
+        here = [(member.here_since, member) for member in self._members.values() if member.here_since is not None]
+        return [
+            person_view(member, self._invites[member.invite]) for _, member in sorted(here, key=lambda each: each[0])
+        ]
+
+    def guests(self, *, is_for_host: bool) -> list[dict[str, Any]]:
+        """Show the guests that are here."""
+        return [
+            self.view(member, self._invites[member.invite], is_for_host=is_for_host)
+            for member in self._members.values()
+            if member.here_since is not None
+        ]
+
+    def view(self, member: Member, invite: Invite, *, is_for_host: bool) -> dict[str, Any]:
+        """Show a guest, also one of the past."""
+        known = self._members.get(member.id)
+        seats = [] if known is None else list(self._seats.get(member.id, ()))
+        return guest_view(known or member, invite, seats, is_for_host=is_for_host)
+
+    def next_deadline(self) -> float:
+        """Tell when an invite ends or somebody is to be told of a guest, in monotonic seconds."""
+        return min(min(self._ends.values(), default=NEVER), min(self._due.values(), default=NEVER))
+
+    def make_invite(self, wanted: InviteCreate, by: Author, entries: Entries) -> tuple[Invite, str]:
+        """Make an invite; return it and its token, which is told only this once."""
+        token, now = self._new_token(), self._now()
+        invite = Invite(
+            id=self._new_id(),
+            room=self._room,
+            role=wanted.role,
+            token_hash=hash_of(token),
+            created_at=now,
+            created_by=by,
+            expires_at=None if wanted.expires_s is None else now + wanted.expires_s,
+            uses=wanted.uses,
+            name_hint=wanted.name,
+            may_approve=wanted.may_approve,
+            history=wanted.history,
+        )
+        self._keep_invite(invite)
+        entries.rows[invite.id] = invite
+        entries.add("invite.created", invite=invite_view(invite, InviteState.OPEN), by=author_view(by))
+        return invite, token
+
+    def admit(self, token: str, name: str, key: str | None, seq: int, entries: Entries) -> Admission:
+        """
+        Let somebody in, or back in.
+
+        Args:
+            token: an invite's or a member's.
+            name: of a new member.
+            key: by which a lost answer may be asked for again.
+            seq: the last event that is published.
+            entries: what is to be recorded before anybody is told.
+
+        Raises:
+            RoomError: not admitted, whatever the reason; or the name is bad.
+        """
+        found = self._find(hash_of(token))
+        if found is None:
+            raise RoomError.not_allowed(NOT_ADMITTED)
+        if isinstance(found, Member):
+            return self._come_in(found, self._invites[found.invite], None, entries)
+        key_hash = None if key is None else hash_of(key)
+        earlier = None if key_hash is None else self._by_key.get((found.id, key_hash))
+        if earlier is not None:
+            return self._come_in_anew(self._members[earlier], found, entries)
+        if found.state(self._now()) is not InviteState.OPEN:
+            raise RoomError.not_allowed(NOT_ADMITTED)
+        fault = fault_of_name(name)
+        if fault is not None:
+            raise RoomError.invalid("name", f"name {fault}")
+        if len(self._members) >= MEMBERS:
+            raise RoomError.not_now(f"room {self._room} has {MEMBERS} guests: revoke the invites that are done with")
+        member_token = self._new_token()
+        member = Member(
+            id=self._new_id(),
+            room=self._room,
+            invite=found.id,
+            name=self._free_name(name),
+            token_hash=hash_of(member_token),
+            key_hash=key_hash,
+            joined_at=self._now(),
+            from_seq=seq,
+        )
+        invite = evolve(found, used=found.used + 1)
+        self._keep_invite(invite)
+        self._keep_member(member)
+        entries.rows[invite.id] = invite
+        return self._come_in(member, invite, member_token, entries)
+
+    def _come_in_anew(self, member: Member, invite: Invite, entries: Entries) -> Admission:
+        """Answer once more, with another token: the first one is not known any more, not even here."""
+        member_token = self._new_token()
+        del self._member_by_token[member.token_hash]
+        member = evolve(member, token_hash=hash_of(member_token))
+        self._keep_member(member)
+        entries.rows[member.id] = member
+        return self._come_in(member, invite, member_token, entries)
+
+    def _come_in(self, member: Member, invite: Invite, member_token: str | None, entries: Entries) -> Admission:
+        if member.here_since is None:
+            member = self._note_joined(member, invite, entries)
+        if not self._seats.get(member.id):
+            self._due[member.id] = self._clock() + LINGER_S
+        return Admission(member, invite, member_token)
+
+    def revoke(self, identity: str, by: Author, entries: Entries) -> tuple[Invite, int]:
+        """
+        End an invite by its id or the beginning of that; return it and how many connections are closed.
+
+        Raises:
+            RoomError: there is none, or it is over already.
+        """
+        found = [each for each in self._invites.values() if each.id.startswith(identity) and not self._is_over(each)]
+        invite = _only(found, f"open invite {identity[:40]}", self._room, "invite list")
+        return self._revoke(invite, by, entries, REVOKED)
+
+    def close(self, by: Author, entries: Entries) -> None:
+        """End every invite, because the room closes for good; the guests may read its last events."""
+        self.has_closed = True
+        for invite in list(self._invites.values()):
+            self._revoke(invite, by, entries, None)
+
+    def _revoke(self, invite: Invite, by: Author, entries: Entries, closing: Closing | None) -> tuple[Invite, int]:
+        revoked = evolve(invite, revoked_at=self._now())
+        entries.rows[revoked.id] = revoked
+        entries.add("invite.revoked", invite=invite_view(revoked, InviteState.REVOKED), by=author_view(by))
+        return revoked, self._end_invite(invite, "revoked", closing, entries)
+
+    def kick(self, who: str, reason: str | None, by: Author, entries: Entries) -> tuple[Member, Invite, int]:
+        """
+        Remove a guest by its id, the beginning of its UUID, or its name; its token opens nothing any more.
+
+        Returns:
+            The guest as it was, its invite, and how many connections are closed.
+
+        Raises:
+            RoomError: there is none, or more than one.
+        """
+        member = _only(self._called(who), f"guest {who[:40]}", self._room, "guests --all")
+        removed = evolve(member, removed_at=self._now())
+        entries.rows[member.id] = removed
+        entries.add("guest.kicked", guest=author_view(member.author), by=author_view(by), reason=reason)
+        closed = self._end_member(removed, "kicked", REMOVED, entries)
+        return member, self._invites[member.invite], closed
+
+    def _called(self, who: str) -> list[Member]:
+        identity = who.removeprefix("guest:")
+        if identity in self._members:
+            return [self._members[identity]]
+        found = {member.id: member for member in self._members.values() if member.id.startswith(identity.lower())}
+        named = self._names.get(_fold(who))
+        if named is not None:
+            found[named] = self._members[named]
+        return list(found.values())
+
+    def tick(self, entries: Entries) -> None:
+        """Do what the clock asks for: end invites, and tell who has come or gone."""
+        for invite in [each for each in self._invites.values() if self._is_over(each)]:
+            self._end_invite(invite, "expired", EXPIRED, entries)
+        clock = self._clock()
+        for identity in [identity for identity, at in self._due.items() if at <= clock]:
+            del self._due[identity]
+            member = self._members[identity]
+            if not self._seats.get(identity):
+                self._note_left(member, "left", entries)
+            elif member.here_since is None:
+                self._note_joined(member, self._invites[member.invite], entries)
+
+    @contextmanager
+    def seated(self, seat: Seat, admission: Admission) -> Iterator[None]:
+        """
+        Be here with a connection.
+
+        Raises:
+            RoomError: the right to be here was lost meanwhile.
+        """
+        identity = admission.member.id
+        member = self._members.get(identity)
+        if member is None or self._is_over(self._invites[member.invite]):
+            raise RoomError.not_allowed(NOT_ADMITTED)
+        self._seats.setdefault(identity, {})[seat] = None
+        if member.here_since is None:
+            self._plan(identity, self._clock())
+        else:
+            self._due.pop(identity, None)
+        try:
+            yield
+        finally:
+            seats = self._seats[identity]
+            del seats[seat]
+            if not seats:
+                del self._seats[identity]
+                if identity in self._members:
+                    self._plan(identity, self._clock() + LINGER_S)
+
+    def dismiss_all(self, code: int, reason: str) -> None:
+        """Have every connection closed."""
+        for seats in self._seats.values():
+            for seat in seats:
+                seat.dismiss(code, reason)
+
+    def _plan(self, identity: str, at: float) -> None:
+        self._due[identity] = at
+        self._wake(at)
+
+    def _find(self, token_hash: bytes) -> Invite | Member | None:
+        found: Invite | Member
+        if token_hash in self._member_by_token:
+            found = self._members[self._member_by_token[token_hash]]
+            invite = self._invites[found.invite]
+        elif token_hash in self._invite_by_token:
+            found = invite = self._invites[self._invite_by_token[token_hash]]
+        else:
+            return None
+        return found if compare_digest(found.token_hash, token_hash) and not self._is_over(invite) else None
+
+    def _is_over(self, invite: Invite) -> bool:
+        # By both clocks: one stands still while the machine sleeps, the other may be set back.
+        return self._ends.get(invite.id, NEVER) <= self._clock() or invite.state(self._now()) is InviteState.EXPIRED
+
+    def _keep_invite(self, invite: Invite) -> None:
+        if invite.id not in self._invites and invite.expires_at is not None:
+            self._ends[invite.id] = self._clock() + invite.expires_at - self._now()
+        self._invites[invite.id] = invite
+        self._of_invite.setdefault(invite.id, {})
+        self._invite_by_token[invite.token_hash] = invite.id
+
+    def _keep_member(self, member: Member) -> None:
+        self._members[member.id] = member
+        self._of_invite[member.invite][member.id] = None
+        self._member_by_token[member.token_hash] = member.id
+        self._names[_fold(member.name)] = member.id
+        if member.key_hash is not None:
+            self._by_key[member.invite, member.key_hash] = member.id
+
+    def _end_invite(self, invite: Invite, reason: str, closing: Closing | None, entries: Entries) -> int:
+        closed = sum(
+            self._end_member(self._members[identity], reason, closing, entries)
+            for identity in list(self._of_invite[invite.id])
+        )
+        del self._invites[invite.id], self._of_invite[invite.id], self._invite_by_token[invite.token_hash]
+        self._ends.pop(invite.id, None)
+        return closed
+
+    def _end_member(self, member: Member, reason: str, closing: Closing | None, entries: Entries) -> int:
+        if member.here_since is not None:
+            self._note_left(member, reason, entries)
+        del self._members[member.id], self._of_invite[member.invite][member.id]
+        del self._member_by_token[member.token_hash], self._names[_fold(member.name)]
+        self._numbers.pop(_fold(member.name), None)
+        self._due.pop(member.id, None)
+        if member.key_hash is not None:
+            del self._by_key[member.invite, member.key_hash]
+        seats = list(self._seats.get(member.id, ()))
+        if closing is not None:
+            for seat in seats:
+                seat.dismiss(*closing)
+        return len(seats)
+
+    def _note_joined(self, member: Member, invite: Invite, entries: Entries) -> Member:
+        here = evolve(member, here_since=self._now())
+        self._members[member.id] = entries.rows[member.id] = here
+        entries.add(
+            "guest.joined",
+            guest=author_view(member.author),
+            role=invite.role.value,
+            invite=invite.id,
+            may_approve=invite.may_approve,
+        )
+        return here
+
+    def _note_left(self, member: Member, reason: str, entries: Entries) -> None:
+        self._members[member.id] = entries.rows[member.id] = evolve(member, here_since=None)
+        entries.add("guest.left", guest=author_view(member.author), reason=reason)
+
+    def _free_name(self, name: str) -> str:
+        name = " ".join(unicodedata.normalize("NFC", name).split())
+        folded = _fold(name)
+        if folded not in self._names:
+            return name
+        # From where the last search ended: a thousand guests of one name would be a million looks.
+        number = self._numbers.get(folded, 2)
+        while _fold(f"{name} ({number})") in self._names:
+            number += 1
+        self._numbers[folded] = number + 1
+        return f"{name} ({number})"
+
+
+def _nobody(_: float) -> None:
+    """Be told, and do nothing about it."""
+
+
+def _only(found: list[T], what: str, room: str, command: str) -> T:
+    if not found:
+        raise RoomError.not_found(f"no {what} in room {room}: see `concordiactl {command}`")
+    if len(found) > 1:
+        raise RoomError.conflict(f"{len(found)} could be meant by {what} in room {room}: give the whole id")
+    return found[0]

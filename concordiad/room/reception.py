@@ -1,0 +1,131 @@
+"""
+Who comes into the room and who is let go: one task, one inbox, one guestbook.
+
+Laws: nobody is told that it is in, or that somebody is out, before that is durable; whatever the inbox holds is decided
+together and recorded in one commit, so that a thousand who come at once are a handful of commits.
+"""
+
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+import trio
+from attrs import frozen
+
+from concordiad.core.admission import Entries
+from concordiad.core.guestbook import Guestbook
+from concordiad.errors import RoomError
+from concordiad.journal import Journal
+from concordiad.journal.rows import read_guestbook
+from concordiad.room.fanout import Transcript
+from concordiad.room.messages import (
+    ARRIVALS,
+    Admit,
+    Draft,
+    EndInvites,
+    Invited,
+    Kick,
+    Kicked,
+    MakeInvite,
+    Post,
+    Revoked,
+    RevokeInvite,
+    ToReception,
+    answering,
+    record,
+    serve,
+    take_all,
+)
+
+TOKEN_BYTES: Final = 24
+"""Random bytes in a token: 192 bits, 32 characters."""
+
+
+@frozen
+class ReceptionEnds:
+    """The reception's ends of the room's channels."""
+
+    inbox: trio.MemoryReceiveChannel[ToReception]
+    fanout: trio.MemorySendChannel[Post]
+
+
+def make_token() -> str:
+    """Make what lets somebody in: 32 characters that may stand in a link."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+async def open_guestbook(room: str, journal: Journal, new_id: Callable[[], str], now: Callable[[], float]) -> Guestbook:
+    """
+    Read who may come into a room, and who was here when the daemon ended.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    guestbook = Guestbook(room, now, trio.current_time, new_id, make_token)
+    guestbook.load(*await journal.read(read_guestbook, room, now()))
+    return guestbook
+
+
+class _Reception:
+    """What the reception does with what it took out of its inbox."""
+
+    def __init__(self, guestbook: Guestbook, transcript: Transcript, ends: ReceptionEnds) -> None:
+        self._guestbook = guestbook
+        self._transcript = transcript
+        self._ends = ends
+
+    async def decide(self, messages: list[ToReception]) -> None:
+        """Do what the inbox and the clock ask for: record it, then answer it."""
+        entries = Entries()
+        answers = [(message.reply, self._answer(message, entries)) for message in messages]
+        self._guestbook.tick(entries)
+        if entries.rows:
+            drafts = [Draft(event_type, body) for event_type, body in entries.events]
+            try:
+                await record(self._ends.fanout, drafts, list(entries.rows.values()))
+            except RoomError as error:
+                answers = [(reply, error) for reply, _ in answers]
+        for reply, answer in answers:
+            reply.answer(answer)
+
+    def _answer(self, message: ToReception, entries: Entries) -> Any:
+        guestbook = self._guestbook
+        try:
+            match message:
+                case Admit(token, name, key):
+                    return guestbook.admit(token, name, key, self._transcript.cursor.seq, entries)
+                case MakeInvite(wanted, by):
+                    return Invited(*guestbook.make_invite(wanted, by, entries))
+                case RevokeInvite(invite, by):
+                    return Revoked(*guestbook.revoke(invite, by, entries))
+                case Kick(who, reason, by):
+                    return Kicked(*guestbook.kick(who, reason, by, entries))
+                case EndInvites(by):
+                    return guestbook.close(by, entries)
+        except RoomError as error:
+            return error
+
+
+async def run_reception(guestbook: Guestbook, transcript: Transcript, ends: ReceptionEnds) -> None:
+    """
+    Let guests in, make and end invites, and tell who has come and gone.
+
+    Owns: the guestbook. Ends when: nobody can ask any more; who is here then is still here in the journal.
+    """
+    reception = _Reception(guestbook, transcript, ends)
+    waiting = trio.CancelScope()
+
+    def wake(at: float) -> None:
+        waiting.deadline = min(waiting.deadline, at)
+
+    guestbook.watch(wake)
+    with serve(ends.inbox) as inbox, ends.fanout:
+        while True:
+            messages: list[ToReception] = []
+            with trio.CancelScope(deadline=guestbook.next_deadline()) as waiting:
+                try:
+                    messages = take_all(inbox, [await inbox.receive()], ARRIVALS)
+                except trio.EndOfChannel:
+                    return
+            with answering(messages):
+                await reception.decide(messages)
