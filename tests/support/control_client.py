@@ -56,7 +56,10 @@ class ControlClient:
     """
 
     def __init__(self, path: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._open(socket.AF_UNIX, str(path))
+
+    def _open(self, family: socket.AddressFamily, address: Any) -> None:
+        self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.events: list[Event] = []
         self._seen = 0
         self._messages: deque[Message] = deque()
@@ -65,7 +68,7 @@ class ControlClient:
         try:
             # Blocking, with the kernel's own limit: with Python's, a full backlog is an error instead of a wait.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(PATIENCE_S), 0))
-            self.socket.connect(str(path))
+            self.socket.connect(address)
         except OSError:
             self.socket.close()
             raise
@@ -88,9 +91,13 @@ class ControlClient:
     def request(self, method: str, **params: Any) -> int:
         """Send a request without waiting for its answer; returns its id."""
         self._calls += 1
-        self.send(json.dumps({"jsonrpc": "2.0", "id": self._calls, "method": method, "params": params}).encode())
-        self.send(b"\n")
+        message = {"jsonrpc": "2.0", "id": self._calls, "method": method, "params": params}
+        self.send_message(json.dumps(message).encode())
         return self._calls
+
+    def send_message(self, message: bytes) -> None:
+        """Send one message."""
+        self.send(message + b"\n")
 
     def answer(self, request_id: int | None) -> Message:
         """
@@ -196,11 +203,16 @@ class ControlClient:
                 self.socket.settimeout(PATIENCE_S)
             if not chunk:
                 raise HungUp
-            self._partial += chunk
-            if b"\n" in chunk:
-                *lines, self._partial = self._partial.split(b"\n")
-                self._messages.extend(json.loads(line) for line in lines)
+            self._messages.extend(json.loads(message) for message in self._part(chunk))
         return self._messages.popleft()
+
+    def _part(self, chunk: bytes) -> list[bytes | bytearray | str]:
+        """Return the messages that a chunk completes. Raises HungUp."""
+        self._partial += chunk
+        if b"\n" not in chunk:
+            return []
+        *lines, self._partial = self._partial.split(b"\n")
+        return list(lines)
 
 
 def summary(event: Event) -> str:

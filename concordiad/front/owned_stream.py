@@ -1,0 +1,138 @@
+"""
+The stream that lies under trio-websocket and owns every byte that goes to a guest.
+
+Laws: each `send_all` of the library is one whole frame and goes through the guest's outbox like the frames that are
+written for all guests at once, so frames never interleave; nothing follows a close frame; what a guest sends is counted
+and measured before the library sees it, and after our close frame the library sees nothing any more.
+
+The library's close handshake is never begun by us: a ping that arrives in it makes the library raise, a mute peer makes
+it wait for ever. Our close frame is written here, and the connection ended by `finish`, in bounded time.
+"""
+
+import re
+from typing import Final
+
+import trio
+
+from concordiad.core.allowance import Allowance
+from concordiad.core.frames import FrameMeter, OversizeFrame, close_frame, is_close
+from concordiad.front.outbox import Outbox
+
+READ_BYTES: Final = 16 * 1024
+"""Bytes taken from a guest at once: any typed prompt."""
+FRAMES_BURST: Final = 400
+FRAMES_PER_S: Final = 100.0
+"""Frames of one guest, of any kind: a page sends one a request, and a pong every half minute."""
+INTRODUCTION_BYTES: Final = 16 * 1024
+"""What may come before somebody is admitted: a hello has less than 1 KiB."""
+LAST_WORDS_S: Final = 1.0
+"""How long a guest may take to read the end and hang up."""
+LAST_WORDS_BYTES: Final = 1024 * 1024
+"""What is read and thrown away meanwhile: hanging up on unread bytes would destroy what was sent (RFC 9293, 3.10.4)."""
+FLOOD: Final = close_frame(1008, "too many messages at once: slow down and come back")
+TOO_LONG: Final = close_frame(1009, "the message is too long")
+
+_HEAD_END: Final = re.compile(rb"\n\r?\n")
+
+
+class OwnedStream(trio.abc.Stream):
+    """
+    A guest's connection, as trio-websocket sees it.
+
+    Args:
+        transport: the socket, or the TLS over it.
+        head: what was read from it already: the request's head and what came behind it.
+        outbox: the way out.
+        message_bytes: the longest frame.
+    """
+
+    def __init__(self, transport: trio.abc.Stream, head: bytes, outbox: Outbox, message_bytes: int) -> None:
+        self._transport = transport
+        end = _HEAD_END.search(head)
+        self._head = head[: end.end()] if end else head
+        self._trailing = head[len(self._head) :]
+        self._outbox = outbox
+        self._meter = FrameMeter(message_bytes)
+        self._introduction_bytes: float = INTRODUCTION_BYTES
+        self.heard_at = trio.current_time()
+        self._frames = Allowance(FRAMES_BURST, FRAMES_PER_S, self.heard_at)
+        self._has_ended = False
+
+    def admit(self) -> None:
+        """Let more come than an introduction."""
+        self._introduction_bytes = float("inf")
+
+    def end(self, frame: bytes) -> None:
+        """Write a close frame; nothing is sent after it, and nothing that comes is listened to."""
+        if not self._has_ended:
+            self._has_ended = True
+            self._outbox.push(frame)
+            self._outbox.seal()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send one frame of the library's, or its answer to the handshake."""
+        whole = bytes(data)
+        await self._outbox.put(whole)
+        if is_close(whole):
+            self._has_ended = True
+            self._outbox.seal()
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Nobody asks: the outbox waits by itself."""
+        await trio.lowlevel.checkpoint()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """Give what came; nothing more once the end was written."""
+        if self._head:
+            head, self._head = self._head, b""
+            await trio.lowlevel.checkpoint()
+            return head
+        if self._trailing:
+            data, self._trailing = self._trailing, b""
+            await trio.lowlevel.checkpoint()
+        elif self._has_ended:
+            await trio.lowlevel.checkpoint()
+            return b""
+        else:
+            data = bytes(await self._transport.receive_some(READ_BYTES))
+        if self._has_ended or not data:
+            return b""
+        self.heard_at = trio.current_time()
+        self._introduction_bytes -= len(data)
+        try:
+            frames = self._meter.feed(data)
+        except OversizeFrame:
+            self.end(TOO_LONG)
+            return b""
+        if self._introduction_bytes < 0 or not self._frames.take(self.heard_at, frames):
+            self.end(FLOOD)
+            return b""
+        return data
+
+    async def aclose(self) -> None:
+        """Send nothing more; `finish` does the rest, when the library has ended."""
+        self._has_ended = True
+        self._outbox.seal()
+        await trio.lowlevel.checkpoint()
+
+    async def finish(self, sent: trio.Event) -> None:
+        """
+        Hang up once the guest has read everything, or has had its time.
+
+        Args:
+            sent: set when the outbox is empty or broken.
+        """
+        self._outbox.seal()
+        try:
+            with trio.move_on_after(LAST_WORDS_S):
+                await sent.wait()
+                if isinstance(self._transport, trio.SocketStream):
+                    await self._transport.send_eof()
+                left = LAST_WORDS_BYTES
+                while left > 0 and (data := await self._transport.receive_some(READ_BYTES)):
+                    left -= len(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            # The guest was quicker.
+            return
+        finally:
+            await trio.aclose_forcefully(self._transport)
