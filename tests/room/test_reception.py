@@ -1,0 +1,304 @@
+"""The reception with a real fan-out and a journal: durable before it is told, many at once, and how it ends."""
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from concordiad.core.admission import EXPIRED, REVOKED, Admission
+from concordiad.core.backlog import EpochStart
+from concordiad.core.codes import NOT_NOW
+from concordiad.core.guestbook import LINGER_S, RETURN_S, Guestbook
+from concordiad.core.model import Invite, Member
+from concordiad.core.wire import InviteCreate
+from concordiad.errors import RoomError
+from concordiad.journal import Journal, open_journal, open_memory_journal
+from concordiad.journal.rows import last_seq, read_events, read_invites, read_members
+from concordiad.ops.ids import IdFactory
+from concordiad.room.fanout import Transcript, run_fanout
+from concordiad.room.messages import (
+    ARRIVALS,
+    DRAFTS,
+    Admit,
+    Invited,
+    Kick,
+    Kicked,
+    MakeInvite,
+    Post,
+    Revoked,
+    RevokeInvite,
+    ToReception,
+    ask,
+)
+from concordiad.room.reception import ReceptionEnds, open_guestbook, run_reception
+from tests.room.recorders import Recorder
+from tests.room.samples import ANN, NOW, types_of
+
+KEY = "0123456789abcdef"
+
+
+class Chair:
+    """A connection that remembers why it was dismissed."""
+
+    address = "192.0.2.1"
+
+    def __init__(self) -> None:
+        self.dismissed: list[tuple[int, str]] = []
+
+    def dismiss(self, code: int, reason: str) -> None:
+        """Remember it."""
+        self.dismissed.append((code, reason))
+
+    def lag(self) -> tuple[int, int]:
+        """Tell that nothing waits."""
+        return 0, 0
+
+
+class Desk:
+    """What everybody outside has of a reception."""
+
+    def __init__(self, guestbook: Guestbook, inbox: trio.MemorySendChannel[ToReception], journal: Journal) -> None:
+        self.guestbook = guestbook
+        self.inbox = inbox
+        self.journal = journal
+
+    async def invite(self, **wanted: Any) -> Invited:
+        """Make an invite."""
+        return await ask(self.inbox, lambda reply: MakeInvite(InviteCreate(**wanted), ANN, reply))
+
+    async def admit(self, token: str | None, name: str = "bob", key: str | None = None) -> Admission:
+        """Let somebody in."""
+        return await ask(self.inbox, lambda reply: Admit(str(token), name, key, reply))
+
+    async def revoke(self, invite: str) -> Revoked:
+        """End an invite."""
+        return await ask(self.inbox, lambda reply: RevokeInvite(invite, ANN, reply))
+
+    async def kick(self, who: str) -> Kicked:
+        """Remove a guest."""
+        return await ask(self.inbox, lambda reply: Kick(who, "spam", ANN, reply))
+
+    async def events(self) -> list[dict[str, Any]]:
+        """Read what was recorded."""
+        recorded = await self.journal.read(read_events, "main", 1, 5000, 1 << 30)
+        return [msgspec.json.decode(event.json) for event in recorded]
+
+    async def told(self) -> list[str]:
+        """Read what was recorded, by type, and by reason where there is one."""
+        return [f"{event['type']} {event.get('reason') or ''}".strip() for event in await self.events()]
+
+
+def virtual_now() -> float:
+    """Tell a wall clock that goes with the virtual one."""
+    return NOW + trio.current_time()
+
+
+@asynccontextmanager
+async def working(
+    journal: Journal, now: Callable[[], float] = virtual_now, at: Callable[[], float] | None = None
+) -> AsyncIterator[Desk]:
+    """Run a reception and a fan-out as a room does, and let them drain; the fan-out asks `at` once a commit."""
+    last = await journal.read(last_seq, "main")
+    transcript = Transcript("main", [EpochStart(journal.epoch, last + 1)], last, 1)
+    send, inbox = trio.open_memory_channel[ToReception](ARRIVALS)
+    to_fanout, posts = trio.open_memory_channel[Post](DRAFTS)
+    guestbook = await open_guestbook("main", journal, IdFactory(now), now)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_fanout, posts, transcript, journal, at or now)
+        nursery.start_soon(run_reception, guestbook, transcript, ReceptionEnds(inbox, to_fanout))
+        with send:
+            yield Desk(guestbook, send, journal)
+
+
+@pytest.fixture
+def skipping(autojump_clock: MockClock) -> MockClock:
+    """Let virtual time pass whenever everybody waits."""
+    return autojump_clock
+
+
+async def test_nobody_is_told_before_it_is_durable() -> None:
+    """While the disk is slow, whoever wants to come in waits; row and event are of one commit."""
+    recorder = Recorder()
+    send, inbox = trio.open_memory_channel[ToReception](ARRIVALS)
+    admitted: list[Admission] = []
+    async with open_memory_journal() as journal:
+        guestbook = await open_guestbook("main", journal, IdFactory(), lambda: NOW)
+        transcript = Transcript("main", [EpochStart(1, 1)], 0, 1)
+        desk = Desk(guestbook, send, journal)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(recorder.work)
+            nursery.start_soon(run_reception, guestbook, transcript, ReceptionEnds(inbox, recorder.ends))
+            with send:
+                _, token = await desk.invite()
+
+                async def come() -> None:
+                    admitted.append(await desk.admit(token))
+
+                recorder.hold()
+                nursery.start_soon(come)
+                await wait_all_tasks_blocked()
+                assert admitted == []
+                recorder.let_go()
+                await wait_all_tasks_blocked()
+    assert len(admitted) == 1
+    assert types_of(recorder.posts[1:]) == ["guest.joined"]
+    assert [type(change) for change in recorder.posts[1].changes] == [Invite, Member]
+    assert recorder.posts[1].is_durable
+
+
+async def test_a_thousand_come_in_few_commits(tmp_path: Path) -> None:
+    """With one link and one name: each is somebody, and they do not wait for a thousand disks."""
+    commits = itertools.count(1)
+    async with (
+        open_journal(tmp_path / "journal.db") as journal,
+        working(journal, lambda: NOW, lambda: NOW + next(commits)) as desk,
+    ):
+        _, token = await desk.invite(uses=None)
+        admitted: list[Admission] = []
+
+        async def come() -> None:
+            admitted.append(await desk.admit(token, "ada"))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(1000):
+                nursery.start_soon(come)
+        assert len({admission.author.name for admission in admitted}) == desk.guestbook.count == 1000
+        used = [invite.used for invite in await journal.read(read_invites, "main", 10)]
+        joined = [event for event in await desk.events() if event["type"] == "guest.joined"]
+    assert (used, len({event["guest"]["id"] for event in joined})) == ([1000], 1000)
+    assert len({event["at"] for event in joined}) <= 1000 // ARRIVALS + 1
+
+
+async def test_invites_and_members_outlive_a_restart(tmp_path: Path) -> None:
+    """With the journal on a disk: who may come in, who is who, what a key answers, and who was here."""
+    path = tmp_path / "journal.db"
+    async with open_journal(path) as journal, working(journal, lambda: NOW) as desk:
+        open_invite, open_token = await desk.invite(uses=2)
+        over, over_token = await desk.invite(uses=None)
+        ada = await desk.admit(open_token, "ada", KEY)
+        eve = await desk.admit(over_token, "eve")
+        ben = await desk.admit(open_token, "ben")
+        await desk.revoke(over.id)
+        await desk.kick("ben")
+    async with open_journal(path) as journal, working(journal, lambda: NOW) as desk:
+        opening = (open_token, over_token, ada.member_token, eve.member_token, ben.member_token)
+        assert [desk.guestbook.find(str(token)) for token in opening] == [True, False, True, False, False]
+        assert [person["name"] for person in desk.guestbook.people()] == ["ada"]
+        again = await desk.admit(ada.member_token)
+        assert (again.author, again.horizon, again.invite.used) == (ada.author, ada.horizon, 2)
+        anew = await desk.admit(open_token, "ada", KEY)
+        assert anew.author == ada.author
+        with pytest.raises(RoomError):
+            await desk.admit(open_token, "new")
+        assert (await desk.told())[-2:] == ["guest.kicked spam", "guest.left kicked"]
+        known = await journal.read(read_members, "main", 10)
+        assert [member.name for member, _ in known] == ["ada", "eve", "ben"]
+    assert open_invite.id == again.invite.id
+
+
+async def test_expiry_comes_by_itself(skipping: MockClock) -> None:
+    """Nobody has to ask: connections are dismissed at the very time, and who was here has left."""
+    async with open_memory_journal() as journal, working(journal) as desk:
+        _, token = await desk.invite(expires_s=60)
+        chair = Chair()
+        with desk.guestbook.seated(chair, await desk.admit(token)):
+            await trio.sleep(59.9)
+            assert chair.dismissed == []
+            await trio.sleep(0.2)
+            assert chair.dismissed == [EXPIRED]
+        assert (await desk.told())[-1] == "guest.left expired"
+
+
+async def test_revoking_is_at_once(skipping: MockClock) -> None:
+    """By the time that the host is answered the connections are dismissed and the token opens nothing."""
+    async with open_memory_journal() as journal, working(journal) as desk:
+        invite, token = await desk.invite(uses=None)
+        chairs = [Chair(), Chair()]
+        with (
+            desk.guestbook.seated(chairs[0], await desk.admit(token)),
+            desk.guestbook.seated(chairs[1], await desk.admit(token)),
+        ):
+            assert (await desk.revoke(invite.id)).closed == 2
+            assert [chair.dismissed for chair in chairs] == [[REVOKED], [REVOKED]]
+        with pytest.raises(RoomError):
+            await desk.admit(token)
+        assert await desk.told() == [
+            "invite.created",
+            *["guest.joined"] * 2,
+            "invite.revoked",
+            *["guest.left revoked"] * 2,
+        ]
+
+
+async def test_leaving_is_told_after_a_while(skipping: MockClock) -> None:
+    """A guest whose connection ended is here until it has had the time to come back."""
+    async with open_memory_journal() as journal, working(journal) as desk:
+        _, token = await desk.invite()
+        with desk.guestbook.seated(Chair(), await desk.admit(token)):
+            await trio.sleep(1000)
+        await trio.sleep(LINGER_S - 0.1)
+        assert desk.guestbook.count == 1
+        await trio.sleep(0.2)
+        assert (desk.guestbook.count, (await desk.told())[-1]) == (0, "guest.left left")
+
+
+async def test_who_does_not_come_back_after_a_restart_has_left(skipping: MockClock) -> None:
+    """It is told without anybody's asking."""
+    async with open_memory_journal() as journal:
+        async with working(journal) as desk:
+            _, token = await desk.invite()
+            await desk.admit(token)
+        async with working(journal) as desk:
+            await trio.sleep(RETURN_S + 0.1)
+            assert (await desk.told())[-1] == "guest.left left"
+
+
+async def test_drain(skipping: MockClock) -> None:
+    """When nobody can ask any more it ends; who was here is still here in the journal, and later seats do no harm."""
+    async with open_memory_journal() as journal:
+        async with working(journal) as desk:
+            _, token = await desk.invite()
+            admission = await desk.admit(token)
+            seat = desk.guestbook.seated(Chair(), admission)
+            seat.__enter__()
+        seat.__exit__(None, None, None)
+        [(member, _)] = await journal.read(read_members, "main", 10)
+        assert member.here_since is not None
+        with pytest.raises(RoomError) as refusal:
+            await desk.admit(token)
+    assert refusal.value.code is NOT_NOW
+
+
+async def test_cancel() -> None:
+    """Cancelled while it records, it leaves nobody waiting."""
+    recorder = Recorder()
+    recorder.hold()
+    send, inbox = trio.open_memory_channel[ToReception](ARRIVALS)
+    refusals: list[RoomError] = []
+    async with open_memory_journal() as journal:
+        guestbook = await open_guestbook("main", journal, IdFactory(), lambda: NOW)
+        transcript = Transcript("main", [EpochStart(1, 1)], 0, 1)
+        desk = Desk(guestbook, send, journal)
+
+        async def want() -> None:
+            with pytest.raises(RoomError) as refusal:
+                await desk.invite()
+            refusals.append(refusal.value)
+
+        async with trio.open_nursery() as nursery:
+            with trio.CancelScope() as scope:
+                async with trio.open_nursery() as inner:
+                    inner.start_soon(recorder.work)
+                    inner.start_soon(run_reception, guestbook, transcript, ReceptionEnds(inbox, recorder.ends))
+                    for _ in range(3):
+                        nursery.start_soon(want)
+                        await wait_all_tasks_blocked()
+                    scope.cancel()
+            recorder.fail()
+    assert [refusal.code for refusal in refusals] == [NOT_NOW] * 3
