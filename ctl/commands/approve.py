@@ -13,7 +13,8 @@ from ctl.settings import Command, Settings, complete_approval
 
 def _find(connection: Connection, settings: Settings, identity: str) -> dict[str, Any] | None:
     listed = connection.call("approval.list", room=settings.room_name)["approvals"]
-    return next((approval for approval in listed if approval["id"] == identity), None)
+    found = [approval for approval in listed if approval["id"].startswith(identity.lower())]
+    return found[0] if len(found) == 1 else None
 
 
 def _answers(approval: dict[str, Any] | None, given: tuple[str, ...]) -> dict[str, str]:
@@ -56,8 +57,10 @@ def _answer(settings: Settings, connection: Connection, identity: str, **params:
 def approve(settings: Settings, id: str, given: tuple[str, ...]) -> None:  # noqa: A002  # click shows it as ID
     """Allow what the agent asked for, or answer its questions."""
     with settings.connect() as connection:
-        answers = _answers(_find(connection, settings, id), given)
-        _answer(settings, connection, id, allow=True, **({"answers": answers} if answers else {}))
+        approval = _find(connection, settings, id)
+        answers = _answers(approval, given)
+        identity = id if approval is None else approval["id"]
+        _answer(settings, connection, identity, allow=True, **({"answers": answers} if answers else {}))
 
 
 @click.command(

@@ -88,11 +88,12 @@ def test_a_permission_is_given(tmp_path: Path, control_socket: Path) -> None:
     assert (0, f"approved {APPROVAL}: Bash  rm -r build\n", "") == ran
 
 
-def test_a_question_is_answered(tmp_path: Path, control_socket: Path) -> None:
+@pytest.mark.parametrize("typed", [APPROVAL, APPROVAL[:6].upper()])
+def test_a_question_is_answered(tmp_path: Path, control_socket: Path, typed: str) -> None:
     """Under its own text, with the label of what was chosen."""
     answers = {"Which colour?": "blue", "Which tools?": "hammer, file"}
     with scripted_daemon(control_socket, deciding(question(), "approved", allow=True, answers=answers)):
-        assert run(tmp_path, "approve", APPROVAL, "--answer", "1=2", "--answer", "tools=1,3").code == 0
+        assert run(tmp_path, "approve", typed, "--answer", "1=2", "--answer", "tools=1,3").code == 0
 
 
 @pytest.mark.parametrize(("words", "params"), [((), {}), (("--reason", "not now"), {"reason": "not now"})])
