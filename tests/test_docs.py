@@ -17,11 +17,15 @@ from concordiad.agent.leftovers import END_GRACE_S
 from concordiad.agent.orders import REHEARSAL_VERBS, VERBS
 from concordiad.config import Agent, Config, Control, Graces, Guests, Limits, Retention, Room, parse_config
 from concordiad.core import codes
-from concordiad.core.model import Origin, Outcome, PromptState, TurnState
+from concordiad.core.admission import CLOSED, EXPIRED, NOT_ADMITTED, REMOVED, REVOKED, STOPPING
+from concordiad.core.model import History, InviteState, Origin, Outcome, PromptState, TurnState
+from concordiad.core.roles import RIGHTS, Right, Role
 from concordiad.core.turns import PROMPT_TABLE, TURN_TABLE, WRITER_TABLE, WriterInput, WriterState
+from concordiad.core.views import guest_view, invite_view, person_view
 from concordiad.core.wire import METHODS, decode_request
 from concordiad.daemon import LAST_EVENTS_S
 from concordiad.room.keeper import PIPE_GRACE_S
+from tests.core.things import make_invite, make_member
 from tests.pages import (
     PAGES,
     ROOT,
@@ -242,12 +246,15 @@ def test_every_method_is_on_the_page() -> None:
 def test_every_param_is_on_the_page_with_its_default(method: str) -> None:
     """Each method has its params, in the order of the code, with their defaults; null is the default of what may be."""
     wanted = []
+    table = rows(section(page("docs/protocol.md"), f"### `{method}`"))
     for each in attrs.fields(METHODS[method]):
         default = default_of(each)
         shown = "required" if default is attrs.NOTHING else "`null`" if default is None else toml(default)
         wanted.append([f"`{each.name}`", shown])
-        assert is_nullable(each) == (default is None)
-    assert wanted == [[row[0], row[2]] for row in rows(section(page("docs/protocol.md"), f"### `{method}`"))]
+        # Where null is not the default, the page says that it may be given.
+        says_null = any(row[0] == f"`{each.name}`" and "or null" in row[1] for row in table)
+        assert is_nullable(each) == (default is None or says_null)
+    assert wanted == [[row[0], row[2]] for row in table]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -261,7 +268,7 @@ def test_example_requests_are_understood(method: str) -> None:
 
 def test_every_type_of_event_is_on_the_page() -> None:
     """Every type of event that the code can emit has its section, and there is no section for any other."""
-    pattern = re.compile(r"(prompt|turn|agent|approval|room)\.[a-z_]+|notice")
+    pattern = re.compile(r"(prompt|turn|agent|approval|guest|invite|room)\.[a-z_]+|notice")
     emitted = {each for each in constants() if pattern.fullmatch(each)} - METHODS.keys()
     assert sorted(emitted) == sorted(event_sections())
 
@@ -324,9 +331,38 @@ def test_objects_and_events_of_a_daemon_have_the_fields_of_the_page(tmp_path: Pa
     assert {"agent.delta", "agent.thinking", "agent.tool_result", "approval.resolved"} <= {e["type"] for e in events}
 
 
+def test_people_have_the_fields_of_the_page() -> None:
+    """Whoever comes, and what lets anybody in, is shown with the fields of its table."""
+    invite, member = make_invite(), make_member()
+    for heading, view in (
+        ("INVITE", invite_view(invite, InviteState.OPEN)),
+        ("PERSON", person_view(member, invite)),
+        ("GUEST", guest_view(member, invite, is_for_host=True)),
+    ):
+        assert (heading, set(view)) == (heading, fields_of(section(page("docs/protocol.md"), f"### {heading}")))
+
+
+def test_rights_are_those_of_the_code() -> None:
+    """The page says of every method who may call it, and how far that goes."""
+    words = {None: "–", Right.ANY: "yes", Right.OWN: "own", Right.GRANTED: "granted"}
+    wanted = [[f"`{method}`", *(words[row.get(role)] for role in Role)] for method, row in RIGHTS.items() if row]
+    shown = rows(section(page("docs/protocol.md"), "## Who may call what"))
+    assert wanted == shown
+    assert [method for method, row in RIGHTS.items() if not row] == ["hello"]
+
+
+def test_closes_are_those_of_the_code() -> None:
+    """The page says with which codes and reasons a guest's connection is closed."""
+    closings = [[str(each.code), each.reason] for each in (REVOKED, EXPIRED, REMOVED, CLOSED, STOPPING)]
+    shown = [row[:2] for row in tables(section(page("docs/protocol.md"), "## Who may call what"))[1]]
+    assert [["4401", NOT_ADMITTED], *closings] == shown
+
+
 @pytest.mark.parametrize(
     ("heading", "field", "values"),
     [
+        ("INVITE", "state", InviteState),
+        ("INVITE", "history", History),
         ("PROMPT", "state", PromptState),
         ("TURN", "state", TurnState),
         ("TURN", "outcome", Outcome),

@@ -250,7 +250,7 @@ class Guestbook:
         Remove a guest by its id, the beginning of its UUID, or its name; its token opens nothing any more.
 
         Returns:
-            The guest as it was, its invite, and how many connections are closed.
+            The guest, its invite, and how many connections are closed.
 
         Raises:
             RoomError: there is none, or more than one.
@@ -260,7 +260,7 @@ class Guestbook:
         entries.rows[member.id] = removed
         entries.add("guest.kicked", guest=author_view(member.author), by=author_view(by), reason=reason)
         closed = self._end_member(removed, "kicked", REMOVED, entries)
-        return member, self._invites[member.invite], closed
+        return evolve(removed, here_since=None), self._invites[member.invite], closed
 
     def _called(self, who: str) -> list[Member]:
         identity = who.removeprefix("guest:")

@@ -438,7 +438,7 @@ class RevokeInvite:
 
 
 class Kicked(NamedTuple):
-    """A guest as it was, the invite that it came by, and how many connections are closed."""
+    """A guest that was removed, the invite that it came by, and how many connections are closed."""
 
     member: Member
     invite: Invite
