@@ -16,7 +16,7 @@ import click
 import trio
 
 import concordiad
-from concordiad.config import Config, find_directories, find_file, parse_config, read_config
+from concordiad.config import Config, Guests, find_directories, find_file, parse_config, read_config
 from concordiad.core.codes import EXIT_CONFIG, EXIT_FAILURE
 from concordiad.daemon import Setup, prepare, run_daemon
 from concordiad.errors import ConcordiaError, ConfigError, JournalError
@@ -28,7 +28,12 @@ from concordiad.ops.log import configure_logging
 @click.option("--config", type=click.Path(path_type=Path), help="The configuration file.")
 @click.option("--state-dir", type=click.Path(path_type=Path), help="Where the journal is kept.")
 @click.option("--runtime-dir", type=click.Path(path_type=Path), help="Where the control socket is made.")
-@click.option("--try", "is_try", is_flag=True, help="Fall back to the rehearsal agent if the real one cannot run.")
+@click.option(
+    "--try",
+    "is_try",
+    is_flag=True,
+    help="Fall back to the rehearsal agent if the real one cannot run; open the guests' port on loopback.",
+)
 @click.option("--check", "is_check", is_flag=True, help="Check the configuration, print what is in force, and end.")
 @click.option("--verbose", is_flag=True, help="Log more.")
 @click.version_option(concordiad.__version__, prog_name="concordiad")
@@ -54,6 +59,11 @@ def main(
 
 
 def _read(path: Path | None, *, is_try: bool) -> Config:
+    config = _read_file(path, is_try=is_try)
+    return attrs.evolve(config, guests=Guests()) if is_try and config.guests is None else config
+
+
+def _read_file(path: Path | None, *, is_try: bool) -> Config:
     if path is not None:
         return read_config(path)
     default = find_file(os.environ, is_service="STATE_DIRECTORY" in os.environ)
@@ -69,6 +79,10 @@ def _read(path: Path | None, *, is_try: bool) -> Config:
 
 FIRST_CONFIG = """\
 # Concordia's configuration; docs/configuration.md explains every key.
+
+[guests]              # the page and the WebSocket for people with an invite; without this table there is no port
+# listen = "127.0.0.1:8765"
+# public_url = "https://…"    # what invites are made of, if people come by another way than that
 
 [rooms.main]
 workdir = "."         # where `concordiad` is started
@@ -98,6 +112,8 @@ def _announce(setup: Setup, house: House) -> None:
         lines.append(f"  room {name}: {spec.name} {spec.version or ''} in {spec.workdir}")
         if spec.is_rehearsal:
             lines.append("  *** This is the REHEARSAL agent: no model is behind it, it only echoes. ***")
+    if house.page_url is not None:
+        lines.append(f"  guests: {house.page_url}, for whoever has a link of an invite")
     program = Path(sys.argv[0]).with_name("concordiactl")
     ctl = str(program) if program.exists() else "concordiactl"
     if setup.directories.socket != find_directories(None, None, os.environ).socket:
@@ -106,6 +122,7 @@ def _announce(setup: Setup, house: House) -> None:
         "Now type, in another terminal:",
         f'  {ctl} submit --follow "Hello, who are you?"',
         f"  {ctl} tail",
+        *([f"  {ctl} invite create"] if house.page_url is not None else []),
         "Ctrl-C here drains and stops; twice hurries.",
         "",
     ]

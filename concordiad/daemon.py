@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,12 @@ from concordiad.agent.spec import AgentSpec, make_spec
 from concordiad.config import Agent, Config, Directories
 from concordiad.core.agents import Kind
 from concordiad.errors import ConfigError
+from concordiad.front.company import Company, run_wheel
 from concordiad.front.control_socket import bind_control_socket, open_lock, run_control_socket
+from concordiad.front.door import DoorState, run_door
+from concordiad.front.entrance import bind_door, fit_to_descriptors
+from concordiad.front.guest import serve_guest
+from concordiad.front.pages import WEB, read_pages
 from concordiad.house import COMMANDS, Command, House, Housekeeper, SpecMaker, run_house
 from concordiad.journal import open_journal
 from concordiad.journal.schema import check_sqlite
@@ -41,11 +47,17 @@ _log = structlog.get_logger("concordiad")
 
 @frozen
 class Setup:
-    """Everything that is known before the first task runs."""
+    """
+    Everything that is known before the first task runs.
+
+    Attributes:
+        may_move_door: the guests' port may be another one if the default one is taken.
+    """
 
     config: Config
     directories: Directories
     make_spec: SpecMaker
+    may_move_door: bool
 
 
 def prepare(config: Config, directories: Directories, environment: Mapping[str, str], *, is_try: bool) -> Setup:
@@ -68,7 +80,7 @@ def prepare(config: Config, directories: Directories, environment: Mapping[str, 
             _log.warning("no_real_agent", agent=name, why=str(error), instead="the rehearsal agent: no model answers")
             return make_spec("rehearsal", Agent(kind=Kind.REHEARSAL), workdir, environment)
 
-    return Setup(config, directories, make)
+    return Setup(config, directories, make, may_move_door=is_try)
 
 
 def _make_directory(directory: Path) -> None:
@@ -104,6 +116,17 @@ def hold_state(directory: Path, socket: Path) -> Iterator[None]:
         os.close(lock)
 
 
+@contextmanager
+def _prepare_door(config: Config, *, may_move: bool) -> Iterator[DoorState | None]:
+    """Bind the guests' port, where there is to be one."""
+    if config.guests is None:
+        yield None
+        return
+    settings = fit_to_descriptors(config.guests, config.limits.connections)
+    with bind_door(settings, may_move=may_move) as entrance:
+        yield DoorState(settings, entrance, read_pages(WEB), config.graces.head_s)
+
+
 async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> None:
     """
     Serve until SIGTERM or SIGINT, then drain; a second signal leaves no grace.
@@ -126,6 +149,7 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
     with (
         hold_state(directories.state, directories.socket),
         bind_control_socket(directories.socket, config.control.group) as listener,
+        _prepare_door(config, may_move=setup.may_move_door) as door,
         trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
         send_command,
     ):
@@ -136,15 +160,14 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
                 left = await trio.to_thread.run_sync(end_leftovers, mark_of(journal.id))
                 _log.info("journal_opened", epoch=journal.epoch, processes_left_by_last_run=left)
                 started_at, ended = time.time(), trio.Event()
-                house = House(rooms, journal, config, directories.state, started_at, ended, send_command)
+                url = None if door is None else door.entrance.url
+                house = House(rooms, journal, config, directories.state, started_at, ended, send_command, url)
                 new_id = IdFactory()
                 keeper = Housekeeper(config, journal, rooms, setup.make_spec, new_id, time.time, closing, hurry)
                 async with trio.open_nursery() as connections:
                     async with trio.open_nursery() as houses:
                         await houses.start(run_house, keeper, commands, closing)
-                        connections.start_soon(
-                            _accept_within, accepting, listener, house, config.graces.message_s, connections
-                        )
+                        connections.start_soon(_accept_within, accepting, listener, door, house, connections)
                         announce(setup, house)
                     house.ended.set()
                     connections.cancel_scope.deadline = trio.current_time() + LAST_EVENTS_S
@@ -153,10 +176,21 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
 
 
 async def _accept_within(
-    scope: trio.CancelScope, listener: trio.SocketListener, house: House, message_s: float, connections: trio.Nursery
+    scope: trio.CancelScope,
+    listener: trio.SocketListener,
+    door: DoorState | None,
+    house: House,
+    connections: trio.Nursery,
 ) -> None:
+    graces = house.config.graces
     with scope:
-        await run_control_socket(listener, house, message_s, connections)
+        async with trio.open_nursery() as loops:
+            loops.start_soon(run_control_socket, listener, house, graces.message_s, connections)
+            if door is not None:
+                company = Company(door.settings, graces.hello_s)
+                loops.start_soon(run_wheel, company)
+                serve = partial(serve_guest, house=house, company=company)
+                loops.start_soon(run_door, door, house, serve, connections)
 
 
 async def _watch_signals(

@@ -117,6 +117,7 @@ async def run_door(door: DoorState, house: House, serve_guest: ServeGuest, conne
     Owns: the bound port. Ends when: it is cancelled; guests go on in their nursery, everybody else is cut off.
     """
     listening = door.entrance.listening
+    _log.info("door_opened", url=door.entrance.url)
     try:
         async with trio.open_nursery() as probing:
             probing.start_soon(door.readiness.run, house)

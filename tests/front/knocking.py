@@ -1,6 +1,7 @@
 """A door that is really bound, in this process, and clients that send it bytes."""
 
 import re
+import select
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -46,8 +47,9 @@ class Client:
     @property
     def descriptor(self) -> int:
         """The number of its socket."""
-        assert isinstance(self.stream, trio.SocketStream)
-        return self.stream.socket.fileno()
+        stream = self.stream.transport_stream if isinstance(self.stream, trio.SSLStream) else self.stream
+        assert isinstance(stream, trio.SocketStream)
+        return stream.socket.fileno()
 
     async def send(self, data: bytes) -> None:
         """Send bytes."""
@@ -90,6 +92,12 @@ class Client:
         data = await self.stream.receive_some(65536)
         assert data, f"the connection was closed after {self._received!r}"
         self._received += bytes(data)
+
+
+def are_open(*clients: Client) -> list[bool]:
+    """Tell of each connection whether the door still holds it and has said nothing that was not received."""
+    heard, _, _ = select.select([client.descriptor for client in clients], [], [], 0)
+    return [client.descriptor not in heard for client in clients]
 
 
 def head(path: str = "/", *lines: str, method: str = "GET", host: str | None = "localhost") -> bytes:

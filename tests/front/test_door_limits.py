@@ -2,7 +2,6 @@
 
 import os
 import resource
-import select
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,19 +11,13 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.front.door import ACCEPTS, SEND_S
-from tests.front.knocking import JOIN, OURS, UPGRADE, Client, EchoingGuest, Porch, head, open_door
+from tests.front.knocking import JOIN, OURS, UPGRADE, Client, EchoingGuest, Porch, are_open, head, open_door
 
 
 @pytest.fixture
 def patience_s() -> float:
     """Give seconds of a clock that mostly stands still."""
     return 120.0
-
-
-def are_open(*clients: Client) -> list[bool]:
-    """Tell of each connection whether the door still holds it; there is nothing else that could be read from any."""
-    closed, _, _ = select.select([client.descriptor for client in clients], [], [], 0)
-    return [client.descriptor not in closed for client in clients]
 
 
 async def test_silence_is_not_waited_for(mock_clock: MockClock) -> None:
@@ -35,6 +28,8 @@ async def test_silence_is_not_waited_for(mock_clock: MockClock) -> None:
         await wait_all_tasks_blocked()
         assert porch.door.connections == 1
         mock_clock.jump(0.2)
+        await wait_all_tasks_blocked()
+        assert are_open(client) == [False]
         assert await client.receive_all() == b""
 
 
@@ -48,6 +43,8 @@ async def test_slow_head_is_not_waited_for(mock_clock: MockClock) -> None:
             mock_clock.jump(0.49)
         assert porch.door.connections == 1
         mock_clock.jump(0.2)
+        await wait_all_tasks_blocked()
+        assert are_open(client) == [False]
         assert (await client.receive()).status == 408
         assert await client.receive_all() == b""
 
@@ -63,6 +60,8 @@ async def test_next_head_has_as_long(mock_clock: MockClock) -> None:
         assert (await client.ask("/healthz")).status == 200
         await wait_all_tasks_blocked()
         mock_clock.jump(5.1)
+        await wait_all_tasks_blocked()
+        assert are_open(client) == [False]
         assert await client.receive_all() == b""
 
 
@@ -178,9 +177,10 @@ async def test_connections_in_all_are_limited() -> None:
     """Those that are being turned out are counted too; beyond that a connection is closed at once."""
     async with open_door(connections=1, half_open=1) as porch:
         porch.door.connections += 3
-        (client,) = await porch.knock_often(1)
-        assert await client.receive_all() == b""
-        porch.door.connections -= 3
+        assert are_open(*await porch.knock_often(1)) == [False]
+        porch.door.connections -= 1
+        assert are_open(*await porch.knock_often(1)) == [True]
+        porch.door.connections -= 2
 
 
 async def test_joins_of_one_source_are_limited(mock_clock: MockClock) -> None:
@@ -297,8 +297,8 @@ async def test_drain() -> None:
         stranger, kept = await porch.knock_often(2)
         assert (await kept.ask()).status == 200
         porch.accepting.cancel()
-        assert await stranger.receive_all() == b""
-        assert await kept.receive_all() == b""
+        await wait_all_tasks_blocked()
+        assert are_open(stranger, kept) == [False, False]
         await guest.send(b"still here")
         assert await guest.stream.receive_some(100)
         with pytest.raises(OSError, match="all attempts to connect"):
