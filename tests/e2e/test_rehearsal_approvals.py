@@ -24,7 +24,7 @@ def test_approved_tool_runs(daemon: Daemon, tmp_path: Path) -> None:
     made = tmp_path / "made"
     command = f"touch {made} && echo it ran"
     asked = ask(client, f"[[tool:{command}]]")
-    assert (asked["kind"], asked["tool"], asked["may_answer"]) == ("permission", "Bash", ["host"])
+    assert (asked["kind"], asked["tool"], asked["may_answer"]) == ("permission", "Bash", ["host", "approver"])
     assert asked["input"]["command"] == command
     assert client.call("approval.list")["approvals"] == [asked]
     assert client.call("room.list")["rooms"][0]["approvals"] == 1
