@@ -48,6 +48,7 @@ from concordiad.core.agents.claude_lines import (
     check_utf8,
     figures_of,
     judge,
+    leave_out_result,
     look_at_line,
     peek_line,
     read_content,
@@ -186,12 +187,14 @@ class ClaudeCode:
         return facts + self._say(kind, said)
 
     def _decode_line(self, line: bytes) -> list[Fact]:
-        try:
-            # Half of a surrogate pair is an error to msgspec even in what it skips, a byte that is no UTF-8 is not.
-            check_utf8(line)
-            return self._decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            pass
+        shorter = leave_out_result(line) if len(line) > LONG_BYTES else None
+        for candidate in (line,) if shorter is None else (shorter, line):
+            try:
+                # Half of a surrogate pair is an error to msgspec even in what it skips, a byte that is no UTF-8 is not.
+                check_utf8(candidate)
+                return self._decode(candidate)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                continue
         try:
             return self._decode(repair(line))
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:

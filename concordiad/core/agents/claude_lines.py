@@ -186,7 +186,9 @@ _encode: Final = msgspec.json.encode
 
 COUNT_MOST: Final = 2**53
 """JSON's readers hold whole numbers up to here exactly, SQLite up to 2**63; more is no count of anything."""
-PIECE_BYTES: Final = 64 * 1024
+PIECE_BYTES: Final = 8 * 1024
+TAIL_BYTES: Final = 4 * 1024
+RESULT_BORDER: Final = b',"tool_use_result":'
 ANSWER_ABORTED: Final = frozenset({"aborted_streaming", "aborted_tools"})
 
 
@@ -234,12 +236,28 @@ def bounded_count(number: int | None) -> int | None:
 
 
 def check_utf8(line: bytes) -> None:
-    """Raise UnicodeDecodeError if a line is not UTF-8; a long one is read in pieces, which stay in the processor."""
-    if not line.isascii():
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        for place in range(0, len(line), PIECE_BYTES):
-            decoder.decode(line[place : place + PIECE_BYTES])
-        decoder.decode(b"", final=True)
+    """Raise UnicodeDecodeError if a line is not UTF-8; only the pieces of it that are not ASCII are decoded."""
+    if line.isascii():
+        return
+    place = 0
+    while piece := line[place : place + PIECE_BYTES]:
+        is_last = place + PIECE_BYTES >= len(line)
+        place += len(piece) if piece.isascii() else codecs.utf_8_decode(piece, "strict", is_last)[1]
+
+
+def leave_out_result(line: bytes) -> bytes | None:
+    """
+    Give a line of type user without `tool_use_result` and what is behind it; None where the line must be read whole.
+
+    That member tells a tool's result again, often at greater length, and nothing of it is passed on, so it is not even
+    read. The border is as sure as those of `read_oversize`: an inner object's leaves no whole JSON. `isReplay` stands
+    before it in every recording; a line that ends with one, or with the result, gains nothing from being cut.
+    """
+    tail = line[-TAIL_BYTES:]
+    if not line.startswith(b'{"type":"user",') or not tail.endswith(b"}") or b'"isReplay"' in tail:
+        return None
+    end = -1 if RESULT_BORDER in tail else line.find(RESULT_BORDER)
+    return None if end < 0 else line[:end] + b"}"
 
 
 def repair(line: bytes) -> bytes:
