@@ -16,6 +16,7 @@ import trio
 
 from concordiad.agent.process import spawn
 from concordiad.core.agents.claude_code import ClaudeCode
+from concordiad.ops.memory import keep_freed_memory
 from concordiad.room.messages import DRAFTS, FACTS, Draft, FromAgent, Post, ToWriter, answering, serve, take_all
 from concordiad.room.pump import PumpEnds, run_pump
 
@@ -76,7 +77,8 @@ def peak_bytes() -> int:
 
 
 def main() -> None:
-    """Read once."""
+    """Read once, with the allocator told what the daemon tells it."""
+    keep_freed_memory()
     idle_bytes = peak_bytes()
     cpu, wall = time.process_time(), time.perf_counter()
     count = trio.run(_read, sys.argv[1], int(sys.argv[2]))

@@ -22,6 +22,7 @@ from concordiad.daemon import Setup, prepare, run_daemon
 from concordiad.errors import ConcordiaError, ConfigError, JournalError
 from concordiad.house import House
 from concordiad.ops.log import configure_logging
+from concordiad.ops.memory import keep_freed_memory
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -42,6 +43,7 @@ def main(
 ) -> None:
     """Let several people share one Claude Code session."""
     configure_logging(is_verbose=verbose)
+    keep_freed_memory()
     status = 0
     try:
         settings = _read(config, is_try=is_try)

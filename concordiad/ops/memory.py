@@ -1,0 +1,27 @@
+"""What the C library does with memory that is given back: keep it for the next long line."""
+
+import ctypes
+from typing import Final
+
+MMAP_BYTES: Final = 4 * 1024 * 1024
+"""Blocks of this size and more go back to the kernel at once."""
+KEPT_BYTES: Final = 16 * 1024 * 1024
+"""What may stay free and unreturned: some copies of a long line, as pump and journal make them."""
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+"""The names of mallopt(3) in glibc's malloc.h."""
+
+
+def keep_freed_memory() -> None:
+    """
+    Let glibc keep some of the memory that is freed; another C library goes on as it does.
+
+    By default it returns the blocks of a 1 MB line to the kernel and takes them again for the next one, and the page
+    faults cost more than all that is done with the line.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return
+    mallopt(_M_MMAP_THRESHOLD, MMAP_BYTES)
+    mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
