@@ -19,10 +19,13 @@ from concordiad.room.ledger import REHEARSAL_MARK
 from concordiad.room.messages import Draft, FromAgent, Post, Spoke, ToWriter, ask
 
 READ_BYTES: Final = 256 * 1024
+"""Bytes taken from a pipe at once, one journal commit each: a millisecond's work where the lines are short."""
+PIPE_BYTES: Final = 1024 * 1024
 """
-Bytes taken from a pipe at once, one journal commit each, and as many as the pipe of stdout is made to hold.
+Bytes that the pipe of stdout is made to hold, the most that pipe(7) allows everybody by default.
 
-A pipe's usual 64 KiB make agent and pump wait for each other's turn: lines of 1 MB came at two thirds of this speed.
+The usual 64 KiB make agent and pump wait for each other's turn; with this the agent goes on writing while one of its
+long lines is read.
 """
 STDERR_LINES: Final = 50
 """The last lines of stderr that are kept for diagnosis; the CLI is silent there in normal running."""
@@ -109,7 +112,7 @@ async def run_pump(
 def _widen(pipe: trio.lowlevel.FdStream) -> None:
     """Let a pipe hold more, unless its user's pipes hold as much as the kernel allows already (pipe(7))."""
     with contextlib.suppress(PermissionError):
-        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, READ_BYTES)
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 async def _receive(stream: trio.abc.ReceiveStream) -> bytes:
