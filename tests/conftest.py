@@ -1,7 +1,7 @@
-"""What every asynchronous test has, which is an end, and what none needs, which is the daemon's log."""
+"""What every asynchronous test has, which is an end; what none needs, the daemon's log; and browsers for some."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import structlog
 import trio
+
+from tests.support.chromedriver import Chromedriver, run_chromedriver
 
 PATIENCE_S = 20.0
 VIRTUAL_PATIENCE_S = 7 * 86400.0
@@ -25,6 +27,13 @@ def _quiet() -> None:
 def patience_s(request: pytest.FixtureRequest) -> float:
     """Seconds that a test may take, of the clock that it runs by; a module may have another idea."""
     return VIRTUAL_PATIENCE_S if "autojump_clock" in request.fixturenames else PATIENCE_S
+
+
+@pytest.fixture
+def chromedriver() -> Iterator[Chromedriver]:
+    """Give what opens browsers; they end with the test."""
+    with run_chromedriver() as chromedriver:
+        yield chromedriver
 
 
 @pytest.fixture(autouse=True)
