@@ -128,8 +128,6 @@ class HeadReader:
             # h11's own sentence quotes what came, so it must not reach a log.
             raise HeadFault(error.error_status_hint if error.error_status_hint in HEAD_FAULTS else 400) from None
         if not isinstance(event, h11.Request):
-            if len(self._raw) > self._limit:
-                raise HeadFault(431)
             return None
         if len(self._raw) - len(self._parser.trailing_data[0]) > self._limit:
             raise HeadFault(431)
@@ -173,15 +171,15 @@ def upgrade_fault(request: Request) -> int | None:
         is_key = len(keys) == 1 and len(base64.b64decode(keys[0], validate=True)) == KEY_BYTES
     except binascii.Error:
         is_key = False
+    is_websocket = [value.lower() for value in upgrade] == [b"websocket"]
     is_plain = all(
         value.isascii()
         for name, value in request.headers
         if name == b"connection" or name.startswith(b"sec-websocket-")
     )
     has_tokens = len(connection) == 1 and b"upgrade" in request.tokens(b"connection")
-    if not is_key or not is_plain or not has_tokens or upgrade[0].lower() != b"websocket" or len(upgrade) > 1:
-        return 400
-    return None if not request.has_body else 400
+    is_fit = is_key and is_plain and has_tokens and is_websocket and not request.has_body
+    return None if is_fit else 400
 
 
 @frozen

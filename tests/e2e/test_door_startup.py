@@ -123,6 +123,14 @@ def test_check_shows_the_door(site: Site) -> None:
     assert (shown["guests"]["connections"], shown["guests"]["half_open"]) == (7, 256)
 
 
+def test_first_configuration_opens_the_door(site: Site) -> None:
+    """The configuration that --try writes for somebody who has none has the table, and is one that is understood."""
+    command = [sys.executable, "-P", "-m", "concordiad", "--try", "--check"]
+    shown = json.loads(subprocess.run(command, check=True, capture_output=True, env=site.environment).stdout)
+    assert "[guests]" in (site.home / ".config/concordia/concordiad.toml").read_text()
+    assert shown["guests"]["listen"] == "127.0.0.1:8765"
+
+
 def test_query_is_in_no_log(site: Site) -> None:
     """A token that somebody put into a URL or a header by mistake is in no log, with --verbose neither."""
     site.configure({"guests": {"listen": "127.0.0.1:0"}})

@@ -327,6 +327,7 @@ async def test_upgrade_on_a_kept_connection() -> None:
         ([UPGRADE[0], "Connection: Upgrade, \xe9", *UPGRADE[2:]], 400),
         (["Upgrade: websocket, h2c", *UPGRADE[1:]], 400),
         (["Upgrade: h2c", *UPGRADE], 400),
+        ([*UPGRADE, "Upgrade: h2c"], 400),
         ([*UPGRADE, "Content-Length: 3"], 400),
         ([*UPGRADE, "Transfer-Encoding: chunked"], 400),
         ([*UPGRADE, "Sec-WebSocket-Protocol: \xe9"], 400),

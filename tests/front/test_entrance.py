@@ -29,11 +29,21 @@ def place_of(listening: socket.socket) -> str:
 
 def test_bound_port_does_not_answer_yet() -> None:
     """What is bound waits in the kernel for whoever accepts, does not block, and is not inherited by any child."""
+    with (
+        bind_door(Guests(listen="127.0.0.1:0"), may_move=False) as entrance,
+        socket.create_connection(entrance.listening.getsockname()),
+    ):
+        assert (entrance.listening.gettimeout(), entrance.listening.get_inheritable()) == (0.0, False)
+
+
+def test_port_can_be_bound_again_at_once() -> None:
+    """A daemon that is started anew has its port, though the kernel remembers a connection that the old one closed."""
     with bind_door(Guests(listen="127.0.0.1:0"), may_move=False) as entrance:
-        with socket.create_connection(entrance.listening.getsockname()):
-            assert (entrance.listening.gettimeout(), entrance.listening.get_inheritable()) == (0.0, False)
-        port = entrance.listening.getsockname()[1]
-    with bind_door(Guests(listen=f"127.0.0.1:{port}"), may_move=False):
+        place = place_of(entrance.listening)
+        with socket.create_connection(entrance.listening.getsockname()) as client:
+            entrance.listening.accept()[0].close()
+            assert client.recv(1) == b""
+    with bind_door(Guests(listen=place), may_move=False):
         pass
 
 
