@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "invite": "ctl.commands.invite",
     "guests": "ctl.commands.guests",
     "kick": "ctl.commands.kick",
+    "join": "ctl.commands.join",
     "export": "ctl.commands.export",
     "doctor": "ctl.commands.doctor",
     "completion": "ctl.commands.completion",

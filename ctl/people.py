@@ -54,7 +54,7 @@ def expiry_of(invite: Json, now: float) -> str:
 def deed_of(kind: str, event: Json) -> tuple[Json, str] | None:
     """Say an event about people as who did what; None for one that is not known."""
     if kind == "guest.joined":
-        return event["guest"], f"joined as {_a_role(event)}"
+        return event["guest"], f"joined as {a_role(event)}"
     if kind == "guest.left":
         reason = event["reason"]
         return event["guest"], _LEFT.get(reason, f"left: {first_line(str(reason))}")
@@ -65,10 +65,11 @@ def deed_of(kind: str, event: Json) -> tuple[Json, str] | None:
         did = "made" if kind == "invite.created" else "revoked"
         invite = event["invite"]
         hint = f", meant for {first_line(invite['name_hint'])}" if invite.get("name_hint") else ""
-        return event["by"], f"{did} an invite for {_a_role(invite)}{hint}"
+        return event["by"], f"{did} an invite for {a_role(invite)}{hint}"
     return None
 
 
-def _a_role(one: Json) -> str:
+def a_role(one: Json) -> str:
+    """Say what a guest, or whoever comes by an invite, is."""
     role = first_line(one["role"])
     return f"a {role} who may answer approvals" if one.get("may_approve") else f"a {role}"

@@ -47,7 +47,7 @@ def _read_uses(text: str) -> int | None:
     return int(text)
 
 
-def _meaning(settings: Settings, made: dict[str, Any], now: float) -> str:
+def _meaning(settings: Settings, made: dict[str, Any]) -> str:
     """Say who may do what by a link, for how long, and how to take it back."""
     who = "any number of people" if made["uses"] is None else plural(made["uses"], "person", "people")
     since = "from the start" if made["history"] == "start" else "from joining on"
@@ -61,7 +61,8 @@ def _meaning(settings: Settings, made: dict[str, Any], now: float) -> str:
         lines += ["it never expires"]
     else:
         at = datetime.fromtimestamp(unix_time(made["expires_at"])).astimezone()
-        lines += [f"it expires {relative(made['expires_at'], now)}, at {at:%Y-%m-%d %H:%M}; who joined by it goes too"]
+        ends = relative(made["expires_at"], unix_time(made["created_at"]))
+        lines += [f"it expires {ends}, at {at:%Y-%m-%d %H:%M}; who joined by it goes too"]
     lines += [
         "it is shown this once; whoever has it can use it",
         f"take it back: {settings._replace(room=made['room']).command('invite', 'revoke', made['id'])}",
@@ -159,7 +160,7 @@ def create(
         print_result(settings, made, first_line(made["url"]))
         err = Screen.err()
         if not settings.is_json:
-            err.line(harmless(_meaning(settings, made, time.time())))
+            err.line(harmless(_meaning(settings, made)))
         for warning in _warnings(connection, made):
             err.line(f"concordiactl: {err.style('warning', 'yellow')}: {warning}")
 

@@ -16,7 +16,8 @@ LINES: Final = 100
 HEADER: Final = ("PLACE", "ID", "SINCE", "AUTHOR", "PRIORITY", "TEXT")
 
 
-def _row(prompt: dict[str, Any], now: float) -> tuple[str, ...]:
+def row_of(prompt: dict[str, Any], now: float) -> tuple[str, ...]:
+    """Show a waiting prompt in the columns of HEADER."""
     return (
         str(prompt["place"] or ""),
         prompt["id"],
@@ -53,7 +54,7 @@ def queue(settings: Settings, /, **chosen: Any) -> None:
         Screen.err().line(f"no prompt{such} waits in room {settings.room_name}")
         return
     now = time.time()
-    text = "" if settings.is_json else table(Screen.out(), HEADER, [_row(prompt, now) for prompt in prompts])
+    text = "" if settings.is_json else table(Screen.out(), HEADER, [row_of(prompt, now) for prompt in prompts])
     print_result(settings, {"prompts": prompts, "next": pages.cursor}, text)
     if pages.cursor is not None and not settings.is_json:
         words = [*choice.words(), *([] if choice.lines is None else ["--lines", str(choice.lines)])]
