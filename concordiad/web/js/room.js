@@ -1,0 +1,142 @@
+/**
+ * What is so in the room now: its agent, the running turn, what waits, who is here.
+ *
+ * Contract: `reset` takes a snapshot, `apply` each recorded event after it; events up to the snapshot's own place are the
+ * past and change nothing. Every change is idempotent, because a snapshot is not taken in one moment. Unknown types
+ * change nothing. No DOM, no clock.
+ */
+
+const RANK = { high: 0, normal: 1, low: 2 };
+
+/* By priority, then by arrival: the ids sort by time. */
+function byPlace(one, other) {
+  return RANK[one.priority] - RANK[other.priority] || (one.id < other.id ? -1 : 1);
+}
+
+export class Room {
+  name = "";
+  state = "starting";
+  /** Prompts are held back, whatever the state. */
+  isPaused = false;
+  isClosed = false;
+  reason = null;
+  /** Seconds until the agent is started again, and when that was said; null if not by itself. */
+  nextAttempt = null;
+  agent = null;
+  turn = null;
+  queue = [];
+  approvals = new Map();
+  people = new Map();
+  #at = 0;
+  #known = new Map();
+
+  reset(snapshot) {
+    const { room } = snapshot;
+    Object.assign(this, { name: room.name, isPaused: room.paused, isClosed: false });
+    this.state = room.state === "paused" ? "idle" : room.state;
+    this.reason = room.reason;
+    this.nextAttempt = null;
+    this.agent = room.agent;
+    this.turn = snapshot.turn;
+    this.queue = [...snapshot.queue].sort(byPlace);
+    this.#known = new Map(snapshot.queue.map((prompt) => [prompt.id, prompt]));
+    this.approvals = new Map(snapshot.approvals.map((approval) => [approval.id, approval]));
+    this.people = new Map(snapshot.people.map((person) => [person.id, person]));
+    this.#at = room.cursor.seq;
+  }
+
+  /** Whether an event was before the snapshot. */
+  isPast(event) {
+    return event.seq <= this.#at;
+  }
+
+  /** The text and author of a prompt that is or was in the queue, as far as it is known. */
+  prompt(id) {
+    return this.#known.get(id);
+  }
+
+  /** Where somebody's first prompt stands in the queue, 1 for the next; null if none waits. */
+  placeOf(author) {
+    const index = this.queue.findIndex((prompt) => prompt.author.id === author);
+    return index < 0 ? null : index + 1;
+  }
+
+  /** The state in one word, as the daemon says it. */
+  get shown() {
+    return this.isPaused && (this.state === "idle" || this.state === "asleep") ? "paused" : this.state;
+  }
+
+  apply(event) {
+    if (this.isPast(event)) return;
+    const change = CHANGES[event.type];
+    if (change !== undefined) change(this, event);
+  }
+
+  remember(prompt) {
+    this.#known.set(prompt.id, prompt);
+    // A prompt is needed until its turn has begun, or was returned; those of long ago are not.
+    if (this.#known.size > 500) this.#known.delete(this.#known.keys().next().value);
+  }
+
+  enqueue(prompt) {
+    if (this.queue.some((waiting) => waiting.id === prompt.id)) return;
+    this.queue = [...this.queue, { ...prompt, state: "waiting" }].sort(byPlace);
+  }
+
+  dequeue(ids) {
+    this.queue = this.queue.filter((waiting) => !ids.includes(waiting.id));
+  }
+
+  become(state, reason = null) {
+    this.state = state;
+    this.reason = reason;
+    if (state !== "agent-down" && state !== "agent-failing") this.nextAttempt = null;
+  }
+}
+
+const CHANGES = {
+  "prompt.accepted": (room, { prompt }) => {
+    room.remember(prompt);
+    room.enqueue(prompt);
+  },
+  "prompt.cancelled": (room, { prompt }) => room.dequeue([prompt.id]),
+  "prompt.expired": (room, { prompt }) => room.dequeue([prompt.id]),
+  "turn.started": (room, { turn }) => {
+    room.dequeue(turn.prompts);
+    room.turn = turn;
+    room.become("busy");
+  },
+  "turn.finished": (room, { turn }) => {
+    if (room.turn?.id === turn.id) room.turn = null;
+    if (room.state === "busy") room.become("idle");
+  },
+  "turn.returned": (room, { turn }) => {
+    if (room.turn?.id === turn.id) room.turn = null;
+    if (room.state === "busy") room.become("idle");
+    for (const id of turn.prompts) if (room.prompt(id)) room.enqueue(room.prompt(id));
+  },
+  "agent.started": (room, event) => {
+    const { agent, kind, version, incarnation } = event;
+    room.agent = { ...room.agent, name: agent, kind, version, incarnation, rehearsal: event.rehearsal === true };
+    if (room.turn === null) room.become("idle");
+  },
+  "agent.exited": (room, event) => {
+    if (event.next_attempt_s === null) {
+      room.become("asleep", event.reason);
+    } else {
+      room.become(room.state === "agent-failing" ? "agent-failing" : "agent-down", event.reason);
+      room.nextAttempt = { seconds: event.next_attempt_s, at: event.at };
+    }
+  },
+  "approval.requested": (room, { approval }) => room.approvals.set(approval.id, approval),
+  "approval.resolved": (room, { approval }) => room.approvals.delete(approval.id),
+  "room.changed": (room, { state, reason }) => {
+    if (state === "paused" || state === "resumed") room.isPaused = state === "paused";
+    if (state === "closed") room.isClosed = true;
+    if (state === "agent-failing") room.become("agent-failing", reason);
+    if (state === "recovered" && room.turn === null) room.become("idle");
+  },
+  "guest.joined": (room, { guest, role, at }) => room.people.set(guest.id, { ...guest, role, here_since: at }),
+  "guest.left": (room, { guest }) => room.people.delete(guest.id),
+  "guest.kicked": (room, { guest }) => room.people.delete(guest.id),
+};

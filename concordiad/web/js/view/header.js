@@ -1,0 +1,53 @@
+/**
+ * The line at the top: which room, how it is, who one is in it, and the way to the others.
+ */
+
+import { visibleLine } from "../text.js";
+import { fill, h } from "./dom.js";
+import { icon } from "./icons.js";
+
+const STATES = {
+  idle: "Ready",
+  busy: "Working",
+  starting: "Starting",
+  paused: "Paused",
+  asleep: "Asleep",
+  "agent-down": "Agent down",
+  "agent-failing": "Agent failing",
+  draining: "Ending",
+};
+
+/** What can be said in two words of a room as it is now. */
+export function stateOf(status, room) {
+  if (status.kind === "ended") return ["Disconnected", "bad"];
+  if (status.kind !== "live") return ["Reconnecting", "warn"];
+  if (room.isClosed) return ["Closed", "bad"];
+  if (room.approvals.size > 0) return ["Needs a decision", "warn"];
+  const { shown } = room;
+  const kind = { idle: "good", busy: "busy", "agent-down": "warn", "agent-failing": "bad" }[shown] ?? "calm";
+  return [STATES[shown] ?? visibleLine(shown), kind];
+}
+
+export class Header {
+  #title = h("h1");
+  #state = h("p.state", { role: "status" });
+  #me = h("p.me");
+  #people = h("button.icon-button.people-button", { type: "button", "aria-controls": "aside", "aria-expanded": "false" });
+
+  constructor(place, openPeople) {
+    this.#people.addEventListener("click", () => openPeople(this.#people));
+    place.append(h("div.titles", {}, this.#title, this.#state), this.#me, this.#people);
+  }
+
+  show(status, room, me, roomName) {
+    fill(this.#title, roomName);
+    const [words, kind] = stateOf(status, room);
+    const whole = room.agent?.rehearsal ? `${words} · rehearsal, no model` : words;
+    if (this.#state.textContent !== whole) fill(this.#state, h("span.dot"), whole);
+    this.#state.className = `state ${kind}`;
+    fill(this.#me, h("bdi", {}, visibleLine(me.name)), h("span.dim", {}, ` · ${me.role}`));
+    const count = room.people.size;
+    fill(this.#people, icon("people"), h("span", {}, String(count)), room.queue.length > 0 && h("span.badge", {}, String(room.queue.length)));
+    this.#people.setAttribute("aria-label", `People and queue: ${count} here, ${room.queue.length} waiting`);
+  }
+}
