@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import trio
 
+from concordiad.core.codes import EXIT_DONE
 from ctl.answers import BadAnswer, match_answers
 from ctl.asking import announcement, questions_of, tool_line
 from ctl.commands.queue import HEADER as QUEUE_HEADER
@@ -117,6 +118,7 @@ class TypedRoom:
         Returns: the exit code.
         """
         self._session = session
+        code = EXIT_DONE
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._obey, session, nursery.cancel_scope)
             code = await self.terminal.run()

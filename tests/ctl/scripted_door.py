@@ -143,6 +143,10 @@ class Guest:
         """Send bytes that may be no frame."""
         self._stream.sendall(data)
 
+    def lose_patience_after(self, seconds: float) -> None:
+        """From now on, raise TimeoutError when the guest takes nothing for so long."""
+        self._stream.settimeout(seconds)
+
     def wait_until_gone(self) -> None:
         """Wait until the guest has hung up, in one way or another."""
         try:
