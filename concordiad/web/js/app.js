@@ -8,6 +8,7 @@
 import { Outbox } from "./outbox.js";
 import { mayAnswer, maySubmit } from "./rights.js";
 import { Room } from "./room.js";
+import { LATEST } from "./session.js";
 import { Activity } from "./view/activity.js";
 import { Approvals } from "./view/approvals.js";
 import { Aside } from "./view/aside.js";
@@ -88,8 +89,10 @@ export class App {
     this.#parts.entries.me = guest.id;
     if (isFresh) {
       this.#room.reset(snapshot);
-      const [first] = snapshot.events;
-      this.#parts.transcript.reset(first === undefined ? cursor.seq : first.seq - 1);
+      const shownAfter = (snapshot.events[0]?.seq ?? cursor.seq + 1) - 1;
+      // Whoever got less than was asked for has all that there is.
+      const hasMore = snapshot.events.length > 0 || snapshot.room.cursor.seq - shownAfter >= LATEST;
+      this.#parts.transcript.reset(hasMore ? shownAfter : 0);
       for (const event of snapshot.events) this.#parts.transcript.take(event);
     }
     show(document.getElementById("join"), false);
@@ -155,9 +158,12 @@ export class App {
     const isLive = status.kind === "live";
     this.#parts.header.show(status, room, me, this.#name);
     this.#parts.banner.show(wordsFor(status, room, navigator.onLine));
-    this.#parts.approvals.show(room.approvals, isLive && mayAnswer(me));
+    const hasEnded = status.kind === "ended";
+    this.#parts.approvals.show(hasEnded ? new Map() : room.approvals, isLive && mayAnswer(me));
     this.#parts.now.show(room, me, isLive);
+    show(this.#parts.now.element, !hasEnded && (room.turn !== null || room.queue.length > 0));
     this.#parts.underway.show(isLive);
+    this.#parts.composer.setClosed(hasEnded);
     this.#parts.aside.show(room, me);
     this.#parts.activity.show(status, room, this.#name);
   }

@@ -31,6 +31,12 @@ export function several(number, word) {
   return `${count(number)} ${word}${number === 1 ? "" : "s"}`;
 }
 
+/** "1st", "2nd", "23rd". */
+export function ordinal(number) {
+  const isTeen = number % 100 > 10 && number % 100 < 14;
+  return `${count(number)}${(!isTeen && ["th", "st", "nd", "rd"][number % 10]) || "th"}`;
+}
+
 export function money(dollars) {
   if (dollars === null || dollars === undefined) return "";
   return `$${dollars.toFixed(dollars >= 1 ? 2 : dollars >= 0.01 ? 3 : 4)}`;

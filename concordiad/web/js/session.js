@@ -17,7 +17,8 @@ const STEADY_MS = 10_000;
 const SILENCE_MS = 30_000;
 const PROBE_MS = 5_000;
 const CONNECT_MS = 15_000;
-const LATEST = 200;
+/** How many recorded events a fresh page asks for. */
+export const LATEST = 200;
 
 export class Session {
   #address;

@@ -6,7 +6,7 @@
 
 const LOOKS = {
   ended: ["Ended", "icon-off.svg"],
-  lost: ["Reconnecting", "icon-off.svg"],
+  lost: ["Reconnecting", null],
   decide: ["Decision needed", "icon-ask.svg"],
   busy: ["Working", "icon-busy.svg"],
   news: ["Answered", "icon-ask.svg"],
@@ -37,7 +37,8 @@ export class Activity {
     if (title === this.#shown) return;
     this.#shown = title;
     document.title = title;
-    this.#link.setAttribute("href", icon);
+    // Without a connection there is no other icon to be had.
+    if (icon !== null) this.#link.setAttribute("href", icon);
   }
 
   #look(status, room) {

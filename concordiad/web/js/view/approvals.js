@@ -50,7 +50,7 @@ class Card {
   mayAnswer;
   #approval;
   #actions;
-  #left = h("span.left");
+  #left = h("span.left", { title: "Then it is denied", "aria-hidden": "true" });
   #problem = h("p.problem", { role: "alert" });
   #buttons = [];
   #questions = null;
@@ -79,7 +79,7 @@ class Card {
 
   tick(now) {
     const seconds = (Date.parse(this.#approval.expires_at) - now) / 1000;
-    this.#left.textContent = seconds > 0 ? `denied in ${clock(seconds)}` : "";
+    this.#left.textContent = seconds > 0 ? `${clock(seconds)} left` : "";
   }
 
   async #fillBody(body, approval, isQuestion) {
@@ -99,16 +99,22 @@ class Card {
   }
 
   #choices(isQuestion) {
-    const reason = h("input", { type: "text", maxlength: "500", placeholder: "Reason, for the agent (optional)", "aria-label": "Reason", autocomplete: "off" });
+    const reason = h("input", { type: "text", maxlength: "500", placeholder: "Why not? The agent is told.", "aria-label": "Reason", autocomplete: "off", dir: "auto", hidden: true });
     const yes = h("button.primary", { type: "submit", disabled: true }, isQuestion ? "Answer" : "Approve");
-    const no = h("button", { type: "button", disabled: true, onclick: () => this.#answer(false, reason.value) }, isQuestion ? "Do not answer" : "Deny");
+    const no = h("button", { type: "button", disabled: true, onclick: () => this.#answer(false, reason.value) }, isQuestion ? "Skip" : "Deny");
+    const why = h("button.quiet", { type: "button", "aria-expanded": "false" }, "Give a reason");
+    why.addEventListener("click", () => {
+      show(reason, reason.hidden);
+      why.setAttribute("aria-expanded", String(!reason.hidden));
+      if (!reason.hidden) reason.focus();
+    });
     this.#buttons = [yes, no];
     setTimeout(() => this.#enable(true), ARMED_MS);
-    const form = h("form.choices", {}, reason, h("div.actions", {}, yes, no), this.#problem);
+    const form = h("form.choices", {}, reason, h("div.actions", {}, yes, no, why), this.#problem);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       // Enter in the field for the reason of a denial is no consent.
-      if (event.submitter === yes && document.activeElement !== reason) this.#answer(true);
+      if (document.activeElement !== reason) this.#answer(true);
     });
     return form;
   }

@@ -42,7 +42,7 @@ export class Aside {
       h("section", {}, this.#peopleTitle, this.#people),
     ]);
     shade.addEventListener("click", () => this.#closeDrawer());
-    drawer.addEventListener("keydown", (event) => event.key === "Escape" && this.#closeDrawer());
+    document.addEventListener("keydown", (event) => event.key === "Escape" && this.#opener !== null && this.#closeDrawer());
     this.#narrow.addEventListener("change", () => this.#settle());
     this.#settle();
   }

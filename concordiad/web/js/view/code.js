@@ -16,7 +16,7 @@ export function codeBlock(text, language = "") {
   const code = h("code", { dir: "ltr" }, text);
   const label = h("span.language", {}, language);
   const copy = h("button.copy", { type: "button", onclick: () => copyText(visible(text), copy) }, icon("copy"), h("span", {}, "Copy"));
-  const scroller = h("pre", { tabindex: "0", role: "region", "aria-label": language ? `Code, ${language}` : "Code" }, code);
+  const scroller = h("pre", { tabindex: "0", role: "region", "aria-label": language || "Code" }, code);
   return h("div.code", {}, h("div.bar", {}, label, copy), scroller);
 }
 

@@ -9,6 +9,7 @@ import { h, show } from "./dom.js";
 import { icon } from "./icons.js";
 
 const SAVE_MS = 250;
+const PLACEHOLDER = "Ask the agent…";
 const IS_MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
 
 export class Composer {
@@ -18,6 +19,7 @@ export class Composer {
   #submit;
   #save;
   #timer = null;
+  #isClosed = false;
 
   /** @param {{submit: function(string), load: function(): string, save: function(string)}} draft */
   constructor({ submit, load, save }) {
@@ -27,7 +29,7 @@ export class Composer {
     this.#area = h("textarea", {
       id: "prompt",
       rows: "1",
-      placeholder: "Ask the agent…",
+      placeholder: PLACEHOLDER,
       "aria-label": "Prompt",
       "aria-describedby": "prompt-keys",
       "aria-keyshortcuts": IS_MAC ? "Meta+Enter" : "Control+Enter",
@@ -66,13 +68,17 @@ export class Composer {
     this.#area.focus();
   }
 
-  focus() {
-    this.#area.focus();
+  /** There is nobody to send to any more; what is written may still be copied. */
+  setClosed(isClosed) {
+    this.#area.readOnly = isClosed;
+    this.#area.placeholder = isClosed ? "The room is out of reach" : PLACEHOLDER;
+    this.#isClosed = isClosed;
+    this.#judge();
   }
 
   #go() {
     const text = this.#area.value;
-    if (text.trim() === "") return;
+    if (text.trim() === "" || this.#isClosed) return;
     this.#submit(text);
     this.#area.value = "";
     this.#changed();
@@ -91,8 +97,12 @@ export class Composer {
     this.#save(this.#area.value);
   }
 
+  #judge() {
+    this.#send.disabled = this.#isClosed || this.#area.value.trim() === "";
+  }
+
   #fit() {
-    this.#send.disabled = this.#area.value.trim() === "";
+    this.#judge();
     // Newer browsers do this by the style sheet (field-sizing).
     if (CSS.supports("field-sizing", "content")) return;
     this.#area.style.height = "auto";

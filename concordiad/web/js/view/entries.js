@@ -148,8 +148,8 @@ function turnFinished({ turn, by, at }) {
   ].filter((figure) => figure !== "");
   return h(
     `div.entry.finish.${kind}`,
-    {},
-    h("p", {}, h("span.outcome", {}, word), by ? [" by ", nameOf(by, this.me)] : null, figures.map((figure) => h("span.figure", {}, figure)), timeAt(at)),
+    { title: wholeTime(at) },
+    h("p", {}, h("span.outcome", {}, word), by ? [" by ", nameOf(by, this.me)] : null, figures.map((figure) => h("span.figure", {}, figure))),
     isTelling ? h("p.reason", { dir: "auto" }, turn.reason) : null,
   );
 }

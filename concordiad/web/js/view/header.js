@@ -40,12 +40,12 @@ export class Header {
   }
 
   show(status, room, me, roomName) {
-    fill(this.#title, roomName);
+    const isRehearsal = room.agent?.rehearsal === true;
+    fill(this.#title, roomName, isRehearsal && h("span.tag", { title: "No model is behind this agent" }, "rehearsal"));
     const [words, kind] = stateOf(status, room);
-    const whole = room.agent?.rehearsal ? `${words} · rehearsal, no model` : words;
-    if (this.#state.textContent !== whole) fill(this.#state, h("span.dot"), whole);
+    if (this.#state.textContent !== words) fill(this.#state, h("span.dot"), h("span", {}, words));
     this.#state.className = `state ${kind}`;
-    fill(this.#me, h("bdi", {}, visibleLine(me.name)), h("span.dim", {}, ` · ${me.role}`));
+    fill(this.#me, h("bdi", {}, visibleLine(me.name)), h("span.dim", {}, me.role));
     const count = room.people.size;
     fill(this.#people, icon("people"), h("span", {}, String(count)), room.queue.length > 0 && h("span.badge", {}, String(room.queue.length)));
     this.#people.setAttribute("aria-label", `People and queue: ${count} here, ${room.queue.length} waiting`);

@@ -4,7 +4,7 @@
  * Contract: the button stops the very turn that it was shown with, never the one after it. The clock is for eyes only.
  */
 
-import { clock, several } from "../format.js";
+import { clock, count, ordinal } from "../format.js";
 import { mayInterrupt } from "../rights.js";
 import { fill, h, show } from "./dom.js";
 import { icon } from "./icons.js";
@@ -34,17 +34,16 @@ export class Now {
       this.#problem.textContent = "";
     }
     this.#turn = turn;
-    show(this.element, turn !== null || room.queue.length > 0);
     this.element.classList.toggle("running", turn !== null);
     const authors = turn?.authors ?? [];
     if (turn === null) fill(this.#words, "Nothing runs");
     else if (room.approvals.size > 0) fill(this.#words, "Waits for a decision");
     else if (authors.length === 0) fill(this.#words, "At work by itself");
-    else fill(this.#words, "At work for ", namesOf(authors, me.id));
+    else fill(this.#words, "At work for ", authors.every((author) => author.id === me.id) ? "you" : namesOf(authors, me.id));
     show(this.#stop, turn !== null && isLive && mayInterrupt(me, turn));
     const mine = room.placeOf(me.id);
     show(this.#queue, room.queue.length > 0);
-    fill(this.#queue, `${several(room.queue.length, "prompt")} waiting`, mine === null ? "" : ` · yours is number ${mine}`);
+    fill(this.#queue, `${count(room.queue.length)} waiting`, mine === null ? "" : ` · you are ${ordinal(mine)}`);
     this.tick(Date.now());
   }
 

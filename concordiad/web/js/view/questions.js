@@ -47,7 +47,7 @@ class Field {
     this.element = h(
       "fieldset",
       { onchange: ({ target }) => target.type === "radio" && (this.#own.value = "") },
-      h("legend", { dir: "auto" }, header ? h("span.header", {}, visibleLine(header)) : null, question),
+      h("legend", { dir: "auto" }, header ? h("span.topic", {}, visibleLine(header)) : null, question),
       choices.map(choice),
       mayAnswer ? this.#own : null,
     );

@@ -32,7 +32,7 @@ export function showInput(input) {
     const isShort = typeof value !== "object" && String(value).length < 80 && !String(value).includes("\n");
     if (isShort && name !== "command") return h("p.field", {}, h("span.label", {}, name), " ", h("code", {}, String(value)));
     const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
-    return h("div.field", {}, h("p.label", {}, name), longText(text));
+    return longText(text, name);
   });
 }
 
@@ -88,8 +88,9 @@ export class ToolCall {
 
 function showResult(result) {
   const text = textOf(result.content);
-  const title = h("p.label", {}, result.is_error ? "Failed" : "Result");
-  return h("div.result", {}, title, text === "" ? h("p.dim", {}, "(nothing)") : longText(text));
+  const title = h("span.label", {}, result.is_error ? "Failed " : "Result ");
+  if (text === "") return h("p.field", {}, title, h("span.dim", {}, "(nothing)"));
+  return longText(text, result.is_error ? "Failed" : "Result");
 }
 
 /** A result whose call is further up than what is shown. */

@@ -59,7 +59,7 @@ export class Transcript {
     document.addEventListener("visibilitychange", () => this.#frame());
   }
 
-  /** Begin anew; what comes was recorded after `seq`. */
+  /** Begin anew; what comes was recorded after `seq`, or is all that there is if that is 0. */
   reset(seq) {
     this.#waiting = [];
     this.#deltas.clear();
@@ -82,7 +82,7 @@ export class Transcript {
 
   /** Show something of one's own at the end, that no event says. */
   say(parts, kind) {
-    this.#waiting.push({ type: "page", parts, kind, at: new Date().toISOString() });
+    this.#waiting.push({ type: "page", parts, kind, at: null });
     this.#frame();
   }
 

@@ -1,19 +1,28 @@
 /**
  * How a person looks: a colour that stays, initials, and always the name.
  *
- * Contract: the colour depends on the id alone and is one of SHADES classes `who-N` of the style sheet, each with
- * enough contrast; it is never the only sign of who somebody is.
+ * Contract: the colour is one of the SHADES classes `who-N` of the style sheet, each with enough contrast. It stays for as
+ * long as the page is open, the first SHADES people have different ones, and it is never the only sign of who somebody
+ * is.
  */
 
 import { visibleLine } from "../text.js";
 import { h } from "./dom.js";
 
 const SHADES = 10;
+const KEPT = 5000;
 
+const taken = new Map();
+
+/** The number of somebody's colour: by the id, or the next one that is free while there are any. */
 export function shadeOf(id) {
+  if (taken.has(id)) return taken.get(id);
   let hash = 2166136261;
   for (const character of id) hash = Math.imul(hash ^ character.codePointAt(0), 16777619);
-  return (hash >>> 0) % SHADES;
+  let shade = (hash >>> 0) % SHADES;
+  if (taken.size < SHADES) while ([...taken.values()].includes(shade)) shade = (shade + 3) % SHADES;
+  if (taken.size < KEPT) taken.set(id, shade);
+  return shade;
 }
 
 function initials(name) {
