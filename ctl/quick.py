@@ -17,7 +17,8 @@ from ctl.sockets import candidates, connect
 _EVERYWHERE = {"--socket": "socket", "--room": "room", "--output": "output", "-o": "output"}
 _OF_SUBMIT = {"--key": "key", "--priority": "priority"}
 _FLAGS = {"--alone": "alone", "--raw": "raw"}
-_PRIORITIES = ("low", "normal", "high")
+_CHOICES = {"output": ("text",), "priority": ("low", "normal", "high")}
+"""What is plain of the options that take only some values."""
 _ESCAPES = {number: f"\\u{number:04x}" for number in range(0x20)} | {0x22: '\\"', 0x5C: "\\\\"}
 _ACCEPTED = b'{"jsonrpc":"2.0","id":1,"result":{"prompt":{"id":"'
 """How the daemon begins its answer; any other one is read as JSON."""
@@ -69,13 +70,18 @@ def understand(arguments: list[str]) -> tuple[Given, tuple[str, ...]] | None:
         elif name in _EVERYWHERE or (is_behind and name in _OF_SUBMIT):
             if not equals:
                 value = next(rest, "-")
-            if value.startswith("-") or (equals and not name.startswith("--")):
+            meant = (_EVERYWHERE | _OF_SUBMIT)[name]
+            if (
+                value.startswith("-")
+                or (equals and not name.startswith("--"))
+                or value not in _CHOICES.get(meant, (value,))
+            ):
                 return None
-            given[(_EVERYWHERE | _OF_SUBMIT)[name]] = value
+            given[meant] = value
         else:
             return None
-    is_plain = given.pop("output", "text") == "text" and given.get("priority", "low") in _PRIORITIES
-    return (given, tuple(words)) if is_behind and is_plain and _is_unicode(arguments) else None
+    given.pop("output", None)
+    return (given, tuple(words)) if is_behind and _is_unicode(arguments) else None
 
 
 def _is_unicode(arguments: list[str]) -> bool:

@@ -201,7 +201,10 @@ def list_invites(settings: Settings, with_ended: bool) -> None:
 
 @invite.command(
     cls=Command,
-    examples=(("concordiactl invite revoke 01932f", "The beginning of an id is enough, where no other begins so."),),
+    examples=(
+        ("concordiactl invite revoke 01932f", "The beginning of an id is enough, where no other begins so."),
+        ("concordiactl invite revoke 01932f -o json | jq .closed", "How many connections were closed, for a program."),
+    ),
 )
 @click.argument("id", shell_complete=complete_invite)
 @click.pass_obj

@@ -1,8 +1,6 @@
 """`join`: a room from a terminal elsewhere, by a link."""
 
-import getpass
 import os
-import ssl
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,11 +13,15 @@ from ctl.screen import Screen
 from ctl.settings import Command, Settings, read_duration
 
 if TYPE_CHECKING:
+    import ssl
+
     from ctl.joining.link import Link
 
 LINES: Final = 20
 PIPE_PATIENCE_S: Final = 60.0
 LINK_BYTES: Final = 4096
+NAME_CHARACTERS: Final = 40
+"""As many as the daemon takes."""
 
 
 def _read_patience(text: str) -> float:
@@ -32,6 +34,8 @@ def _link_text(argument: str | None) -> str:
     if named != "-":
         return named
     if sys.stdin is not None and sys.stdin.isatty():
+        import getpass
+
         return getpass.getpass("Link: ")
     return _first_line_of_input()
 
@@ -52,15 +56,19 @@ def _first_line_of_input() -> str:
 
 
 def _usual_name() -> str:
+    import getpass
+
     try:
-        return getpass.getuser()
+        return getpass.getuser()[:NAME_CHARACTERS]
     except (KeyError, OSError):  # nobody knows the user: a container without a line for it
         return "guest"
 
 
-def _trust(ca: Path | None) -> ssl.SSLContext | None:
+def _trust(ca: Path | None) -> "ssl.SSLContext | None":
     if ca is None:
         return None
+    import ssl
+
     try:
         return ssl.create_default_context(cafile=str(ca))
     except (OSError, ssl.SSLError) as error:

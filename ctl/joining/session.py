@@ -118,7 +118,7 @@ class Session:
         self._patience_s = patience_s
         self._last = last
         self._cursor = Cursor()
-        self._place = places.find(link, name) or self._new_place(name or usual_name)
+        self._place = places.find(link, name) or self._new_place(usual_name if name is None else name)
         self._drafts: dict[str, Draft] = {}
         self._calls: deque[str] = deque()
         self._answers: dict[int, Callable[[Json | Failure], None]] = {}

@@ -125,7 +125,7 @@ def test_a_piece_is_shown_before_its_line_is_whole(tmp_path: Path) -> None:
 
 def test_slashes_and_lines(tmp_path: Path) -> None:
     """Two slashes send one, a paste of several lines is one prompt, and Alt-Enter begins a line."""
-    texts = []
+    texts: list[str] = []
 
     def script(guest: Guest) -> None:
         guest.welcome()
