@@ -171,7 +171,7 @@ class Terminal:
                 await self._print()
                 self._pending_characters = sum(map(len, self._pending))
                 self._has_room.set()
-            self._app.invalidate()
+            self._in_line_thread(self._app.invalidate)
             await trio.sleep(FRAME_S)
 
     async def _print(self) -> None:
