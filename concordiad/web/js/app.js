@@ -18,6 +18,7 @@ import { perFrame, show } from "./view/dom.js";
 import { Entries } from "./view/entries.js";
 import { Header } from "./view/header.js";
 import { Now } from "./view/now.js";
+import { fitKeyboard } from "./view/keyboard.js";
 import { Transcript } from "./view/transcript.js";
 
 const PAGE = 200;
@@ -29,6 +30,7 @@ export class App {
   #me = { id: null, name: "", role: "viewer", mayApprove: false };
   #status = { kind: "connecting" };
   #wasLive = false;
+  #greeting = null;
   #parts;
   #refresh = perFrame(() => this.#show());
 
@@ -64,7 +66,10 @@ export class App {
         answer: (params) => call("approval.answer", params),
         whole: async (id) => (await call("approval.list")).approvals.find((approval) => approval.id === id),
       }),
-      now: new Now((turn) => call("turn.interrupt", { turn }), (opener) => aside.toggle(opener)),
+      now: new Now(
+        (turn) => call("turn.interrupt", { turn }),
+        (opener) => aside.toggle(opener),
+      ),
       underway: new Underway(outbox, (text) => composer.putBack(text)),
       activity: new Activity(document.querySelector("link[rel=icon]")),
       transcript: new Transcript(place("scroller"), place("latest"), entries, {
@@ -76,6 +81,8 @@ export class App {
     const { banner, approvals, now, underway, viewer } = this.#parts;
     place("banner").append(banner.element);
     place("dock").append(approvals.element, now.element, underway.element, composer.element, viewer);
+    place("skip").addEventListener("click", () => composer.focus());
+    fitKeyboard();
     setInterval(() => this.#tick(), 1000);
     for (const type of ["online", "offline"]) window.addEventListener(type, () => this.#nudge());
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#nudge());
@@ -90,8 +97,10 @@ export class App {
     if (isFresh) {
       this.#room.reset(snapshot);
       const shownAfter = (snapshot.events[0]?.seq ?? cursor.seq + 1) - 1;
-      // Whoever got less than was asked for has all that there is.
-      const hasMore = snapshot.events.length > 0 || snapshot.room.cursor.seq - shownAfter >= LATEST;
+      // Whoever sees the room from joining on, and got far less than was asked for, has all that there is. (Not just
+      // less: events may come while a snapshot is taken.)
+      const isAll = result.history === "joining" && snapshot.room.cursor.seq - shownAfter < LATEST / 2;
+      const hasMore = snapshot.events.length > 0 || !isAll;
       this.#parts.transcript.reset(hasMore ? shownAfter : 0);
       for (const event of snapshot.events) this.#parts.transcript.take(event);
     }
@@ -104,11 +113,16 @@ export class App {
   }
 
   /** Tell a newcomer what being here means. */
-  greet({ role, may_approve: mayApprove, history }) {
-    const rights = role === "viewer" ? "you can watch" : `you can write prompts${mayApprove ? " and decide what the agent may do" : ""}`;
+  greet({ role, may_approve: mayApprove, history, cursor }) {
+    const rights =
+      role === "viewer"
+        ? "you can watch"
+        : `you can write prompts${mayApprove ? " and decide what the agent may do" : ""}`;
     const care = role === "viewer" ? "" : " What you ask for, the agent does on the host's machine.";
     const past = history === "joining" ? " You see what happens from now on." : "";
-    this.#parts.transcript.say([`You are here as ${role}: ${rights}.${care}${past}`], "welcome");
+    const words = `You are here as ${role}: ${rights}.${care}${past}`;
+    this.#greeting = () => this.#parts.transcript.say([words], "welcome");
+    this.#greetIfCaughtUp(cursor.seq);
   }
 
   event(event) {
@@ -122,6 +136,14 @@ export class App {
       this.#refresh();
     }
     transcript.take(event);
+    this.#greetIfCaughtUp(event.seq);
+  }
+
+  /* What it says is new; so it stands behind what was there before. */
+  #greetIfCaughtUp(seq) {
+    if (this.#greeting === null || !(seq >= this.#room.end)) return;
+    this.#greeting();
+    this.#greeting = null;
   }
 
   status(status) {
@@ -138,7 +160,7 @@ export class App {
   async #load(call, seq) {
     const since = Math.max(seq - PAGE, 1);
     const events = [];
-    for (let next = since; next !== null && next < seq; ) {
+    for (let next = since; next !== null && next < seq;) {
       const page = await call("events.list", { since: next, limit: Math.min(seq - next, PAGE) });
       events.push(...page.events.filter((event) => event.seq < seq));
       next = page.next;
@@ -159,7 +181,7 @@ export class App {
     this.#parts.header.show(status, room, me, this.#name);
     this.#parts.banner.show(wordsFor(status, room, navigator.onLine));
     const hasEnded = status.kind === "ended";
-    this.#parts.approvals.show(hasEnded ? new Map() : room.approvals, isLive && mayAnswer(me));
+    this.#parts.approvals.show(hasEnded ? new Map() : room.approvals, mayAnswer(me));
     this.#parts.now.show(room, me, isLive);
     show(this.#parts.now.element, !hasEnded && (room.turn !== null || room.queue.length > 0));
     this.#parts.underway.show(isLive);

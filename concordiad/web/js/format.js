@@ -10,8 +10,9 @@ export function duration(seconds) {
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
-  const [large, small] = whole < 3600 ? [60, 1] : [3600, 60];
-  return `${Math.floor(whole / large)}:${String(Math.floor((whole % large) / small)).padStart(2, "0")} ${small === 1 ? "min" : "h"}`;
+  const [large, small, unit] = whole < 3600 ? [60, 1, "min"] : [3600, 60, "h"];
+  const rest = Math.floor((whole % large) / small);
+  return `${Math.floor(whole / large)}:${String(rest).padStart(2, "0")} ${unit}`;
 }
 
 /** A clock that runs: "0:07", "12:40", "1:02:03". */

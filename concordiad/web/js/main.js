@@ -38,16 +38,27 @@ class Entry {
     const known = this.#store.membership(room);
     if (known !== null && (token === null || known.invite === inviteHead(token))) this.#enterAsMember(known);
     else if (token !== null) this.#join.ask(room, known?.name ?? this.#store.lastName);
-    else this.#join.refuse("You need an invite", `This browser has not been in the room ${room}. Ask a host of it for an invite link.`);
+    else
+      this.#join.refuse(
+        "You need an invite",
+        `This browser has not been in the room ${room}. Ask a host of it for an invite link.`,
+      );
   }
 
   #offerRooms() {
     const rooms = this.#store.rooms();
-    const words = rooms.length > 0 ? "Go back to a room that you have been in, or open an invite link." : "Open the invite link that a host of a room has sent you.";
+    const words =
+      rooms.length > 0
+        ? "Go back to a room that you have been in, or open an invite link."
+        : "Open the invite link that a host of a room has sent you.";
     const go = (room) => () => {
       location.hash = room;
     };
-    this.#join.refuse("Concordia", words, rooms.map((room) => [`Enter ${room}`, go(room)]));
+    this.#join.refuse(
+      "Concordia",
+      words,
+      rooms.map((room) => [`Enter ${room}`, go(room)]),
+    );
   }
 
   /* Another link was opened in this tab. Its beginning is the same as that of a fresh page. */
@@ -113,8 +124,10 @@ class Entry {
     const { token, room } = this.#link;
     const known = this.#store.membership(room);
     const actions = [];
-    if (this.#isMember && token !== null) actions.push(["Join anew with this link", () => this.#join.ask(room, known?.name ?? this.#store.lastName)]);
-    if (!this.#isMember && known !== null) actions.push([`Go back in as ${known.name}`, () => this.#enterAsMember(known)]);
+    if (this.#isMember && token !== null)
+      actions.push(["Join anew with this link", () => this.#join.ask(room, known?.name ?? this.#store.lastName)]);
+    if (!this.#isMember && known !== null)
+      actions.push([`Go back in as ${known.name}`, () => this.#enterAsMember(known)]);
     this.#join.refuse("Not admitted", code === 4401 ? NOT_ADMITTED : reason, actions);
   }
 }

@@ -1,9 +1,9 @@
 /**
  * What is so in the room now: its agent, the running turn, what waits, who is here.
  *
- * Contract: `reset` takes a snapshot, `apply` each recorded event after it; events up to the snapshot's own place are the
- * past and change nothing. Every change is idempotent, because a snapshot is not taken in one moment. Unknown types
- * change nothing. No DOM, no clock.
+ * Contract: `reset` takes a snapshot, `apply` each recorded event after it; events up to the snapshot's own place are
+ * the past and change nothing. Every change is idempotent, because a snapshot is not taken in one moment. Unknown
+ * types change nothing. No DOM, no clock.
  */
 
 const RANK = { high: 0, normal: 1, low: 2 };
@@ -45,6 +45,11 @@ export class Room {
     this.#at = room.cursor.seq;
   }
 
+  /** The number of the last event that is in the snapshot. */
+  get end() {
+    return this.#at;
+  }
+
   /** Whether an event was before the snapshot. */
   isPast(event) {
     return event.seq <= this.#at;
@@ -68,8 +73,7 @@ export class Room {
 
   apply(event) {
     if (this.isPast(event)) return;
-    const change = CHANGES[event.type];
-    if (change !== undefined) change(this, event);
+    if (Object.hasOwn(CHANGES, event.type)) CHANGES[event.type](this, event);
   }
 
   remember(prompt) {

@@ -1,10 +1,11 @@
 /**
  * One's place in a room: comes in, stays in, comes back in, and hands on the transcript without gap or repeat.
  *
- * Contract: `status` is told every change: {kind: "connecting"}, {kind: "live"}, {kind: "waiting", until} (performance.now
- * of the next try), {kind: "ended", code, reason} (it does not try again by itself), {kind: "name", message} (the name
- * will not do: give another and start again). `welcomed(result, isFresh)` comes before the events that it announces;
- * isFresh means to forget all that is shown. A gap in the numbers is met by beginning anew from a snapshot.
+ * Contract: `status` is told every change: {kind: "connecting"}, {kind: "live"}, {kind: "waiting", until}
+ * (performance.now of the next try), {kind: "ended", code, reason} (it does not try again by itself), {kind: "name",
+ * message} (the name will not do: give another and start again). `welcomed(result, isFresh)` comes before the events
+ * that it announces; isFresh means to forget all that is shown. A gap in the numbers is met by beginning anew from a
+ * snapshot.
  */
 
 import { Backoff } from "./backoff.js";
@@ -45,8 +46,7 @@ export class Session {
 
   /** Connect now, whatever is going on. */
   start() {
-    this.#stopTimers();
-    this.#rpc?.drop(1000, "again");
+    this.#abandon();
     this.#listener.status({ kind: "connecting" });
     const rpc = new Rpc(this.#address, {
       opened: () => this.#hello(rpc),
@@ -69,6 +69,13 @@ export class Session {
     this.start();
   }
 
+  #abandon() {
+    const rpc = this.#rpc;
+    this.#rpc = this.#liveSince = null;
+    this.#stopTimers();
+    rpc?.drop(1000, "again");
+  }
+
   /** Ask the room; rejects with Lost without a connection. */
   call(method, params = {}) {
     if (this.#liveSince === null) return Promise.reject(new Lost("not connected"));
@@ -76,13 +83,12 @@ export class Session {
   }
 
   async #hello(rpc) {
-        const from = this.#cursor === null ? { last: LATEST } : { after: this.#cursor.after };
+    const from = this.#cursor === null ? { last: LATEST } : { after: this.#cursor.after };
     try {
       await rpc.call("hello", { ...this.#introduce(), ...from }, (result) => this.#enter(result));
     } catch (error) {
       if (!(error instanceof RpcError)) return;
-      rpc.drop(1000, "refused");
-      this.#stopTimers();
+      this.#abandon();
       if (error.field === "name") this.#listener.status({ kind: "name", message: error.message });
       else this.#wait();
     }
@@ -101,8 +107,12 @@ export class Session {
   #take(event) {
     if (this.#cursor === null) return;
     const fate = this.#cursor.take(event);
-    if (fate === "gap") this.renew();
-    else if (fate !== "old") this.#listener.event(event);
+    if (fate === "gap") {
+      // Not at once: should every beginning end in a gap, it must not become a flood of beginnings.
+      this.#abandon();
+      this.#cursor = null;
+      this.#wait();
+    } else if (fate !== "old") this.#listener.event(event);
   }
 
   #lost(rpc, { code, reason }) {

@@ -1,12 +1,12 @@
 /**
  * What this browser keeps of a room: who one is there, the draft, and the prompts that are not acknowledged.
  *
- * Contract: everything is under `concordia.ROOM.`; a browser that keeps nothing (private mode, a full disk) gets the same
- * behaviour until the page is closed. Each prompt is an entry of its own, so that two tabs do not overwrite each other.
- * What another version or somebody's hand left there is passed over.
+ * Contract: everything is under `concordia.ROOM.`; a browser that keeps nothing (private mode, a full disk) gets the
+ * same behaviour until the page is closed. Each prompt is an entry of its own, so that two tabs do not overwrite each
+ * other. What another version or somebody's hand left there is passed over.
  *
- * A membership is {token, name, invite}: the member's token, and the beginning of the invite's, by which the same link is
- * known again. A joining is {invite, key}: the key under which that invite was presented, and may be again.
+ * A membership is {token, name, invite}: the member's token, and the beginning of the invite's, by which the same
+ * link is known again. A joining is {invite, key}: the key under which that invite was presented, and may be again.
  */
 
 const INVITE_HEAD = 12;
@@ -14,7 +14,9 @@ const INVITE_HEAD = 12;
 /** As many random characters as a token has: 192 bits. */
 export function randomKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(24));
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_");
 }
 
 export function inviteHead(token) {
@@ -86,7 +88,9 @@ export class Store {
   /** Prompts {key, text, at} that were sent or shall be, oldest first. */
   pending(room) {
     const prefix = `concordia.${room}.prompt.`;
-    const found = this.#keys().filter((key) => key.startsWith(prefix)).map((key) => this.#readJson(key));
+    const found = this.#keys()
+      .filter((key) => key.startsWith(prefix))
+      .map((key) => this.#readJson(key));
     return found.filter(isPending).sort((one, other) => one.at - other.at);
   }
 

@@ -5,16 +5,22 @@
  * them, and invisible ones are replaced by something to see; a line stays a line. Whoever copies gets what was shown.
  */
 
-/* C0 but tab and newline, DEL, C1; bidirectional marks, embeddings, overrides and isolates; separators that break
-   lines; invisible spaces, tags and shorthand controls. The joiners U+200C and U+200D are part of words and emoji. */
-const HIDDEN =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{1bca0}-\u{1bca3}\u{e0000}-\u{e0fff}]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/gu;
+const HIDDEN = new RegExp(
+  [
+    "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]", // C0 but tab and newline, DEL, C1
+    "[\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]", // what reorders text
+    "[\\u2028\\u2029]", // what breaks lines
+    // Invisible; but not the joiners U+200C and U+200D, which are part of words and emoji.
+    "[\\u00ad\\u115f\\u1160\\u180e\\u200b\\u2060-\\u2065\\u206a-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb]",
+    "[\\u{1bca0}-\\u{1bca3}\\u{e0000}-\\u{e0fff}]", // shorthand controls, tags
+    "\\p{Surrogate}", // halves of characters
+  ].join("|"),
+  "gu",
+);
 
 function named(character) {
-  const code = character.codePointAt(0);
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  if (code === 0x7f) return "\u2421";
-  return `\u27e8U+${code.toString(16).toUpperCase().padStart(4, "0")}\u27e9`;
+  // Not the pictures of control characters (U+2400 and on), which the fonts of many phones do not have.
+  return `\u27e8U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`;
 }
 
 /** Make hidden characters visible; `\r\n` is a line's end like `\n`. */
@@ -24,7 +30,9 @@ export function visible(text) {
 
 /** The same for what is on one line: a name, a title. */
 export function visibleLine(text) {
-  return visible(text).replace(/[\t\n]+/g, " ").trim();
+  return visible(text)
+    .replace(/[\t\n]+/g, " ")
+    .trim();
 }
 
 /** The number of Unicode code points, as the wire counts offsets. */

@@ -1,11 +1,11 @@
 /**
  * Markdown's blocks: headings, paragraphs, lists, quotes, fenced code, tables, rules. A tree comes out, never HTML.
  *
- * Contract: linear in the length but for nesting, which is at most DEPTH; a fence that is not closed yet is code, so a
- * text that still grows looks like the whole one. Blocks are {kind: "heading", level, nodes}, {kind: "paragraph", nodes},
- * {kind: "code", language, text, isOpen}, {kind: "quote", blocks}, {kind: "rule"},
- * {kind: "list", isOrdered, start, items: [{check, blocks}]} with check null, true or false, and
- * {kind: "table", aligns, header: [nodes], rows: [[nodes]]}.
+ * Contract: linear in the length but for nesting, which is at most DEPTH; a fence that is not closed yet is code, so
+ * a text that still grows looks like the whole one. Blocks are {kind: "heading", level, nodes}, {kind: "paragraph",
+ * nodes}, {kind: "code", language, text, isOpen}, {kind: "quote", blocks}, {kind: "rule"}, {kind: "list", isOrdered,
+ * start, items: [{check, blocks}]} with check null, true or false, and {kind: "table", aligns, header: [nodes], rows:
+ * [[nodes]]}.
  */
 
 import { parseInline } from "./inline.js";
@@ -62,7 +62,10 @@ const heading = {
   begins: (line) => HEADING.test(line),
   read(lines, at) {
     const [whole, marks] = HEADING.exec(lines[at]);
-    const text = lines[at].slice(whole.length).trim().replace(/(?:^|\s)#+$/, "");
+    const text = lines[at]
+      .slice(whole.length)
+      .trim()
+      .replace(/(?:^|\s)#+$/, "");
     return [{ kind: "heading", level: marks.length, nodes: parseInline(text.trim()) }, at + 1];
   },
 };
@@ -99,7 +102,10 @@ const table = {
 };
 
 function cells(line) {
-  const inner = line.trim().replace(/^\|/, "").replace(/(?<!\\)\|$/, "");
+  const inner = line
+    .trim()
+    .replace(/^\|/, "")
+    .replace(/(?<!\\)\|$/, "");
   return inner.split(/(?<!\\)\|/, CELLS).map((cell) => cell.trim().replaceAll("\\|", "|"));
 }
 
@@ -157,7 +163,11 @@ const paragraph = {
   read(lines, at, depth) {
     let next = at + 1;
     while (next < lines.length && !/^\s*$/.test(lines[next]) && !ends(lines, next, depth)) next += 1;
-    const text = lines.slice(at, next).map((line) => line.trimStart()).join("\n").trimEnd();
+    const text = lines
+      .slice(at, next)
+      .map((line) => line.trimStart())
+      .join("\n")
+      .trimEnd();
     return [{ kind: "paragraph", nodes: parseInline(text) }, next];
   },
 };

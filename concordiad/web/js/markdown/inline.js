@@ -1,9 +1,9 @@
 /**
  * Markdown within a line: code, emphasis, links. A tree comes out, never HTML.
  *
- * Contract: linear in the length whatever comes in; nested at most DEPTH deep. Nodes are {kind: "text", text},
- * {kind: "code", text}, {kind: "break"}, {kind: "link", href, nodes}, and {kind: "strong" | "em" | "del", nodes}. Only
- * http and https become links. What is not understood is text, so nothing is ever lost; HTML is text.
+ * Contract: linear in the length whatever comes in; nested at most DEPTH deep. Nodes are {kind: "text", text}, {kind:
+ * "code", text}, {kind: "break"}, {kind: "link", href, nodes}, and {kind: "strong" | "em" | "del", nodes}. Only http
+ * and https become links. What is not understood is text, so nothing is ever lost; HTML is text.
  */
 
 const DEPTH = 8;
@@ -168,7 +168,7 @@ function nest(tokens) {
 
 function opened(token, end, nodes) {
   if (token.kind === "bracket") {
-    if (token.text === "![") nodes.push({ kind: "text", text: "\u{1f5bc} " });
+    if (token.text === "![") nodes.push({ kind: "text", text: "image: " });
     return { kind: "link", href: end.href, nodes };
   }
   const kind = KINDS[token.text];

@@ -1,8 +1,8 @@
 /**
  * What the agent waits for people to decide: permissions, and questions with their choices.
  *
- * Contract: one card for each, made once, so that nothing moves or is lost while somebody writes in it. Its buttons work
- * after ARMED_MS, because a card that comes under a finger is no consent. Who may not answer sees who may.
+ * Contract: one card for each, made once, so that nothing moves or is lost while somebody writes in it. Its buttons
+ * work after ARMED_MS, because a card that comes under a finger is no consent. Who may not answer sees who may.
  */
 
 import { clock } from "../format.js";
@@ -63,7 +63,10 @@ class Card {
     const body = h("div.inside");
     this.element = h(
       "article.card",
-      { role: "group", "aria-label": isQuestion ? "A question of the agent" : `Permission: ${visibleLine(approval.tool)}` },
+      {
+        role: "group",
+        "aria-label": isQuestion ? "A question of the agent" : `Permission: ${visibleLine(approval.tool)}`,
+      },
       h(
         "p.title",
         { role: "status" },
@@ -95,14 +98,30 @@ class Card {
     }
     const { description } = approval;
     const isTold = description && description !== input?.description;
-    fill(body, isTold && h("p", { dir: "auto" }, description), input === null ? h("p.dim", {}, "What it is about could not be loaded.") : showInput(input));
+    fill(
+      body,
+      isTold && h("p", { dir: "auto" }, description),
+      input === null ? h("p.dim", {}, "What it is about could not be loaded.") : showInput(input),
+    );
   }
 
   #choices(isQuestion) {
-    const reason = h("input", { type: "text", maxlength: "500", placeholder: "Why not? The agent is told.", "aria-label": "Reason", autocomplete: "off", dir: "auto", hidden: true });
+    const reason = h("input", {
+      type: "text",
+      maxlength: "500",
+      placeholder: "Why not? The agent is told.",
+      "aria-label": "Reason",
+      autocomplete: "off",
+      dir: "auto",
+      hidden: true,
+    });
     const yes = h("button.primary", { type: "submit", disabled: true }, isQuestion ? "Answer" : "Approve");
-    const no = h("button", { type: "button", disabled: true, onclick: () => this.#answer(false, reason.value) }, isQuestion ? "Skip" : "Deny");
-    const why = h("button.quiet", { type: "button", "aria-expanded": "false" }, "Give a reason");
+    const no = h(
+      "button",
+      { type: "button", disabled: true, onclick: () => this.#answer(false, reason.value) },
+      isQuestion ? "Skip" : "Deny",
+    );
+    const why = h("button.quiet", { type: "button", "aria-expanded": "false" }, "Reason…");
     why.addEventListener("click", () => {
       show(reason, reason.hidden);
       why.setAttribute("aria-expanded", String(!reason.hidden));
@@ -124,7 +143,8 @@ class Card {
   }
 
   async #answer(isAllowed, reason = "") {
-    const answers = isAllowed ? (this.#questions?.answers() ?? {}) : {};
+    const hasQuestions = isAllowed && this.#questions !== null;
+    const answers = hasQuestions ? this.#questions.answers() : {};
     if (answers === null) {
       this.#problem.textContent = "Choose an answer to every question.";
       return;
@@ -132,7 +152,7 @@ class Card {
     this.#enable(false);
     this.#problem.textContent = "";
     const why = isAllowed || reason.trim() === "" ? {} : { reason: reason.trim() };
-    const answer = isAllowed && this.#questions !== null ? { answers } : {};
+    const answer = hasQuestions ? { answers } : {};
     try {
       await this.#actions.answer({ id: this.#approval.id, allow: isAllowed, ...answer, ...why });
     } catch (error) {

@@ -1,8 +1,8 @@
 /**
  * Beside the transcript: what waits, and who is here. On a narrow screen it is a drawer.
  *
- * Contract: as a drawer it takes the focus when it opens, keeps it, gives it back when it closes, and closes with Escape
- * or a touch outside. Closed it is out of reach for keyboard and screen reader.
+ * Contract: as a drawer it takes the focus when it opens, keeps it, gives it back when it closes, and closes with
+ * Escape or a touch outside. Closed it is out of reach for keyboard and screen reader.
  */
 
 import { several, timeOfDay } from "../format.js";
@@ -18,7 +18,11 @@ export class Aside {
   #drawer;
   #shade;
   #narrow = window.matchMedia("(max-width: 899px)");
-  #close = h("button.icon-button.close", { type: "button", "aria-label": "Close", onclick: () => this.#closeDrawer() }, icon("close"));
+  #close = h(
+    "button.icon-button.close",
+    { type: "button", "aria-label": "Close", onclick: () => this.#closeDrawer() },
+    icon("close"),
+  );
   #queueTitle = h("h2");
   #queue = h("ol.queue");
   #problem = h("p.problem", { role: "alert" });
@@ -42,7 +46,10 @@ export class Aside {
       h("section", {}, this.#peopleTitle, this.#people),
     ]);
     shade.addEventListener("click", () => this.#closeDrawer());
-    document.addEventListener("keydown", (event) => event.key === "Escape" && this.#opener !== null && this.#closeDrawer());
+    document.addEventListener(
+      "keydown",
+      (event) => event.key === "Escape" && this.#opener !== null && this.#closeDrawer(),
+    );
     this.#narrow.addEventListener("change", () => this.#settle());
     this.#settle();
   }
@@ -60,7 +67,10 @@ export class Aside {
 
   show(room, me) {
     const mine = room.placeOf(me.id);
-    fill(this.#queueTitle, room.queue.length === 0 ? "Nothing waits" : `${several(room.queue.length, "prompt")} in the queue`);
+    fill(
+      this.#queueTitle,
+      room.queue.length === 0 ? "Nothing waits" : `${several(room.queue.length, "prompt")} in the queue`,
+    );
     if (mine !== null) this.#queueTitle.append(h("span.dim", {}, ` · your next is number ${mine}`));
     this.#queue.replaceChildren(...room.queue.slice(0, SHOWN).map((prompt) => this.#waiting(prompt, me)));
     fill(this.#peopleTitle, room.people.size === 1 ? "1 guest is here" : `${room.people.size} guests are here`);
@@ -69,7 +79,11 @@ export class Aside {
   }
 
   #waiting(prompt, me) {
-    const cancel = h("button.quiet", { type: "button", "aria-label": `Take back: ${visibleLine(prompt.text.slice(0, 60))}` }, "Take back");
+    const cancel = h(
+      "button.quiet",
+      { type: "button", "aria-label": `Take back: ${visibleLine(prompt.text.slice(0, 60))}` },
+      "Take back",
+    );
     cancel.addEventListener("click", async () => {
       cancel.disabled = true;
       this.#problem.textContent = "";
@@ -84,7 +98,12 @@ export class Aside {
     return h(
       `li${isMine ? ".mine" : ""}`,
       {},
-      h("p.head", {}, nameOf(prompt.author, me.id), prompt.priority !== "normal" && h("span.tag", {}, `${prompt.priority} priority`)),
+      h(
+        "p.head",
+        {},
+        nameOf(prompt.author, me.id),
+        prompt.priority !== "normal" && h("span.tag", {}, `${prompt.priority} priority`),
+      ),
       h("p.gist", { dir: "auto" }, prompt.text.slice(0, 300)),
       mayCancel(me, prompt) ? cancel : null,
     );
@@ -113,5 +132,10 @@ export class Aside {
 
 function personItem(person, me) {
   const since = person.here_since ? h("span.dim", {}, ` since ${timeOfDay(person.here_since)}`) : null;
-  return h("li", {}, avatar(person), h("div", {}, nameOf(person, me.id), h("p.dim", {}, visibleLine(person.role), since)));
+  return h(
+    "li",
+    {},
+    avatar(person),
+    h("div", {}, nameOf(person, me.id), h("p.dim", {}, visibleLine(person.role), since)),
+  );
 }

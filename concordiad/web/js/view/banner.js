@@ -16,7 +16,10 @@ const ENDED = {
 /** @returns {{kind: "bad"|"warn"|"calm", text: string, reason: string?, action: string?}|null} */
 export function wordsFor(status, room, isOnline) {
   if (status.kind === "ended") {
-    const text = status.code === 4403 && status.reason ? `${ENDED[4403]}: ${status.reason}.` : (ENDED[status.code] ?? status.reason);
+    const text =
+      status.code === 4403 && status.reason
+        ? `${ENDED[4403]}: ${status.reason}.`
+        : (ENDED[status.code] ?? status.reason);
     return { kind: "bad", text, action: null };
   }
   if (status.kind === "waiting" || (status.kind === "connecting" && status.isAgain)) {
@@ -32,8 +35,16 @@ const AGENT = {
   starting: () => ({ kind: "calm", text: "The agent is starting." }),
   paused: () => ({ kind: "calm", text: "A host has paused the room: prompts wait, and new ones are not taken." }),
   asleep: () => ({ kind: "calm", text: "The agent sleeps. The next prompt wakes it." }),
-  "agent-down": (room) => ({ kind: "warn", text: "The agent is down and is being started again.", reason: room.reason }),
-  "agent-failing": (room) => ({ kind: "bad", text: "The agent fails again and again. It is still being tried; a host should look.", reason: room.reason }),
+  "agent-down": (room) => ({
+    kind: "warn",
+    text: "The agent is down and is being started again.",
+    reason: room.reason,
+  }),
+  "agent-failing": (room) => ({
+    kind: "bad",
+    text: "The agent fails again and again. It is still being tried; a host should look.",
+    reason: room.reason,
+  }),
   draining: () => ({ kind: "calm", text: "The room is ending: what runs may finish." }),
 };
 
@@ -55,7 +66,8 @@ export class Banner {
     }
     this.element.className = `banner ${words.kind}`;
     const whole = `${words.text}${words.reason ? ` (${words.reason})` : ""}`;
-    if (this.#text.textContent !== whole) fill(this.#text, words.text, words.reason ? [" (", h("bdi", {}, words.reason), ")"] : null);
+    if (this.#text.textContent !== whole)
+      fill(this.#text, words.text, words.reason ? [" (", h("bdi", {}, words.reason), ")"] : null);
     show(this.#action, Boolean(words.action));
     this.#action.textContent = words.action ?? "";
   }

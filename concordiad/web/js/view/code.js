@@ -1,8 +1,8 @@
 /**
  * Code, commands and output, with a button that copies them.
  *
- * Contract: what is copied is what is shown, hidden characters made visible, so that nobody pastes what they did not see.
- * Long text is shown in part, with a button for the rest.
+ * Contract: what is copied is what is shown, hidden characters made visible, so that nobody pastes what they did not
+ * see. Long text is shown in part, with a button for the rest.
  */
 
 import { bytes } from "../format.js";
@@ -15,7 +15,12 @@ const SHOWN = 20_000;
 export function codeBlock(text, language = "") {
   const code = h("code", { dir: "ltr" }, text);
   const label = h("span.language", {}, language);
-  const copy = h("button.copy", { type: "button", onclick: () => copyText(visible(text), copy) }, icon("copy"), h("span", {}, "Copy"));
+  const copy = h(
+    "button.copy",
+    { type: "button", onclick: () => copyText(visible(text), copy) },
+    icon("copy"),
+    h("span", {}, "Copy"),
+  );
   const scroller = h("pre", { tabindex: "0", role: "region", "aria-label": language || "Code" }, code);
   return h("div.code", {}, h("div.bar", {}, label, copy), scroller);
 }

@@ -68,6 +68,10 @@ export class Composer {
     this.#area.focus();
   }
 
+  focus() {
+    this.#area.focus();
+  }
+
   /** There is nobody to send to any more; what is written may still be copied. */
   setClosed(isClosed) {
     this.#area.readOnly = isClosed;

@@ -1,8 +1,8 @@
 /**
  * The one way in which the page gets its elements: by construction, with text as text.
  *
- * Contract: nothing is ever read as HTML. Strings become text nodes with hidden characters made visible. Attributes are
- * literals of this program, or values of the few that cannot run anything.
+ * Contract: nothing is ever read as HTML. Strings become text nodes with hidden characters made visible. Attributes
+ * are literals of this program, or values of the few that cannot run anything.
  */
 
 import { visible } from "../text.js";

@@ -32,7 +32,11 @@ export class Header {
   #title = h("h1");
   #state = h("p.state", { role: "status" });
   #me = h("p.me");
-  #people = h("button.icon-button.people-button", { type: "button", "aria-controls": "aside", "aria-expanded": "false" });
+  #people = h("button.icon-button.people-button", {
+    type: "button",
+    "aria-controls": "aside",
+    "aria-expanded": "false",
+  });
 
   constructor(place, openPeople) {
     this.#people.addEventListener("click", () => openPeople(this.#people));
@@ -47,7 +51,12 @@ export class Header {
     this.#state.className = `state ${kind}`;
     fill(this.#me, h("bdi", {}, visibleLine(me.name)), h("span.dim", {}, me.role));
     const count = room.people.size;
-    fill(this.#people, icon("people"), h("span", {}, String(count)), room.queue.length > 0 && h("span.badge", {}, String(room.queue.length)));
+    fill(
+      this.#people,
+      icon("people"),
+      h("span", {}, String(count)),
+      room.queue.length > 0 && h("span.badge", {}, String(room.queue.length)),
+    );
     this.#people.setAttribute("aria-label", `People and queue: ${count} here, ${room.queue.length} waiting`);
   }
 }

@@ -10,7 +10,16 @@ export class Join {
   #place;
   #title = h("h1");
   #words = h("p");
-  #name = h("input", { id: "name", type: "text", maxlength: "40", required: true, autocomplete: "nickname", autocapitalize: "words", spellcheck: "false", "aria-describedby": "name-help name-problem" });
+  #name = h("input", {
+    id: "name",
+    type: "text",
+    maxlength: "40",
+    required: true,
+    autocomplete: "nickname",
+    autocapitalize: "words",
+    spellcheck: "false",
+    "aria-describedby": "name-help name-problem",
+  });
   #problem = h("p.problem", { id: "name-problem", role: "alert" });
   #button = h("button.primary", { type: "submit" }, "Join");
   #form;
@@ -20,7 +29,15 @@ export class Join {
   constructor(place, submit) {
     this.#place = place;
     const help = h("p.dim", { id: "name-help" }, "The others see it beside what you ask.");
-    this.#form = h("form", { novalidate: true }, h("label", { for: "name" }, "Your name"), this.#name, help, this.#problem, this.#button);
+    this.#form = h(
+      "form",
+      { novalidate: true },
+      h("label", { for: "name" }, "Your name"),
+      this.#name,
+      help,
+      this.#problem,
+      this.#button,
+    );
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       const name = this.#name.value.trim();
@@ -33,7 +50,10 @@ export class Join {
   /** Ask for the name. */
   ask(room, name) {
     fill(this.#title, "You are invited to ", h("span.room", {}, room));
-    fill(this.#words, "A room where several people work with one coding agent. Whether you can write prompts or only watch, you are told inside.");
+    fill(
+      this.#words,
+      "A room where several people work with one coding agent. Whether you can write prompts or only watch, you are told inside.",
+    );
     this.#name.value = name;
     this.#open(true);
     this.#name.focus();
@@ -65,7 +85,10 @@ export class Join {
     fill(this.#title, title);
     fill(this.#words, words);
     this.#open(false);
-    fill(this.#more, actions.map(([label, act]) => h("button", { type: "button", onclick: act }, label)));
+    fill(
+      this.#more,
+      actions.map(([label, act]) => h("button", { type: "button", onclick: act }, label)),
+    );
     this.#title.tabIndex = -1;
     this.#title.focus();
   }

@@ -33,7 +33,11 @@ export function showBlock(block) {
     case "rule":
       return h("hr");
     case "list":
-      return h(block.isOrdered ? "ol" : "ul", { start: block.start === 1 ? null : block.start }, block.items.map(showItem));
+      return h(
+        block.isOrdered ? "ol" : "ul",
+        { start: block.start === 1 ? null : block.start },
+        block.items.map(showItem),
+      );
     case "table":
       return showTable(block);
     default:
@@ -44,7 +48,10 @@ export function showBlock(block) {
 function showItem({ check, blocks }) {
   const isTight = blocks.length > 0 && blocks[0].kind === "paragraph";
   const [first, rest] = isTight ? [inline(blocks[0].nodes), blocks.slice(1)] : [[], blocks];
-  const box = check === null ? null : h("span.check", {}, check ? "\u2611 " : "\u2610 ", h("span.offscreen", {}, check ? "done: " : "open: "));
+  const box =
+    check === null
+      ? null
+      : h("span.check", {}, check ? "\u2611 " : "\u2610 ", h("span.offscreen", {}, check ? "done: " : "open: "));
   return h("li", { dir: "auto" }, box, first, rest.map(showBlock));
 }
 
@@ -57,7 +64,11 @@ function showTable({ aligns, header, rows }) {
       "table",
       {},
       h("thead", {}, h("tr", {}, header.map(cell("th")))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell("td"))))),
+      h(
+        "tbody",
+        {},
+        rows.map((row) => h("tr", {}, row.map(cell("td")))),
+      ),
     ),
   );
 }

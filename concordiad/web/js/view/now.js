@@ -37,9 +37,14 @@ export class Now {
     this.element.classList.toggle("running", turn !== null);
     const authors = turn?.authors ?? [];
     if (turn === null) fill(this.#words, "Nothing runs");
-    else if (room.approvals.size > 0) fill(this.#words, "Waits for a decision");
+    else if (room.approvals.size > 0) fill(this.#words, "Waiting");
     else if (authors.length === 0) fill(this.#words, "At work by itself");
-    else fill(this.#words, "At work for ", authors.every((author) => author.id === me.id) ? "you" : namesOf(authors, me.id));
+    else
+      fill(
+        this.#words,
+        "At work for ",
+        authors.every((author) => author.id === me.id) ? "you" : namesOf(authors, me.id),
+      );
     show(this.#stop, turn !== null && isLive && mayInterrupt(me, turn));
     const mine = room.placeOf(me.id);
     show(this.#queue, room.queue.length > 0);

@@ -14,7 +14,11 @@ export class Questions {
 
   constructor(questions, id, mayAnswer) {
     this.#fields = questions.map((question, index) => new Field(question, `${id}-${index}`, mayAnswer));
-    this.element = h("div.questions", {}, this.#fields.map((field) => field.element));
+    this.element = h(
+      "div.questions",
+      {},
+      this.#fields.map((field) => field.element),
+    );
   }
 
   answers() {
@@ -35,10 +39,22 @@ class Field {
     const choice = ({ label, description }) => {
       const box = h("input", { type, name, disabled: !mayAnswer });
       this.#boxes.push([box, label]);
-      const words = h("span.words", {}, h("bdi", {}, label), description ? h("span.dim", { dir: "auto" }, description) : null);
+      const words = h(
+        "span.words",
+        {},
+        h("bdi", {}, label),
+        description ? h("span.dim", { dir: "auto" }, description) : null,
+      );
       return h("label.choice", {}, box, words);
     };
-    this.#own = h("input", { type: "text", placeholder: "Something else", "aria-label": "Something else", maxlength: "2000", autocomplete: "off", dir: "auto" });
+    this.#own = h("input", {
+      type: "text",
+      placeholder: "Something else",
+      "aria-label": "Something else",
+      maxlength: "2000",
+      autocomplete: "off",
+      dir: "auto",
+    });
     // Words of one's own are instead of the one choice, and besides several.
     this.#own.addEventListener("input", () => {
       if (!multiSelect && this.#own.value.trim() !== "") for (const [box] of this.#boxes) box.checked = false;

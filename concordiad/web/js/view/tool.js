@@ -15,8 +15,11 @@ const TELLING = ["command", "file_path", "path", "pattern", "url", "query", "des
 
 /** One line that says what a call is about. */
 export function gistOf(input) {
-  if (input === null || typeof input !== "object") return input === undefined || input === null ? "" : cut(String(input));
-  const key = TELLING.find((name) => typeof input[name] === "string") ?? Object.keys(input).find((name) => typeof input[name] === "string");
+  if (input === null || typeof input !== "object")
+    return input === undefined || input === null ? "" : cut(String(input));
+  const key =
+    TELLING.find((name) => typeof input[name] === "string") ??
+    Object.keys(input).find((name) => typeof input[name] === "string");
   return key === undefined ? "" : cut(input[key]);
 }
 
@@ -27,10 +30,12 @@ function cut(text) {
 
 /** A tool's input, each of its fields by itself. */
 export function showInput(input) {
-  if (typeof input !== "object" || input === null || Array.isArray(input)) return [longText(JSON.stringify(input, null, 2) ?? "")];
+  if (typeof input !== "object" || input === null || Array.isArray(input))
+    return [longText(JSON.stringify(input, null, 2) ?? "")];
   return Object.entries(input).map(([name, value]) => {
     const isShort = typeof value !== "object" && String(value).length < 80 && !String(value).includes("\n");
-    if (isShort && name !== "command") return h("p.field", {}, h("span.label", {}, name), " ", h("code", {}, String(value)));
+    if (isShort && name !== "command")
+      return h("p.field", {}, h("span.label", {}, name), " ", h("code", {}, String(value)));
     const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
     return longText(text, name);
   });
@@ -39,11 +44,13 @@ export function showInput(input) {
 function textOf(content) {
   if (typeof content === "string") return content;
   if (!Array.isArray(content)) return JSON.stringify(content, null, 2) ?? "";
-  return content.map((block) => {
-    if (typeof block?.text === "string") return block.text;
-    const size = block?.source?.data?.length;
-    return `[${block?.type ?? "block"}${size ? `, ${bytes(Math.round(size * 0.75))}` : ""}]`;
-  }).join("\n");
+  return content
+    .map((block) => {
+      if (typeof block?.text === "string") return block.text;
+      const size = block?.source?.data?.length;
+      return `[${block?.type ?? "block"}${size ? `, ${bytes(Math.round(size * 0.75))}` : ""}]`;
+    })
+    .join("\n");
 }
 
 export class ToolCall {
@@ -53,9 +60,8 @@ export class ToolCall {
   #state = h("span.state", {}, "running");
   #body = h("div.inside");
 
-  constructor(event, isOld) {
+  constructor(event) {
     this.#event = event;
-    if (isOld) this.#state.textContent = "";
     const summary = h(
       "summary",
       {},
@@ -65,7 +71,10 @@ export class ToolCall {
       this.#state,
     );
     this.element = h("details.entry.call", {}, summary, this.#body);
-    this.element.addEventListener("toggle", () => this.element.open && this.#body.childElementCount === 0 && this.#show());
+    this.element.addEventListener(
+      "toggle",
+      () => this.element.open && this.#body.childElementCount === 0 && this.#show(),
+    );
   }
 
   setResult(result) {
@@ -96,8 +105,17 @@ function showResult(result) {
 /** A result whose call is further up than what is shown. */
 export function orphanResult(result) {
   const body = h("div.inside");
-  const summary = h("summary", {}, icon("chevron"), h("span.tool", {}, "Result"), h("bdi.gist", {}, cut(textOf(result.content))));
+  const summary = h(
+    "summary",
+    {},
+    icon("chevron"),
+    h("span.tool", {}, "Result"),
+    h("bdi.gist", {}, cut(textOf(result.content))),
+  );
   const element = h(`details.entry.call.${result.is_error ? "failed" : "done"}`, {}, summary, body);
-  element.addEventListener("toggle", () => element.open && body.childElementCount === 0 && body.append(showResult(result)));
+  element.addEventListener(
+    "toggle",
+    () => element.open && body.childElementCount === 0 && body.append(showResult(result)),
+  );
   return element;
 }

@@ -1,16 +1,16 @@
 /**
  * The transcript on the screen: what was recorded, what is being written, and where the reader looks.
  *
- * Contract: events are shown in their order, once a frame as many as fit in a few milliseconds. At most MOST entries are
- * kept; what goes at the top can be loaded again. It scrolls by itself only for a reader who is at the end. A reader who
- * has gone so far up that the end no longer fits is `detached`: live entries are only counted until `onlatest`.
+ * Contract: events are shown in their order, once a frame as many as fit in a few milliseconds. At most MOST entries
+ * are kept; what goes at the top can be loaded again. It scrolls by itself only for a reader who is at the end. A
+ * reader who has gone so far up that the end no longer fits is `detached`: live entries are only counted until
+ * `onlatest`.
  */
 
-import { Deltas, blockName } from "../deltas.js";
 import { several } from "../format.js";
 import { fill, h, perFrame, show } from "./dom.js";
 import { icon } from "./icons.js";
-import { LiveText } from "./live.js";
+import { Writing } from "./writing.js";
 
 const MOST = 2000;
 const FRAME_MS = 10;
@@ -19,9 +19,6 @@ const NEAR_PX = 80;
 export class Transcript {
   #entries;
   #waiting = [];
-  #deltas = new Deltas();
-  #live = new Map();
-  #seq = new WeakMap();
   #oldest = Infinity;
   #isDetached = false;
   #isFollowing = true;
@@ -31,7 +28,7 @@ export class Transcript {
   #onlatest;
   #scroller;
   #log = h("div.log", { role: "log", "aria-label": "Transcript", "aria-live": "off" });
-  #writing = h("div.writing", { "aria-live": "off" });
+  #writing = new Writing();
   #older = h("button.quiet.older", { type: "button", hidden: true }, "Show what was before");
   #start = h("p.start", { hidden: true }, "This is as far back as you can see.");
   #empty = h("p.empty", { hidden: true }, "Nothing has been said yet.");
@@ -52,7 +49,7 @@ export class Transcript {
     this.#onlatest = onlatest;
     this.#older.addEventListener("click", () => this.#loadOlder());
     this.#latest.addEventListener("click", () => this.toLatest());
-    scroller.append(h("div.column", {}, this.#older, this.#start, this.#empty, this.#log, this.#writing));
+    scroller.append(h("div.column", {}, this.#older, this.#start, this.#empty, this.#log, this.#writing.element));
     place.append(this.#latest);
     scroller.addEventListener("scroll", () => this.#look(), { passive: true });
     new ResizeObserver(() => this.#isFollowing && this.#toEnd()).observe(scroller);
@@ -62,11 +59,10 @@ export class Transcript {
   /** Begin anew; what comes was recorded after `seq`, or is all that there is if that is 0. */
   reset(seq) {
     this.#waiting = [];
-    this.#deltas.clear();
-    this.#live.clear();
     this.#entries.clear();
     this.#log.setAttribute("aria-live", "off");
-    for (const part of [this.#log, this.#writing]) part.replaceChildren();
+    this.#log.replaceChildren();
+    this.#writing.clear();
     this.#oldest = seq + 1;
     this.#isDetached = false;
     this.#isFollowing = true;
@@ -100,59 +96,60 @@ export class Transcript {
 
   #work() {
     const began = performance.now();
+    if (this.#isFollowing && this.#waiting.length > MOST) this.#skip();
     let done = 0;
     while (done < this.#waiting.length && performance.now() - began < FRAME_MS) {
       this.#show(this.#waiting[done]);
       done += 1;
     }
     this.#waiting.splice(0, done);
-    let isBehind = this.#waiting.length > 0;
-    for (const live of this.#live.values()) isBehind = live.render(began) || isBehind;
+    const isBehind = this.#writing.render(began) || this.#waiting.length > 0;
     this.#trim();
     if (this.#isFollowing) this.#toEnd();
     this.#tell();
     if (isBehind) this.#frame();
     // Only what comes from now on is news to somebody who listens.
-    else if (this.#log.getAttribute("aria-live") === "off") setTimeout(() => this.#log.setAttribute("aria-live", "polite"), 500);
+    else if (this.#log.getAttribute("aria-live") === "off")
+      setTimeout(() => this.#log.setAttribute("aria-live", "polite"), 500);
+  }
+
+  /* What would go again before anybody saw it is not shown at all. */
+  #skip() {
+    this.#waiting.splice(0, this.#waiting.length - MOST);
+    this.#oldest = this.#waiting.find((event) => event.seq)?.seq ?? this.#oldest;
+    this.#entries.clear();
+    this.#log.replaceChildren();
+    this.#writing.clear();
+  }
+
+  /* One event that is not as it should be must not hold up those behind it. */
+  #entryOf(event) {
+    let entry;
+    try {
+      entry = this.#entries.entryOf(event);
+    } catch (error) {
+      console.error("an event could not be shown", event.type, event.seq, error);
+      entry = this.#entries.note(event, ["Something that happened here could not be shown."], "warn");
+    }
+    if (entry !== null) entry.dataset.seq = event.seq;
+    return entry;
   }
 
   #show(event) {
     if (event.type === "agent.delta") {
-      this.#showDelta(event);
+      if (!this.#isDetached) this.#writing.take(event);
       return;
     }
-    if (event.type === "agent.text" || event.type === "agent.thinking" || event.type === "agent.withdrawn" || event.type === "agent.oversize") {
-      this.#deltas.forget(event.turn, event.block);
-      this.#endLive(blockName(event.turn, event.block));
-    } else if (event.type === "turn.finished" || event.type === "turn.returned") {
-      this.#deltas.forgetTurn(event.turn.id);
-      for (const name of [...this.#live.keys()]) if (name.startsWith(`${event.turn.id}/`)) this.#endLive(name);
-    }
+    this.#writing.settle(event);
     if (this.#isDetached) {
       this.#unseen += 1;
       return;
     }
-    const entry = event.type === "page" ? this.#entries.note(event, event.parts, event.kind) : this.#entries.entryOf(event);
+    const isOwn = event.type === "page";
+    const entry = isOwn ? this.#entries.note(event, event.parts, event.kind) : this.#entryOf(event);
     if (entry === null) return;
-    this.#seq.set(entry, event.seq ?? null);
     this.#log.append(entry);
     if (!this.#isFollowing) this.#unseen += 1;
-  }
-
-  #showDelta(event) {
-    if (this.#isDetached) return;
-    const block = this.#deltas.take(event);
-    let live = this.#live.get(block.name);
-    if (live === undefined) {
-      live = new LiveText(block);
-      this.#live.set(block.name, live);
-      this.#writing.append(live.element);
-    }
-  }
-
-  #endLive(name) {
-    this.#live.get(name)?.element.remove();
-    this.#live.delete(name);
   }
 
   #trim() {
@@ -168,26 +165,27 @@ export class Transcript {
   }
 
   #firstSeq() {
-    for (const entry of this.#log.children) if (this.#seq.get(entry)) return this.#seq.get(entry);
-    return this.#oldest;
+    return Number(this.#log.querySelector(":scope > [data-seq]")?.dataset.seq ?? this.#oldest);
   }
 
   #detach() {
     while (this.#log.childElementCount > MOST) this.#log.lastElementChild.remove();
     this.#isDetached = true;
-    this.#deltas.clear();
-    this.#live.clear();
-    this.#writing.replaceChildren();
+    this.#writing.clear();
   }
 
   async #loadOlder() {
     if (this.#loading || this.#oldest <= 1) return;
     this.#loading = true;
     this.#older.disabled = true;
-    const before = this.#oldest;
     try {
-      const events = await this.#load(before);
-      if (this.#oldest === before) this.#prepend(events);
+      // A page with nothing to show in it moves nothing, so nobody would ask for the one before it.
+      for (let [before, shown] = [0, 0]; shown === 0 && this.#oldest > 1;) {
+        before = this.#oldest;
+        const events = await this.#load(before);
+        if (this.#oldest !== before) break;
+        shown = this.#prepend(events);
+      }
     } catch {
       // The connection went; the button is still there.
     } finally {
@@ -197,13 +195,7 @@ export class Transcript {
   }
 
   #prepend(events) {
-    const entries = [];
-    for (const event of events) {
-      const entry = this.#entries.entryOf(event, true);
-      if (entry === null) continue;
-      this.#seq.set(entry, event.seq);
-      entries.push(entry);
-    }
+    const entries = events.map((event) => this.#entryOf(event)).filter((entry) => entry !== null);
     const live = this.#log.getAttribute("aria-live");
     this.#log.setAttribute("aria-live", "off");
     const fromEnd = this.#scroller.scrollHeight - this.#scroller.scrollTop;
@@ -215,6 +207,7 @@ export class Transcript {
     this.#tell();
     this.#scroller.scrollTop = this.#scroller.scrollHeight - fromEnd;
     setTimeout(() => this.#log.setAttribute("aria-live", live), 500);
+    return entries.length;
   }
 
   #look() {
@@ -235,6 +228,6 @@ export class Transcript {
     const words = this.#unseen > 0 ? several(this.#unseen, "new message") : "To the latest";
     if (isAway && this.#latest.textContent !== words) fill(this.#latest, icon("down"), words);
     show(this.#older, this.#oldest > 1 && Number.isFinite(this.#oldest));
-    show(this.#empty, this.#log.childElementCount + this.#writing.childElementCount + this.#waiting.length === 0);
+    show(this.#empty, this.#log.childElementCount + this.#waiting.length === 0 && this.#writing.isEmpty);
   }
 }

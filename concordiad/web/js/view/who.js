@@ -1,9 +1,9 @@
 /**
  * How a person looks: a colour that stays, initials, and always the name.
  *
- * Contract: the colour is one of the SHADES classes `who-N` of the style sheet, each with enough contrast. It stays for as
- * long as the page is open, the first SHADES people have different ones, and it is never the only sign of who somebody
- * is.
+ * Contract: the colour is one of the SHADES classes `who-N` of the style sheet, each with enough contrast. It stays
+ * for as long as the page is open, the first SHADES people have different ones, and it is never the only sign of who
+ * somebody is.
  */
 
 import { visibleLine } from "../text.js";
@@ -26,7 +26,9 @@ export function shadeOf(id) {
 }
 
 function initials(name) {
-  const words = visibleLine(name).split(/[\s._-]+/).filter((word) => /^[\p{L}\p{N}]/u.test(word));
+  const words = visibleLine(name)
+    .split(/[\s._-]+/)
+    .filter((word) => /^[\p{L}\p{N}]/u.test(word));
   const letters = words.length > 1 ? [words[0], words.at(-1)] : words;
   return letters.map((word) => [...word][0].toUpperCase()).join("") || "?";
 }

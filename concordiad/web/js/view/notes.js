@@ -1,0 +1,96 @@
+/**
+ * The lines about the room itself: people, decisions, the agent's health.
+ *
+ * Contract: each of NOTES takes an event and gives {parts, kind}, texts and elements for one line, or null where
+ * another event says it already. `name` shows a person. Words of others are set apart in <bdi>.
+ */
+
+import { bytes, count, duration } from "../format.js";
+import { visibleLine } from "../text.js";
+import { h } from "./dom.js";
+
+const plain = (...parts) => ({ parts, kind: "plain" });
+const warn = (...parts) => ({ parts, kind: "warn" });
+const others = (words) => h("bdi", {}, words);
+
+const RESOLUTIONS = {
+  approved: ["approved", "good"],
+  denied: ["denied", "bad"],
+  timed_out: ["denied, because nobody answered", "warn"],
+  withdrawn: ["withdrawn", "plain"],
+};
+
+function approvalResolved({ approval, resolution, by, reason }, name) {
+  const [word, kind] = RESOLUTIONS[resolution] ?? [visibleLine(resolution), "plain"];
+  const isQuestion = approval.kind === "question";
+  const what = isQuestion ? "The question was " : [h("span.tool", {}, visibleLine(approval.tool)), ": "];
+  const shown = isQuestion && resolution === "approved" ? "answered" : word;
+  const why = reason && resolution === "denied" ? [": ", others(reason)] : null;
+  return { parts: [what, shown, by ? [" by ", name(by)] : null, why], kind };
+}
+
+const CHANGES = {
+  paused: "The room is paused: prompts wait.",
+  resumed: "The room goes on.",
+  restarted: "The agent is started again.",
+  closed: "The room has closed.",
+  "agent-failing": "The agent fails again and again.",
+  recovered: "The agent answers again.",
+};
+
+function roomChanged({ state, fresh, by }, name) {
+  const words = fresh ? "The agent is started again, with a new conversation." : CHANGES[state];
+  const kind = state === "agent-failing" || state === "closed" ? "bad" : "plain";
+  return { parts: [words ?? `The room: ${visibleLine(state)}.`, by ? [" (", name(by), ")"] : null], kind };
+}
+
+function apiRetry({ error, status, attempt, max_retries: most, delay_s: delay }) {
+  const why = visibleLine(error ?? "no answer").replaceAll("_", " ");
+  const code = status === null ? "" : ` (${status})`;
+  const which = attempt === null ? "" : `, attempt ${attempt}${most === null ? "" : ` of ${most}`}`;
+  const when = delay === null ? "" : `, again in ${duration(delay)}`;
+  return warn(`The model's API has trouble: ${why}${code}${which}${when}.`);
+}
+
+function takenOut(word) {
+  return ({ prompt }, name) => {
+    const gist = visibleLine(prompt.text.slice(0, 200)).slice(0, 100);
+    return plain("A prompt of ", name(prompt.author), ` ${word}: `, h("q", {}, others(gist)));
+  };
+}
+
+const LEFT = { left: "left", revoked: "left: the invite was revoked", expired: "left: the invite has expired" };
+
+export const NOTES = {
+  "turn.returned": () => warn("The agent was gone before it took this; it is asked again."),
+  "agent.oversize": ({ bytes: size }) =>
+    warn(`${bytes(size)} of the agent's output were too much for the transcript, and are left out.`),
+  "agent.withdrawn": () => warn("The stream broke off. What was being written is void; the agent begins anew."),
+  "agent.started"({ kind, version, session }) {
+    const goesOn = session === "resumed" ? ", and goes on with the conversation" : "";
+    return plain(`The agent (${visibleLine(`${kind} ${version ?? ""}`)}) has started${goesOn}.`);
+  },
+  "agent.exited"({ reason, next_attempt_s: delay }) {
+    if (delay === null) return plain("The agent has ended: ", others(reason), ".");
+    return warn("The agent went down: ", others(reason), `. It is started again in ${duration(delay)}.`);
+  },
+  "agent.api_retry": apiRetry,
+  "approval.resolved": approvalResolved,
+  "room.changed": roomChanged,
+  notice: ({ message }) => warn(others(message)),
+  "prompt.cancelled": takenOut("was taken back"),
+  "prompt.expired": takenOut("has expired"),
+  "guest.joined": ({ guest, role }, name) => plain(name(guest), ` joined as ${visibleLine(role)}.`),
+  "guest.left"({ guest, reason }, name) {
+    // guest.kicked has said it, and by whom.
+    return reason === "kicked" ? null : plain(name(guest), ` ${LEFT[reason] ?? "left"}.`);
+  },
+  "guest.kicked": ({ guest, by, reason }, name) =>
+    warn(name(guest), " was removed by ", name(by), reason ? [": ", others(reason)] : null),
+  "invite.created"({ invite, by }, name) {
+    const { uses, role } = invite;
+    const people = uses === null ? "any number of people" : uses === 1 ? "1 person" : `${count(uses)} people`;
+    return plain(name(by), ` invited ${people} as ${visibleLine(role)}.`);
+  },
+  "invite.revoked": ({ by }, name) => plain(name(by), " revoked an invite."),
+};

@@ -1,0 +1,76 @@
+/**
+ * The beginning and the end of a turn: who asked what, and what became of it at which cost.
+ *
+ * Contract: a prompt is shown verbatim, under the name of each who asked for it; a long one in part, with a button.
+ */
+
+import { count, duration, money, wholeTime } from "../format.js";
+import { visibleLine } from "../text.js";
+import { h } from "./dom.js";
+import { timeAt } from "./when.js";
+import { avatar, nameOf, namesOf } from "./who.js";
+
+const LONG_CHARS = 1200;
+const LONG_LINES = 14;
+
+function said(text) {
+  const body = h("div.said", { dir: "auto" }, text);
+  if (text.length < LONG_CHARS && text.split("\n", LONG_LINES + 1).length <= LONG_LINES) return body;
+  body.classList.add("cut");
+  const all = h("button.quiet.more", { type: "button", "aria-expanded": "false" }, "Show all of it");
+  all.addEventListener("click", () => {
+    const isCut = body.classList.toggle("cut");
+    all.setAttribute("aria-expanded", String(!isCut));
+    all.textContent = isCut ? "Show all of it" : "Show less";
+  });
+  return h("div", {}, body, all);
+}
+
+function asked(author, text, at, me) {
+  const head = h("p.head", {}, nameOf(author, me), timeAt(at));
+  return h("div.asked", {}, avatar(author), h("div.words", {}, head, said(text)));
+}
+
+/**
+ * @param {object} event turn.started
+ * @param {{me: string, agentName: string, promptOf: function(string): object}} context
+ */
+export function turnStarted({ turn, at }, { me, agentName, promptOf }) {
+  if (turn.origin === "agent") {
+    const head = h("p.head", {}, `${agentName} goes on by itself`, timeAt(at));
+    return h("div.entry.ask.own", {}, head, said(turn.text));
+  }
+  const prompts = turn.prompts.map(promptOf);
+  if (prompts.length > 1 && !prompts.includes(undefined)) {
+    const shown = prompts.map(({ author, text }) => asked(author, text, at, me));
+    return h("div.entry.ask", {}, shown);
+  }
+  const authors = turn.authors ?? [];
+  if (authors.length === 1) return h("div.entry.ask", {}, asked(authors[0], turn.text, at, me));
+  return h("div.entry.ask", {}, h("p.head", {}, namesOf(authors, me), timeAt(at)), said(turn.text));
+}
+
+const ENDS = {
+  completed: ["Done", "good"],
+  failed: ["Failed", "bad"],
+  interrupted: ["Interrupted", "warn"],
+  timed_out: ["Out of time", "bad"],
+  uncertain: ["Uncertain", "warn"],
+};
+
+export function turnFinished({ turn, by, at }, { me }) {
+  const [word, kind] = ENDS[turn.outcome] ?? [visibleLine(turn.outcome ?? "ended"), "plain"];
+  const isTelling = turn.reason && turn.outcome !== "interrupted";
+  const figures = [
+    duration(turn.duration_s),
+    turn.input_tokens === null ? "" : `${count(turn.input_tokens)} tokens in, ${count(turn.output_tokens)} out`,
+    money(turn.cost_usd),
+  ].filter((figure) => figure !== "");
+  const shown = figures.map((figure) => [" ", h("span.figure", {}, figure)]);
+  return h(
+    `div.entry.finish.${kind}`,
+    { title: wholeTime(at) },
+    h("p", {}, h("span.outcome", {}, word), by ? [" by ", nameOf(by, me)] : null, shown),
+    isTelling ? h("p.reason", { dir: "auto" }, turn.reason) : null,
+  );
+}

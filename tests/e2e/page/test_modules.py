@@ -1,0 +1,348 @@
+"""The page's own logic, run in the browser that people have: what no daemon would do on purpose, and how fast it is."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.browser import Browser
+from tests.support.chromedriver import Chromedriver
+from tests.support.daemon import Site
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def page(chromedriver: Chromedriver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Give a browser at the page, from which the modules can be imported."""
+    site = Site(tmp_path_factory.mktemp("modules"), {"guests": {"listen": "127.0.0.1:0"}})
+    with site.running() as daemon:
+        url = daemon.wait_for_log("  guests: http://").partition("guests: ")[2].partition(",")[0]
+        with chromedriver.open(url) as browser:
+            yield browser
+    site.clear()
+
+
+def run(page: Browser, module: str, body: str, *args: Any) -> Any:
+    """Return what a function body gives that has the module's exports as `it` and the arguments as `args`."""
+    return page.evaluate(f"import('/js/{module}').then(async (it) => {{ {body} }})", *args)
+
+
+def test_pieces_join_by_code_points(page: Browser) -> None:
+    """Offsets count characters, not UTF-16 units; a piece that does not join is dropped until one does."""
+    body = """
+        const deltas = new it.Deltas();
+        const take = (offset, text) => {
+          const {text: all, isBroken} = deltas.take({turn: "t", block: 0, kind: "text", offset, text});
+          return [all, isBroken];
+        };
+        return args[0].map(([offset, text]) => take(offset, text));"""
+    pieces = [[0, "a😀"], [2, "é"], [5, "lost"], [0, "again"], [3, "b"], [4, "c"]]
+    expected = [
+        ["a😀", False],
+        ["a😀é", False],
+        ["a😀é", True],
+        ["a😀é", True],
+        ["a😀éb", False],
+        ["a😀ébc", False],
+    ]
+    assert run(page, "deltas.js", body, pieces) == expected
+
+
+def test_a_block_that_is_over_is_forgotten(page: Browser) -> None:
+    """A finished, withdrawn or abandoned block begins anew, and no number of blocks is kept."""
+    body = """
+        const deltas = new it.Deltas(3);
+        const piece = (turn, block, offset) => deltas.take({turn, block, kind: "text", offset, text: "x"});
+        piece("t", 0, 0); deltas.forget("t", 0);
+        const again = piece("t", 0, 0).text;
+        piece("t", 1, 0); piece("u", 0, 0);
+        const names = deltas.forgetTurn("t");
+        for (let block = 0; block < 10; block += 1) piece("v", block, 0);
+        return [again, names, deltas.size];"""
+    assert run(page, "deltas.js", body) == ["x", ["t/0", "t/1"], 3]
+
+
+def test_a_cursor_lets_each_event_through_once(page: Browser) -> None:
+    """What was seen is old, what is missing is a gap and moves nothing, a later run of the daemon goes on counting."""
+    body = """
+        const cursor = new it.Cursor({epoch: 1, seq: 4});
+        const fates = args[0].map(([epoch, seq]) => cursor.take({epoch, seq}));
+        return [fates, cursor.take({type: "agent.delta"}), cursor.after];"""
+    events = [[1, 4], [1, 5], [1, 5], [1, 7], [2, 6], [2, 7], [1, 1]]
+    fates = ["old", "new", "old", "gap", "new", "new", "old"]
+    assert run(page, "cursor.js", body, events) == [fates, "live", {"epoch": 2, "seq": 7}]
+
+
+def test_tries_are_spread_and_grow(page: Browser) -> None:
+    """The waits double up to half a minute, each at least half and at most the whole of it."""
+    body = """
+        const waits = (random) => {
+          const backoff = new it.Backoff(() => random);
+          return Array.from({length: 9}, () => backoff.next());
+        };
+        return [waits(0), waits(1)];"""
+    least, most = run(page, "backoff.js", body)
+    assert most == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert least == [wait / 2 for wait in most]
+
+
+@pytest.mark.parametrize(
+    ("fragment", "link"),
+    [
+        ("#main." + "A-_9" * 8, {"room": "main", "token": "A-_9" * 8}),
+        ("#main", {"room": "main", "token": None}),
+        ("#a-1.short", None),
+        ("#Main." + "a" * 32, None),
+        ("#main." + "a" * 32 + "&ws=wss://evil.example", None),
+        ("#wss://evil.example/." + "a" * 32, None),
+        ("#main.%41" + "a" * 32, None),
+        ("", None),
+    ],
+)
+def test_only_a_link_is_a_link(page: Browser, fragment: str, link: object) -> None:
+    """A fragment of any other shape is no invitation, and nothing in it is an address."""
+    assert run(page, "fragment.js", "return it.parseFragment(args[0]);", fragment) == link
+
+
+SHOW = """
+    const nodes = it.markdown(args[0]);
+    const box = document.createElement("div");
+    box.append(...nodes);
+    const tree = (node) => node.nodeType === Node.TEXT_NODE ? node.data
+      : [node.localName, ...[...node.childNodes].map(tree)];
+    return [...box.childNodes].map(tree);"""
+
+
+@pytest.mark.parametrize(
+    ("source", "tree"),
+    [
+        ("a **b *c* d** e", [["p", "a ", ["strong", "b ", ["em", "c"], " d"], " e"]]),
+        ("`` a`b `` and `**c**`", [["p", ["code", "a`b"], " and ", ["code", "**c**"]]]),
+        ("snake_case_name and 2 * 3 * 4", [["p", "snake", "_", "case", "_", "name and 2 ", "*", " 3 ", "*", " 4"]]),
+        ("# One\n### Three", [["h3", "One"], ["h5", "Three"]]),
+        (
+            "- a\n  - b\n- [x] c",
+            [["ul", ["li", "a", ["ul", ["li", "b"]]], ["li", ["span", "☑ ", ["span", "done: "]], "c"]]],
+        ),
+        ("3. a\n4. b", [["ol", ["li", "a"], ["li", "b"]]]),
+        ("> q\n> r", [["blockquote", ["p", "q", ["br"], "r"]]]),
+        ("<b onclick=x>&amp;", [["p", "<b onclick=x>&amp;"]]),
+        ("[x](javascript:y)", [["p", "[", "x", "](javascript:y)"]]),
+        ("[x](data:text/html,y)", [["p", "[", "x", "](data:text/html,y)"]]),
+        ("[a](https://b.example/c_(d))", [["p", ["a", ["bdi", "a"]]]]),
+        ("see https://b.example/c.", [["p", "see ", ["a", ["bdi", "https://b.example/c"]], "."]]),
+        ("[[a](http://b.example)](http://c.example)", [["p", "[", ["a", ["bdi", "a"]], "](http://c.example)"]]),
+        ("---", [["hr"]]),
+    ],
+)
+def test_markdown_is_elements(page: Browser, source: str, tree: object) -> None:
+    """Markdown becomes elements and text, and what it does not know stays as it was written."""
+    assert run(page, "view/markdown.js", SHOW, source) == tree
+
+
+def test_a_table_and_code_keep_their_words(page: Browser) -> None:
+    """Cells stand in their rows; code stands as it is, with its language and a button to copy it."""
+    body = (
+        SHOW.replace("return [", "return box.innerText ?? [")
+        and """
+        const box = document.createElement("div");
+        box.append(...it.markdown(args[0]));
+        const texts = (css) => [...box.querySelectorAll(css)].map((each) => each.textContent);
+        return [texts("th"), texts("td"), texts("pre"), texts(".language"), texts("button")];"""
+    )
+    source = "|a|b|\n|-|:-:|\n|1|`x\\|y`|\n\n```py\nif a:\n    b = '<i>'\n```\n"
+    expected = [["a", "b"], ["1", "x|y"], ["if a:\n    b = '<i>'"], ["py"], ["Copy"]]
+    assert run(page, "view/markdown.js", body, source) == expected
+
+
+SLOW = {
+    "spaces": " " * 200_000 + "x",
+    "a heading of spaces": "#" + " " * 200_000 + "x",
+    "stars": "*a " * 60_000,
+    "brackets": "[" * 100_000 + "](" * 50_000,
+    "ticks": " ".join("`" * length for length in range(1, 600)),
+    "quotes": ">" * 100_000,
+    "indented items": "\n".join(" " * (2 * depth) + "- a" for depth in range(1000)),
+    "a divider of spaces": "a|b\n---" + " " * 100_000 + "x",
+    "crossing marks": "*_**~~`[" * 20_000,
+    "nested marks": "**a *b " * 20_000 + "b* a** " * 20_000,
+    "backslashes": "\\" * 200_000,
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_no_text_is_slow(page: Browser, name: str) -> None:
+    """What is written to keep a browser busy is read in less than two seconds, on a machine that does other things."""
+    body = "const began = performance.now(); it.parseBlocks(args[0]); return performance.now() - began;"
+    assert run(page, "markdown/blocks.js", body, SLOW[name]) < 2000
+
+
+TEXT_OF = """
+    const text = (nodes) => nodes.map((node) => node.text ?? (node.nodes ? text(node.nodes) : "\\n")).join("");
+    return text(it.parseInline(args[0]));"""
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(alphabet="ab *_`~[]()\\<>!\n", max_size=60))
+def test_no_word_is_lost(page: Browser, source: str) -> None:
+    """Whatever marks stand around them, the letters of a line are shown, in their order."""
+    shown = run(page, "markdown/inline.js", TEXT_OF, source)
+    assert [letter for letter in shown if letter in "ab"] == [letter for letter in source if letter in "ab"]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["word", "", "- item", "  more", "1. one", "# head", "```", "> q", "|a|b|", "|-|-|"])))
+def test_growing_text_ends_as_the_whole(page: Browser, lines: list[str]) -> None:
+    """A text that is shown while it grows is, once it is all there, what it would be had it come at once."""
+    body = """
+        const {LiveText} = it;
+        const {markdown} = await import("/js/view/markdown.js");
+        const block = {kind: "text", text: "", isBroken: false};
+        const live = new LiveText(block);
+        for (const piece of args[0]) {
+          block.text += piece;
+          live.render(Infinity);
+        }
+        const whole = document.createElement("div");
+        whole.append(...markdown(block.text));
+        const flat = (root) => [...root.querySelectorAll(":not(.tail)")].map((each) => each.localName).join();
+        const body = live.element.querySelector(".markdown");
+        return [body.textContent, flat(body)].join() === [whole.textContent, flat(whole)].join();"""
+    assert run(page, "view/live.js", body, [f"{line}\n" for line in lines])
+
+
+FAKE_SOCKET = """
+    class DroppingSocket extends EventTarget {
+      static OPEN = 1;
+      static all = [];
+      readyState = 1;
+      sent = [];
+      constructor() {
+        super();
+        DroppingSocket.all.push(this);
+        queueMicrotask(() => this.dispatchEvent(new Event("open")));
+      }
+      send(text) { this.sent.push(JSON.parse(text)); }
+      close() { this.readyState = 3; }
+      say(message) { this.dispatchEvent(new MessageEvent("message", {data: JSON.stringify(message)})); }
+      event(seq, type = "notice") { this.say({method: "event", params: {epoch: 1, seq, type}}); }
+      welcome(cursor, snapshot) { this.say({id: this.sent[0].id, result: {cursor, snapshot}}); }
+    }
+    const real = window.WebSocket;
+    window.WebSocket = DroppingSocket;
+    const told = [];
+    const listener = {
+      status: ({kind}) => told.push(kind),
+      welcomed: (result, isFresh) => told.push(isFresh ? "fresh" : "on"),
+      event: ({seq}) => told.push(seq),
+    };
+    const session = new it.Session("ws://nowhere.invalid/ws", () => ({token: "t", name: "n", room: "main"}), listener);
+    session.start();
+    await new Promise((done) => setTimeout(done));
+"""
+
+
+def test_a_gap_begins_anew(page: Browser) -> None:
+    """A number that is missing is met by asking for a snapshot, never by showing what comes behind the gap."""
+    body = (
+        FAKE_SOCKET
+        + """
+        const [first] = DroppingSocket.all;
+        first.welcome({epoch: 1, seq: 4}, {});
+        first.event(5); first.event(5); first.event(7); first.event(8);
+        session.nudge();
+        await new Promise((done) => setTimeout(done));
+        const [, second] = DroppingSocket.all;
+        second.welcome({epoch: 1, seq: 8}, {});
+        second.event(9);
+        window.WebSocket = real;
+        return [told, second.sent[0].params, DroppingSocket.all.length];"""
+    )
+    told, hello, count = run(page, "session.js", body)
+    assert told == ["connecting", "fresh", "live", 5, "waiting", "connecting", "fresh", "live", 9]
+    assert hello == {"token": "t", "name": "n", "room": "main", "last": 200}
+    assert count == 2
+
+
+def test_a_lost_connection_goes_on_behind_the_last_event(page: Browser) -> None:
+    """After the connection went, the next hello names the last event; what was still on its way is void."""
+    body = (
+        FAKE_SOCKET
+        + """
+        const [first] = DroppingSocket.all;
+        first.welcome({epoch: 1, seq: 4}, {});
+        first.event(5);
+        const asked = session.call("prompt.submit", {text: "x"}).catch((error) => error.constructor.name);
+        first.dispatchEvent(new CloseEvent("close", {code: 1006}));
+        first.event(6);
+        session.nudge();
+        await new Promise((done) => setTimeout(done));
+        const [, second] = DroppingSocket.all;
+        second.welcome({epoch: 1, seq: 5}, null);
+        second.event(6);
+        window.WebSocket = real;
+        return [told, await asked, second.sent[0].params.after];"""
+    )
+    told, asked, after = run(page, "session.js", body)
+    assert told == ["connecting", "fresh", "live", 5, "waiting", "connecting", "on", "live", 6]
+    assert asked == "Lost"
+    assert after == {"epoch": 1, "seq": 5}
+
+
+@pytest.mark.parametrize("code", [4401, 4403, 4404])
+def test_a_final_close_is_not_tried_again(page: Browser, code: int) -> None:
+    """A refusal, a removal and a closed room end it."""
+    body = (
+        FAKE_SOCKET
+        + """
+        DroppingSocket.all[0].dispatchEvent(new CloseEvent("close", {code: args[0], reason: "why"}));
+        session.nudge();
+        await new Promise((done) => setTimeout(done));
+        window.WebSocket = real;
+        return [told, DroppingSocket.all.length];"""
+    )
+    assert run(page, "session.js", body, code) == [["connecting", "ended"], 1]
+
+
+def test_ten_thousand_events_freeze_nothing(page: Browser) -> None:
+    """Ten thousand events at once leave frames between them, the last one is seen, and 2,000 entries are kept."""
+    body = """
+        const {Entries} = await import("/js/view/entries.js");
+        const {Room} = await import("/js/room.js");
+        const scroller = document.createElement("div");
+        scroller.className = "scroller";
+        scroller.style.cssText = "height: 600px; overflow: auto";
+        document.body.append(scroller);
+        const transcript = new it.Transcript(scroller, scroller, new Entries(new Room()), {load: async () => []});
+        transcript.reset(0);
+        for (let seq = 1; seq <= 10_000; seq += 1) {
+          const turn = `t${Math.floor(seq / 4)}`;
+          const kinds = [
+            {type: "agent.text", block: 0, text: `# ${seq}\\n\\nSome **text** and\\n\\n- a\\n- list\\n`},
+            {type: "agent.tool_use", id: `c${seq}`, tool: "Bash", input: {command: "ls"}},
+            {type: "agent.tool_result", id: `c${seq - 1}`, is_error: false, content: "x"},
+            {type: "agent.text", block: 1, text: "```py\\nprint(1)\\n```"},
+          ];
+          transcript.take({seq, turn, at: "2026-01-01T00:00:00.000Z", ...kinds[seq % 4]});
+        }
+        const began = performance.now();
+        let [longest, last] = [0, began];
+        const log = scroller.querySelector(".log");
+        while (log.lastElementChild?.dataset.seq !== "10000") {
+          await new Promise((done) => requestAnimationFrame(done));
+          longest = Math.max(longest, performance.now() - last);
+          last = performance.now();
+        }
+        const count = log.childElementCount;
+        const isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 2;
+        scroller.remove();
+        return [longest, performance.now() - began, count, isAtEnd];"""
+    longest_ms, whole_ms, count, is_at_end = run(page, "view/transcript.js", body)
+    print(f"longest frame {longest_ms:.0f} ms, all in {whole_ms:.0f} ms")
+    assert count <= 2000
+    assert is_at_end
+    assert longest_ms < 500
+    assert whole_ms < 20_000

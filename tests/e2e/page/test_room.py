@@ -1,0 +1,138 @@
+"""What people do together in a room, each at a page of their own, before the real daemon."""
+
+import pytest
+
+from tests.e2e.gate import Gate
+from tests.e2e.page.guest_page import Visit
+from tests.support.browser import Key
+from tests.support.control_client import ControlClient
+from tests.support.daemon import Site
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_prompt_is_answered_live_before_everybody(visit: Visit) -> None:
+    """What one person asks is seen by the other as it is being written, and word for word the same at the end."""
+    ada, ben = visit("ada", is_phone=True), visit("ben")
+    ada.send("[[think:Hm.]][[text:# Plan\n\nThe **slow** ones:\n\n- `a`\n- `b`]][[hang]]")
+    ben.browser.find(".entry.live.text")
+    ben.browser.find(".ask", "ada")
+    ben.browser.find(".log .text h3", "Plan")
+    assert not ben.saw(".stop"), "a turn is for those to stop who asked for it"
+    for page, name in ((ada, "page-phone-stream"), (ben, "page-desktop-stream")):
+        page.browser.screenshot(name)
+    ada.browser.find(".stop").click()
+    for page in (ada, ben):
+        page.wait_for_end_of_turn("Interrupted by ada")
+        assert not page.saw(".entry.live")
+        page.assert_fits()
+    assert [text for _, text in ada.entries()][-3:-1] == [text for _, text in ben.entries()][-3:-1]
+
+
+def test_who_may_approve_lets_a_tool_run(visit: Visit, site: Site) -> None:
+    """A tool waits for a decision; one who may makes it, one who may not sees it; both see who decided."""
+    ada, ben = visit("ada", is_phone=True, may_approve=True), visit("ben")
+    ben.send("[[tool:touch made]]")
+    ben.browser.find(".approvals", "A host decides, or a driver who may.")
+    assert not ben.saw(".approvals button.primary")
+    for scheme in ("light", "dark"):
+        for page, place in ((ada, "phone"), (ben, "desktop")):
+            page.browser.find(".approvals", "touch made")
+            page.browser.prefer(color_scheme=scheme)
+            page.browser.screenshot(f"page-{place}-approval-{scheme}")
+    assert not (site.work / "made").exists()
+    ada.browser.wait_until("!document.querySelector('.approvals .primary').disabled")
+    ada.browser.find(".approvals .primary").click()
+    for page in (ada, ben):
+        page.wait_for_end_of_turn()
+        page.browser.find(".note", "Bash: approved by ada")
+        page.browser.find(".call summary .state", "done")
+        assert not page.saw(".approvals")
+        page.assert_fits()
+    assert (site.work / "made").exists()
+
+
+def test_a_denial_has_its_reason(visit: Visit, site: Site) -> None:
+    """A tool that is denied does not run, and everybody reads why."""
+    ada = visit("ada", may_approve=True)
+    ada.send("[[tool:touch made]]")
+    ada.browser.wait_until("!document.querySelector('.approvals .primary').disabled")
+    ada.browser.find(".approvals button", "Reason").click()
+    ada.browser.find(".approvals input").type("not today")
+    ada.browser.find(".approvals button", "Deny").click()
+    ada.browser.find(".note", "Bash: denied by ada (you): not today")
+    ada.wait_for_end_of_turn()
+    assert not (site.work / "made").exists()
+    ada.assert_fits()
+
+
+def test_a_question_is_answered_by_its_choices(visit: Visit) -> None:
+    """The agent's question is shown with its choices, and takes the one that was chosen."""
+    ada = visit("ada", is_phone=True, may_approve=True)
+    ada.send("[[ask:Which colour?|Green|Blue]]")
+    ada.browser.wait_until("!document.querySelector('.approvals .primary').disabled")
+    ada.browser.find(".approvals .primary").click()
+    ada.browser.find(".approvals .problem", "Choose an answer to every question.")
+    ada.browser.find(".choice", "Blue").click()
+    ada.browser.screenshot("page-phone-question")
+    ada.browser.find(".approvals .primary").click()
+    ada.browser.find(".note", "The question was answered by ada")
+    ada.wait_for_end_of_turn()
+    ada.assert_fits()
+
+
+def test_the_queue_shows_ones_own_place(visit: Visit, gate: Gate) -> None:
+    """Who waits sees the own place, and can take the own prompt back, but nobody else's."""
+    ada, ben = visit("ada"), visit("ben", is_phone=True)
+    ada.send(str(gate))
+    ada.browser.find(".now.running")
+    ada.send("second")
+    ada.browser.find(".queue li", "second")
+    ben.send("third")
+    ben.browser.find(".now .waiting", "2 waiting · you are 2nd").click()
+    ben.browser.find(".queue li.mine", "third")
+    ben.browser.wait_until("document.activeElement?.ariaLabel === 'Close'")
+    ben.browser.screenshot("page-phone-queue")
+    assert len(ben.browser.find_all(".queue button")) == 1
+    ben.browser.find(".queue li.mine button").click()
+    ben.browser.find(".aside h2", "1 prompt in the queue")
+    ben.browser.press(Key.ESCAPE)
+    ben.browser.wait_until("document.querySelector('#aside').inert")
+    ada.browser.find(".note", "A prompt of ben was taken back")
+    gate.open()
+    ada.wait_for_end_of_turn(count=2)
+    ada.assert_fits()
+    ben.assert_fits()
+
+
+def test_a_viewer_watches(visit: Visit) -> None:
+    """A viewer reads everything, and has no box to write in but a sentence that says so."""
+    ada, vera = visit("ada"), visit("vera", role="viewer", is_phone=True)
+    ada.send("hello")
+    vera.browser.find(".ask", "hello")
+    vera.wait_for_end_of_turn()
+    vera.browser.find(".viewer", "You are here to watch: only drivers and hosts can write prompts.")
+    assert not vera.saw("textarea")
+    vera.browser.screenshot("page-phone-viewer")
+    vera.assert_fits()
+
+
+def test_what_was_before_is_loaded_on_demand(visit: Visit, host: ControlClient) -> None:
+    """A fresh page shows the end of a long transcript; scrolling up brings the rest, in order, each event once."""
+    for number in range(100):
+        host.call("prompt.submit", text=f"number {number}")
+    vera = visit("vera", role="viewer", history="start")
+    vera.wait_for_end_of_turn(count=1)
+    host.call("prompt.submit", text="the last one")
+    vera.browser.find(".ask", "the last one")
+    # Each page that comes moves what is seen down, as somebody goes on up.
+    vera.browser.wait_until(
+        "(document.querySelector('#scroller').scrollTop = 0, !document.querySelector('.start').hidden)"
+    )
+    shown = [seq for seq, _ in vera.entries()]
+    assert shown == sorted(set(shown))
+    asked = vera.evaluate("[...document.querySelectorAll('.ask .said')].map((said) => said.innerText)")
+    assert asked == [*(f"number {number}" for number in range(100)), "the last one"]
+    vera.browser.find(".latest").click()
+    vera.browser.wait_until("document.querySelector('.latest').hidden")
+    vera.assert_fits()
