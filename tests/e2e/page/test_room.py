@@ -136,3 +136,34 @@ def test_what_was_before_is_loaded_on_demand(visit: Visit, host: ControlClient) 
     vera.browser.find(".latest").click()
     vera.browser.wait_until("document.querySelector('.latest').hidden")
     vera.assert_fits()
+
+
+def test_the_page_says_how_the_room_is(visit: Visit, host: ControlClient) -> None:
+    """A pause is shown while it lasts, what is refused meanwhile can be sent again, and a closed room is the end."""
+    ada = visit("ada", is_phone=True)
+    host.call("room.pause", room="main")
+    ada.browser.find(".banner", "A host has paused the room")
+    ada.send("too early")
+    ada.browser.find(".underway .refused", "Not taken")
+    ada.browser.screenshot("page-phone-paused")
+    host.call("room.resume", room="main")
+    ada.wait_for_state("Ready")
+    assert not ada.saw(".banner")
+    ada.browser.find(".underway button", "Send again").click()
+    ada.wait_for_end_of_turn()
+    assert not ada.saw(".underway")
+    host.call("room.close", room="main")
+    ada.browser.find(".banner.bad", "The room has closed.")
+    ada.assert_fits()
+
+
+def test_an_agent_that_dies_is_told_of(visit: Visit) -> None:
+    """What became of a turn whose agent died is said in words, and that the agent is back."""
+    ada = visit("ada", is_phone=True)
+    ada.send("[[text:Half]][[kill]]")
+    ada.browser.find(".finish.bad, .finish.warn")
+    ada.browser.find(".note", "The agent went down: signal SIGKILL")
+    ada.browser.find(".note", "The agent (rehearsal")
+    ada.wait_for_state("Ready")
+    assert not ada.saw(".banner, .live")
+    ada.assert_fits()

@@ -37,7 +37,7 @@ export class Now {
     this.element.classList.toggle("running", turn !== null);
     const authors = turn?.authors ?? [];
     if (turn === null) fill(this.#words, "Nothing runs");
-    else if (room.approvals.size > 0) fill(this.#words, "Waiting");
+    else if (room.approvals.size > 0) fill(this.#words, "On hold");
     else if (authors.length === 0) fill(this.#words, "At work by itself");
     else
       fill(

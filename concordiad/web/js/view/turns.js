@@ -4,7 +4,7 @@
  * Contract: a prompt is shown verbatim, under the name of each who asked for it; a long one in part, with a button.
  */
 
-import { count, duration, money, wholeTime } from "../format.js";
+import { count, duration, money, several, wholeTime } from "../format.js";
 import { visibleLine } from "../text.js";
 import { h } from "./dom.js";
 import { timeAt } from "./when.js";
@@ -63,7 +63,7 @@ export function turnFinished({ turn, by, at }, { me }) {
   const isTelling = turn.reason && turn.outcome !== "interrupted";
   const figures = [
     duration(turn.duration_s),
-    turn.input_tokens === null ? "" : `${count(turn.input_tokens)} tokens in, ${count(turn.output_tokens)} out`,
+    turn.input_tokens === null ? "" : `${several(turn.input_tokens, "token")} in, ${count(turn.output_tokens)} out`,
     money(turn.cost_usd),
   ].filter((figure) => figure !== "");
   const shown = figures.map((figure) => [" ", h("span.figure", {}, figure)]);
