@@ -36,10 +36,12 @@ def duration(seconds: float | None) -> str:
 
 
 def _coarse(seconds: float) -> str:
-    for unit in ("d", "h", "m"):
-        if seconds >= _UNITS_S[unit]:
-            return f"{int(seconds // _UNITS_S[unit])}{unit}"
-    return f"{int(seconds)}s"
+    # To the nearest: what was made a moment ago to last for ten minutes does not say nine.
+    for unit, most in (("s", 60), ("m", 60), ("h", 24)):
+        number = int(seconds / _UNITS_S[unit] + 0.5)
+        if number < most:
+            return f"{number}{unit}"
+    return f"{int(seconds / _UNITS_S['d'] + 0.5)}d"
 
 
 def unix_time(rfc3339: str) -> float:

@@ -37,10 +37,14 @@ def test_durations_are_shown(seconds: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "text"), [(0.5, "just now"), (12, "12s ago"), (240, "4m ago"), (7300, "2h ago"), (-250, "in 4m")]
+    ("now", "text"),
+    [
+        *[(0.5, "just now"), (12, "12s ago"), (59.7, "1m ago"), (240, "4m ago"), (5400, "2h ago"), (7300, "2h ago")],
+        *[(-1.2, "in 1s"), (-250, "in 4m"), (-599.6, "in 10m"), (-3599, "in 1h"), (-86399, "in 1d")],
+    ],
 )
 def test_times_are_shown_against_now(now: float, text: str) -> None:
-    """An age in one unit, and what is still to come."""
+    """An age in one unit, to the nearest, and what is still to come."""
     assert text == relative("1970-01-01T00:00:00.000Z", now)
 
 
