@@ -10,6 +10,7 @@ import click
 
 from ctl.connection import Connection, Json
 from ctl.quantities import parse_duration
+from ctl.settings import WholeNumber
 
 PAGE: Final = 100
 """Rows that one request asks for: a turn may bring 64 KiB of its answer along."""
@@ -72,7 +73,7 @@ class Chosen(NamedTuple):
 def listing_options(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make the options of a command that lists `default` rows unless it is told otherwise."""
     options = [
-        click.option("-n", "--lines", type=click.IntRange(min=1), metavar="N", help=f"How many (default: {default})."),
+        click.option("-n", "--lines", type=WholeNumber(min=1), metavar="N", help=f"How many (default: {default})."),
         click.option("--all", "is_all", is_flag=True, help="All of them."),
         click.option("--cursor", help="Go on where an earlier list ended."),
         click.option("--author", metavar="NAME", help="Only what this person asked: a name, or an id (uid:1000)."),

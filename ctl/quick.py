@@ -72,7 +72,8 @@ def understand(arguments: list[str]) -> tuple[Given, tuple[str, ...]] | None:
                 value = next(rest, "-")
             meant = (_EVERYWHERE | _OF_SUBMIT)[name]
             if (
-                value.startswith("-")
+                not value
+                or value.startswith("-")
                 or (equals and not name.startswith("--"))
                 or value not in _CHOICES.get(meant, (value,))
             ):

@@ -8,6 +8,8 @@ import click
 from ctl.connection import Connection
 
 DEFAULT_ROOM: Final = "main"
+LONGEST_S: Final = 366 * 86400.0
+"""The wire's own longest time, whose module is too heavy to be imported for it; a test holds the two together."""
 
 
 class Settings(NamedTuple):
@@ -52,6 +54,9 @@ class Settings(NamedTuple):
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value == "":
+        # A script's unset "$ROOM" must not land in another room than the one that was meant.
+        raise click.UsageError(f"--{parameter.name} is empty: say which one, or leave the option out", context)
     if value is not None and parameter.name is not None:
         context.obj = context.find_object(Settings)._replace(**{parameter.name: value})  # type: ignore[union-attr]
 
@@ -80,7 +85,14 @@ def global_options() -> list[click.Option]:
     """Make the options that the group and every command have in common."""
     common: dict[str, Any] = {"expose_value": False, "callback": _remember}
     return [
-        click.Option(["--socket"], metavar="PATH", type=click.Path(), help="The daemon's control socket.", **common),
+        # Whether it may be used is found out by connecting, which has an exit code of its own.
+        click.Option(
+            ["--socket"],
+            metavar="PATH",
+            type=click.Path(readable=False),
+            help="The daemon's control socket.",
+            **common,
+        ),
         click.Option(
             ["--room"],
             metavar="NAME",
@@ -94,23 +106,44 @@ def global_options() -> list[click.Option]:
     ]
 
 
-def read_duration(text: str, *, may_be_zero: bool = False) -> float:
+class WholeNumber(click.IntRange):
+    """A whole number, which is refused in words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it."""
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        if self.min is not None and number < self.min:
+            self.fail(f"{number} is too small: {self.min:g} at least", param, ctx)
+        if self.max is not None and number > self.max:
+            self.fail(f"{number} is too large: {self.max:g} at most", param, ctx)
+        return number
+
+
+def read_duration(text: str, least_s: float = 0.001) -> float:
     """
-    Read the value of an option that takes a duration.
+    Read the value of an option that takes a duration, of at least so many seconds.
 
     Raises:
-        BadParameter: it is none.
+        BadParameter: it is none, or none that anybody can mean.
     """
     from ctl.quantities import parse_duration
 
     try:
-        return parse_duration(text, may_be_zero=may_be_zero)
+        seconds = parse_duration(text, may_be_zero=least_s == 0)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+    if seconds < least_s:
+        raise click.BadParameter(f"{text!r} is too short: {least_s:g}s at least")
+    if seconds > LONGEST_S:
+        raise click.BadParameter(f"{text!r} is too long: {LONGEST_S / 86400:g}d at most")
+    return seconds
 
 
 def _read_patience(text: str) -> float:
-    return read_duration(text, may_be_zero=True)
+    return read_duration(text, least_s=0)
 
 
 reconnect_option = click.option(
@@ -173,7 +206,8 @@ class Group(click.Group):
         """Find the command that was typed, or say which one may have been meant."""
         name = args[0]
         known = self.list_commands(ctx)
-        if name not in known and not name.startswith("-"):
+        # Whoever presses Tab behind a slip is not told of it, but offered what could stand there.
+        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
             from difflib import get_close_matches
 
             near = get_close_matches(name, known, n=1)

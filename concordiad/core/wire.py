@@ -6,7 +6,7 @@ be read is answered with a code of `core.codes`, never with silence and never wi
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -50,6 +50,28 @@ USES_LIMIT: Final = 1_000_000
 DAY_S: Final = 86400.0
 
 
+@frozen
+class Check:
+    """
+    A validator of attrs that also says what it allows.
+
+    Attributes:
+        schema: the same in words of JSON Schema, as far as that has any.
+    """
+
+    _check: Callable[[Any, "attrs.Attribute[Any]", Any], None]
+    schema: Mapping[str, Any]
+
+    def __call__(self, params: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+        """Raise FieldError for a value that is not allowed."""
+        self._check(params, attribute, value)
+
+
+def _allows(**schema: Any) -> Callable[[Callable[[Any, "attrs.Attribute[Any]", Any], None]], Check]:
+    return lambda check: Check(check, schema)
+
+
+@_allows(minLength=1)
 def _is_text(_: Any, attribute: "attrs.Attribute[str]", value: str) -> None:
     # Format characters, such as a zero-width space, are as blank as blanks are.
     if all(character.isspace() or unicodedata.category(character) in ("Cc", "Cf") for character in value):
@@ -58,6 +80,7 @@ def _is_text(_: Any, attribute: "attrs.Attribute[str]", value: str) -> None:
         raise FieldError(attribute.name, "is not valid Unicode: it holds a lone surrogate")
 
 
+@_allows(minLength=1, maxLength=KEY_LIMIT)
 def _is_name(_: Any, attribute: "attrs.Attribute[str]", value: str | None) -> None:
     if value is not None and not (0 < len(value) <= KEY_LIMIT and value.isprintable()):
         raise FieldError(attribute.name, f"must be 1 to {KEY_LIMIT} printable characters")
@@ -72,17 +95,20 @@ def fault_of_name(name: str) -> str | None:
     return None
 
 
+@_allows(minLength=1, maxLength=NAME_LIMIT)
 def _is_guests_name(_: Any, attribute: "attrs.Attribute[str]", value: str | None) -> None:
     fault = None if value is None else fault_of_name(value)
     if fault is not None:
         raise FieldError(attribute.name, fault)
 
 
+@_allows(minLength=HELLO_KEY_LEAST, maxLength=KEY_LIMIT)
 def _is_hello_key(_: Any, attribute: "attrs.Attribute[str]", value: str | None) -> None:
     if value is not None and not (HELLO_KEY_LEAST <= len(value) <= KEY_LIMIT and value.isprintable()):
         raise FieldError(attribute.name, f"must be {HELLO_KEY_LEAST} to {KEY_LIMIT} printable characters")
 
 
+@_allows(enum=[Role.DRIVER.value, Role.VIEWER.value])
 def _is_guests_role(_: Any, attribute: "attrs.Attribute[Role]", value: Role) -> None:
     if value is Role.HOST:
         raise FieldError(
@@ -90,10 +116,11 @@ def _is_guests_role(_: Any, attribute: "attrs.Attribute[Role]", value: Role) -> 
         )
 
 
-def _is_between(low: float, high: float) -> Any:
+def _is_between(low: float, high: float) -> Check:
+    @_allows(minimum=low, maximum=high)
     def check(_: Any, attribute: "attrs.Attribute[float]", value: float | None) -> None:
         if value is not None and not low <= value <= high:
-            raise FieldError(attribute.name, f"is {value:g}, it must be from {low:g} to {high:g}")
+            raise FieldError(attribute.name, f"is {value:.12g}, it must be from {low:.12g} to {high:.12g}")
 
     return check
 
@@ -111,6 +138,7 @@ def parse_time(text: str) -> float:
     return time.timestamp()
 
 
+@_allows(format="date-time")
 def _is_time(_: Any, attribute: "attrs.Attribute[str]", value: str | None) -> None:
     if value is None:
         return
@@ -388,6 +416,7 @@ METHODS: Final[dict[str, type[Params]]] = {
     "guest.list": GuestList,
     "guest.kick": GuestKick,
     "daemon.status": Nothing,
+    "rpc.discover": Nothing,
     "hello": Hello,
 }
 

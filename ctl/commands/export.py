@@ -13,7 +13,7 @@ from ctl.files import replacing
 from ctl.harmless import harmless_json
 from ctl.markdown import Document
 from ctl.screen import Screen
-from ctl.settings import Command, Settings
+from ctl.settings import Command, Settings, WholeNumber
 
 Write = Callable[[str], object]
 
@@ -75,10 +75,8 @@ def _to_output(text: str) -> None:
 @click.option(
     "--format", "style", type=click.Choice(["markdown", "jsonl"]), help="Default: markdown; with -o json: jsonl."
 )
-@click.option(
-    "--since", type=click.IntRange(min=1), default=1, metavar="SEQ", help="Begin with the event of this number."
-)
-@click.option("--until", type=click.IntRange(min=1), metavar="SEQ", help="End with the event of this number.")
+@click.option("--since", type=WholeNumber(min=1), default=1, metavar="SEQ", help="Begin with the event of this number.")
+@click.option("--until", type=WholeNumber(min=1), metavar="SEQ", help="End with the event of this number.")
 @click.option(
     "-f",
     "--file",

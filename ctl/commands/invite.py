@@ -36,7 +36,7 @@ def invite() -> None:
 
 
 def _read_expiry(text: str) -> float | None:
-    return None if text == "never" else read_duration(text)
+    return None if text == "never" else read_duration(text, least_s=1)
 
 
 def _read_uses(text: str) -> int | None:

@@ -10,7 +10,7 @@ import click
 from concordiad.core.codes import EXIT_DONE, EXIT_USAGE
 from ctl.failures import Failure
 from ctl.screen import Screen
-from ctl.settings import Command, Settings, read_duration
+from ctl.settings import Command, Settings, WholeNumber, read_duration
 
 if TYPE_CHECKING:
     import ssl
@@ -25,7 +25,7 @@ NAME_CHARACTERS: Final = 40
 
 
 def _read_patience(text: str) -> float:
-    return read_duration(text, may_be_zero=True)
+    return read_duration(text, least_s=0)
 
 
 def _link_text(argument: str | None) -> str:
@@ -104,7 +104,7 @@ def _warn_of_plaintext(link: "Link") -> None:
 @click.option(
     "-n",
     "--lines",
-    type=click.IntRange(0, 10000),
+    type=WholeNumber(0, 10000),
     metavar="N",
     help=f"Begin with so many events (default: {LINES} at a terminal, else none).",
 )

@@ -28,6 +28,8 @@ def room() -> None:
 
 
 def _the_room(settings: Settings, name: str | None) -> str:
+    if name == "":
+        raise click.UsageError("the room's name is empty: say which room")
     if name is not None and settings.room not in (None, name):
         raise click.UsageError(f"{name} and --room {settings.room} are two rooms: name one")
     return name or settings.room_name

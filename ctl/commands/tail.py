@@ -10,7 +10,7 @@ from ctl.connection import Connection, Event
 from ctl.failures import Failure, RoomGone
 from ctl.feed import Feed
 from ctl.screen import Screen
-from ctl.settings import Command, Settings, reconnect_option
+from ctl.settings import Command, Settings, WholeNumber, reconnect_option
 from ctl.transcript import Transcript
 
 LINES = 10
@@ -64,9 +64,9 @@ def _live(feed: Feed, start: dict[str, int]) -> Iterator[Event]:
     ),
 )
 @click.option(
-    "-n", "--lines", type=click.IntRange(min=0), metavar="N", help=f"Begin with so many events (default: {LINES})."
+    "-n", "--lines", type=WholeNumber(min=0), metavar="N", help=f"Begin with so many events (default: {LINES})."
 )
-@click.option("--since", type=click.IntRange(min=0), metavar="SEQ", help="Begin with the event of this number.")
+@click.option("--since", type=WholeNumber(min=0), metavar="SEQ", help="Begin with the event of this number.")
 @click.option("--follow/--no-follow", "is_following", default=True, help="End with the latest event, or go on.")
 @reconnect_option
 @click.pass_obj

@@ -15,7 +15,7 @@ import pytest
 from concordiad.core.codes import CODES, INVALID_PARAMS, NOT_NOW, Code
 from ctl.cli import make_cli
 from ctl.reference import every_command
-from ctl.settings import Command, Group, Settings
+from ctl.settings import LONGEST_S, Command, Group, Settings
 from tests.ctl.program import command as command_line
 from tests.ctl.program import environment, run, start
 from tests.ctl.samples import LISTENING, PROMPT, TURN, event, prompt, room, running_turn, status
@@ -141,6 +141,40 @@ def test_bad_usage_has_its_exit_code(tmp_path: Path, words: tuple[str, ...]) -> 
     """Before any socket is looked for."""
     ran = run(tmp_path, *words)
     assert (ran.code, ran.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("submit", "--room", "", "x"), "--room is empty: say which one, or leave the option out"),
+        (("--room=", "submit", "x"), "--room is empty"),
+        (("submit", "--socket", "", "x"), "--socket is empty"),
+        (("tail", "--socket="), "--socket is empty"),
+        (("room", "close", ""), "the room's name is empty"),
+        (("tail", "--since", "abc"), "'--since': 'abc' is not a whole number"),
+        (("tail", "--lines", "-1"), "-1 is too small: 0 at least"),
+        (("export", "--until", "0"), "'--until': 0 is too small: 1 at least"),
+        (("history", "--lines", "1.5"), "'1.5' is not a whole number"),
+        (("join", "--lines", "10001"), "10001 is too large: 10000 at most"),
+        (("submit", "--expires", "99999999999d", "x"), "'--expires': '99999999999d' is too long: 366d at most"),
+        (("submit", "--wait", "--timeout", "367d", "x"), "'--timeout': '367d' is too long"),
+        (("room", "create", "x", "--idle", "0.0001"), "'--idle': '0.0001' is too short: 0.001s at least"),
+        (("invite", "create", "--expires", "0.5s"), "'--expires': '0.5s' is too short: 1s at least"),
+        (("tail", "--reconnect", "367d"), "'--reconnect': '367d' is too long"),
+    ],
+)
+def test_a_bad_value_is_told_in_the_options_words(tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
+    """What was typed and what would be right; nothing is done instead with a default."""
+    ran = run(tmp_path, *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert sentence in ran.err
+
+
+def test_the_longest_time_is_the_wires() -> None:
+    """The daemon refuses what is longer, in words of its own."""
+    from concordiad.core import wire
+
+    assert wire.LONGEST_S == LONGEST_S
 
 
 def test_the_version_is_printed(tmp_path: Path) -> None:
