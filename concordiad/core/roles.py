@@ -55,6 +55,7 @@ RIGHTS: Final[dict[str, dict[Role, Right]]] = {
     "guest.list": _READING,
     "guest.kick": _HOSTS,
     "daemon.status": _HOSTS,
+    "rpc.discover": _READING,
     "hello": {},
 }
 """Method → role → right. Nobody may call `hello`: it is what makes a connection somebody's, once."""

@@ -36,6 +36,7 @@ from concordiad.core.wire import (
 )
 from concordiad.errors import LocalProtocolError, RoomError
 from concordiad.front.caller import Caller
+from concordiad.front.discovery import discover
 from concordiad.front.readings import (
     find_room,
     get_prompt,
@@ -121,6 +122,8 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
             return Answer(
                 await _about_people(house, caller, find_room(house, request.params.room, caller), request.params)
             )
+        case Nothing() if request.method == "rpc.discover":
+            return Answer(discover())
         case Nothing():
             rooms = [await room.describe() for room in house.rooms.values()]
             return Answer({"rooms": rooms} if request.method == "room.list" else {**_daemon(house), "rooms": rooms})

@@ -14,6 +14,7 @@ READING = {
     "events.list",
     "approval.list",
     "guest.list",
+    "rpc.discover",
 }
 TAKING_PART = {"prompt.submit", "prompt.cancel", "turn.interrupt"}
 

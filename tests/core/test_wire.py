@@ -152,6 +152,7 @@ def least(params_class: type[Params]) -> dict[str, Any]:
         ("guest.list", {"room": "r"}, GuestList("r")),
         ("guest.kick", {"id": "Ada", "reason": "bye"}, GuestKick("Ada", reason="bye")),
         ("daemon.status", {}, Nothing()),
+        ("rpc.discover", {}, Nothing()),
         ("hello", {"token": "t"}, Hello("t")),
         (
             "hello",

@@ -1,0 +1,204 @@
+"""
+The wire's description for programs: an OpenRPC 1.3 document (https://spec.open-rpc.org), made from the classes.
+
+Law: names, types, defaults and bounds of params are read from the classes that decode them, never written twice.
+"""
+
+import enum
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from concordiad.core.codes import CODES, INVALID_REQUEST, PARSE_ERROR, UNKNOWN_METHOD
+from concordiad.core.event_shapes import event_schemas
+from concordiad.core.roles import RIGHTS
+from concordiad.core.shapes import (
+    BOOLEAN,
+    COUNT,
+    INTEGER,
+    NUMBER,
+    OBJECTS,
+    STRING,
+    TIME,
+    Fields,
+    Schema,
+    an_object,
+    list_of,
+    one_of,
+    or_null,
+    ref,
+)
+from concordiad.core.wire import METHODS, ById, Check, InRoom, Nothing
+
+OPENRPC: Final = "1.3.2"
+"""The version of the specification that the document follows."""
+
+_PLAIN: Final[Mapping[object, Schema]] = {str: STRING, bool: BOOLEAN, int: INTEGER, float: NUMBER}
+_SHARED: Final = (ById, InRoom, Nothing)
+"""Classes of several methods, whose descriptions are about none of them."""
+_BEFORE: Final = (PARSE_ERROR, INVALID_REQUEST, UNKNOWN_METHOD)
+"""What a message is answered before it is known which method it calls."""
+
+_PROMPT: Final[Fields] = {"prompt": ref("PROMPT")}
+_PROMPT_AND_TURN: Final[Fields] = {**_PROMPT, "turn": or_null(ref("TURN"))}
+_ROOM: Final[Fields] = {"room": ref("ROOM")}
+_ROOMS: Final[Fields] = {"rooms": list_of(ref("ROOM"))}
+_INVITE: Final[Fields] = {"invite": ref("INVITE")}
+_PLACE: Final[Fields] = {"cursor": ref("CURSOR"), "resync": BOOLEAN, "snapshot": or_null(ref("SNAPSHOT"))}
+_NEXT: Final[Fields] = {"next": or_null(STRING)}
+
+METHOD_TABLE: Final[Mapping[str, tuple[str, Fields]]] = {
+    "prompt.submit": ("Hand in a prompt; answered once it is durable.", _PROMPT_AND_TURN),
+    "prompt.cancel": ("Take a waiting prompt out of the queue.", _PROMPT),
+    "prompt.get": ("Show one prompt, and the turn that it is in.", _PROMPT_AND_TURN),
+    "prompt.list": ("Show a page of prompts.", {"prompts": list_of(ref("PROMPT")), **_NEXT}),
+    "turn.interrupt": ("Stop the running turn.", {"turn": ref("TURN")}),
+    "turn.get": (
+        "Show one turn with the whole of its answer, and its prompts.",
+        {"turn": ref("TURN"), "prompts": list_of(ref("PROMPT"))},
+    ),
+    "turn.list": ("Show a page of turns, newest first.", {"turns": list_of(ref("TURN.short")), **_NEXT}),
+    "events.subscribe": ("Follow a room's transcript on this connection.", _PLACE),
+    "events.list": (
+        "Show a page of recorded events, oldest first.",
+        {"events": list_of(ref("EVENT")), "next": or_null(COUNT), "cursor": ref("CURSOR")},
+    ),
+    "approval.list": ("Show what the agent waits for people to decide.", {"approvals": list_of(ref("APPROVAL"))}),
+    "approval.answer": (
+        "Approve or deny; the first answer wins.",
+        {"approval": ref("APPROVAL"), "resolution": one_of("approved", "denied"), "by": ref("AUTHOR")},
+    ),
+    "room.list": ("Show every open room.", _ROOMS),
+    "room.create": ("Open a new room.", {**_ROOM, "warnings": list_of(STRING)}),
+    "room.close": ("Close a room.", {"room": STRING, "cancelled": COUNT}),
+    "room.pause": ("Hold the waiting prompts back and refuse new ones.", _ROOM),
+    "room.resume": ("Go on after room.pause.", _ROOM),
+    "room.restart": ("End the agent and start it again.", _ROOM),
+    "invite.create": ("Make an invite: a link that lets guests into one room.", _INVITE),
+    "invite.list": ("Show the invites of a room.", {"invites": list_of(ref("INVITE"))}),
+    "invite.revoke": ("End an invite, and put out whoever came by it.", {**_INVITE, "closed": COUNT}),
+    "guest.list": ("Show the guests that are here.", {"guests": list_of(ref("GUEST"))}),
+    "guest.kick": ("Remove a guest.", {"guest": ref("GUEST"), "closed": COUNT, **_INVITE}),
+    "daemon.status": ("Show the daemon and every open room.", {"daemon": ref("DAEMON"), **_ROOMS}),
+    "rpc.discover": (
+        "Show this document.",
+        {
+            "openrpc": STRING,
+            "info": {"type": "object"},
+            "methods": list_of({"type": "object"}),
+            "components": {"type": "object"},
+            "x-notifications": list_of({"type": "object"}),
+        },
+    ),
+    "hello": (
+        "Come in as a guest: over WebSocket only, as the first message of a connection.",
+        {
+            "member_token": or_null(STRING),
+            "guest": ref("AUTHOR"),
+            "role": one_of("driver", "viewer"),
+            "room": STRING,
+            "may_approve": BOOLEAN,
+            "history": one_of("joining", "start"),
+            "expires_at": or_null(TIME),
+            **_PLACE,
+        },
+    ),
+}
+"""What each method does, in one sentence, and the fields of its result."""
+
+
+def make_document(version: str) -> dict[str, Any]:
+    """Make the whole document of a version of Concordia."""
+    return {
+        "openrpc": OPENRPC,
+        "info": {
+            "title": "Concordia",
+            "version": version,
+            "description": "JSON-RPC 2.0 over a Unix socket, one message a line, and over WebSocket, one message a"
+            " text frame. docs/protocol.md says what each thing means.",
+            "license": {"name": "MIT"},
+        },
+        "methods": [_describe(method, params) for method, params in METHODS.items()],
+        "components": {
+            "schemas": {**OBJECTS, **event_schemas()},
+            "errors": {code.name: {"code": code.number, "message": code.meaning} for code in CODES},
+        },
+        "x-notifications": [
+            {
+                "name": "event",
+                "summary": "Something happened in a room that this connection follows.",
+                "schema": ref("EVENT"),
+            }
+        ],
+    }
+
+
+def _describe(method: str, params: type[Any]) -> dict[str, Any]:
+    summary, result = METHOD_TABLE[method]
+    about = " ".join((params.__doc__ or "").split())
+    more = {} if params in _SHARED or about == summary else {"description": about}
+    refusals = [code for code in CODES if code not in _BEFORE]
+    return {
+        "name": method,
+        "summary": summary,
+        **more,
+        "paramStructure": "by-name",
+        "params": [_describe_param(each) for each in attrs.fields(params)],
+        "result": {"name": "result", "required": True, "schema": an_object(result)},
+        "errors": [{"$ref": f"#/components/errors/{code.name}"} for code in refusals],
+        "x-roles": {role.value: right.value for role, right in RIGHTS[method].items()},
+    }
+
+
+def _describe_param(attribute: "attrs.Attribute[Any]") -> dict[str, Any]:
+    return {
+        "name": attribute.name,
+        "required": attribute.default is attrs.NOTHING,
+        "schema": _schema_of(attribute),
+    }
+
+
+def _schema_of(attribute: "attrs.Attribute[Any]") -> Schema:
+    """Describe a field: its type, what its validator allows, its default."""
+    check = attribute.validator
+    bounds = {name: _plain(bound) for name, bound in check.schema.items()} if isinstance(check, Check) else {}
+    schema = _schema_of_type(attribute.type, bounds)
+    if attribute.default is attrs.NOTHING:
+        return schema
+    factory = getattr(attribute.default, "factory", None)
+    return {**schema, "default": _plain(attribute.default if factory is None else factory())}
+
+
+def _schema_of_type(kind: Any, bounds: Schema) -> Schema:
+    if isinstance(kind, types.UnionType):
+        (inner,) = (each for each in typing.get_args(kind) if each is not types.NoneType)
+        return or_null(_schema_of_type(inner, bounds))
+    if attrs.has(kind):
+        return _schema_of_class(kind)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return {"type": "string", **one_of(*kind), **bounds}
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        return {**list_of(_schema_of_type(arguments[0], {})), **bounds}
+    if origin is Mapping:
+        return {"type": "object", "additionalProperties": _schema_of_type(arguments[1], {}), **bounds}
+    return {**_PLAIN[kind], **bounds}
+
+
+def _schema_of_class(kind: Any) -> Schema:
+    fields = attrs.fields(kind)
+    named = {each.name: _schema_of(each) for each in fields}
+    required = [each.name for each in fields if each.default is attrs.NOTHING]
+    return {"type": "object", "properties": named, "required": required, "additionalProperties": False}
+
+
+def _plain(value: Any) -> Any:
+    """Write a default or a bound as JSON has it."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,247 @@
+"""
+What the wire's objects look like, as JSON Schema: the words of docs/protocol.md for programs.
+
+Laws: what is absent is null, so every field is required, but for those that may be missing. Further fields are not
+forbidden: clients pass over what they do not know.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from concordiad.core.agents import Kind
+from concordiad.core.codes import CODES
+from concordiad.core.model import (
+    ApprovalKind,
+    AuthorKind,
+    History,
+    InviteState,
+    Origin,
+    Outcome,
+    Priority,
+    PromptState,
+    TurnState,
+)
+from concordiad.core.roles import Role
+
+Schema = dict[str, Any]
+Fields = Mapping[str, Schema]
+
+STRING: Final[Schema] = {"type": "string"}
+BOOLEAN: Final[Schema] = {"type": "boolean"}
+INTEGER: Final[Schema] = {"type": "integer"}
+NUMBER: Final[Schema] = {"type": "number"}
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+SECONDS: Final[Schema] = {"type": "number", "minimum": 0}
+ID: Final[Schema] = {"type": "string", "format": "uuid"}
+TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+NULL: Final[Schema] = {"type": "null"}
+ANY: Final[Schema] = {}
+
+
+def ref(name: str) -> Schema:
+    """Name a schema among the document's components."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def one_of(*values: str) -> Schema:
+    """Describe a string that is one of these."""
+    return {"enum": [str(value) for value in values]}
+
+
+def or_null(schema: Schema) -> Schema:
+    """Describe what may be absent."""
+    if "type" not in schema and "enum" not in schema:
+        return {"anyOf": [schema, NULL]}
+    kind = {"type": [schema["type"], "null"]} if "type" in schema else {}
+    values = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, **kind, **values}
+
+
+def list_of(schema: Schema) -> Schema:
+    """Describe a list."""
+    return {"type": "array", "items": schema}
+
+
+def an_object(fields: Fields, *, may_miss: Fields | None = None) -> Schema:
+    """Describe an object whose fields are all there, but for some that may be missing."""
+    return {"type": "object", "properties": {**fields, **(may_miss or {})}, "required": list(fields)}
+
+
+AUTHOR: Final = an_object({"id": STRING, "name": STRING, "kind": one_of(*AuthorKind)})
+CURSOR: Final = an_object({"epoch": COUNT, "seq": COUNT})
+PROMPT: Final = an_object(
+    {
+        "id": ID,
+        "room": STRING,
+        "author": ref("AUTHOR"),
+        "text": STRING,
+        "state": one_of(*PromptState),
+        "priority": one_of(*Priority),
+        "key": or_null(STRING),
+        "expires_at": or_null(TIME),
+        "submitted_at": TIME,
+        "place": or_null({"type": "integer", "minimum": 1}),
+        "turn": or_null(ID),
+        "retry_of": NULL,
+        "raw": BOOLEAN,
+        "alone": BOOLEAN,
+    }
+)
+_TURN: Final[Fields] = {
+    "id": ID,
+    "room": STRING,
+    "origin": one_of(*Origin),
+    "prompts": list_of(ID),
+    "text": STRING,
+    "state": one_of(*TurnState),
+    "outcome": or_null(one_of(*Outcome)),
+    "reason": or_null(STRING),
+    "answer": or_null(STRING),
+    "started_at": TIME,
+    "finished_at": or_null(TIME),
+    "duration_s": or_null(SECONDS),
+    "ttft_s": or_null(SECONDS),
+    "input_tokens": or_null(COUNT),
+    "output_tokens": or_null(COUNT),
+    "cost_usd": or_null(NUMBER),
+    "agent_turns": or_null(COUNT),
+}
+TURN: Final = an_object(_TURN)
+TURN_SHORT: Final = an_object({**_TURN, "authors": list_of(ref("AUTHOR")), "answer_bytes": or_null(COUNT)})
+APPROVAL: Final = an_object(
+    {
+        "id": ID,
+        "room": STRING,
+        "turn": or_null(ID),
+        "kind": one_of(*ApprovalKind),
+        "tool": STRING,
+        "input": ANY,
+        "input_bytes": COUNT,
+        "description": or_null(STRING),
+        "requested_at": TIME,
+        "expires_at": TIME,
+        "may_answer": list_of(STRING),
+    }
+)
+ROOM_AGENT: Final = an_object(
+    {
+        "name": STRING,
+        "kind": one_of(*Kind),
+        "rehearsal": BOOLEAN,
+        "version": or_null(STRING),
+        "model": or_null(STRING),
+        "pid": or_null(INTEGER),
+        "incarnation": or_null(ID),
+        "session_id": or_null(STRING),
+        "restarts": COUNT,
+        "started_at": or_null(TIME),
+    }
+)
+ROOM: Final = an_object(
+    {
+        "name": STRING,
+        "workdir": or_null(STRING),
+        "state": one_of("starting", "idle", "busy", "paused", "asleep", "agent-down", "agent-failing", "draining"),
+        "paused": BOOLEAN,
+        "reason": or_null(STRING),
+        "agent": ref("ROOM.agent"),
+        "turn": or_null(ref("TURN.short")),
+        "queue": COUNT,
+        "approvals": COUNT,
+        "guests": COUNT,
+        "followers": COUNT,
+        "cursor": ref("CURSOR"),
+    }
+)
+DAEMON: Final = an_object(
+    {
+        "version": STRING,
+        "pid": INTEGER,
+        "started_at": TIME,
+        "uptime_s": SECONDS,
+        "epoch": COUNT,
+        "state_dir": STRING,
+    }
+)
+GUESTS_ROLE: Final = one_of(Role.DRIVER, Role.VIEWER)
+INVITE: Final = an_object(
+    {
+        "id": ID,
+        "room": STRING,
+        "role": GUESTS_ROLE,
+        "name_hint": or_null(STRING),
+        "may_approve": BOOLEAN,
+        "history": one_of(*History),
+        "created_at": TIME,
+        "created_by": ref("AUTHOR"),
+        "expires_at": or_null(TIME),
+        "uses": or_null(COUNT),
+        "used": COUNT,
+        "uses_left": or_null(COUNT),
+        "revoked_at": or_null(TIME),
+        "state": one_of(*InviteState),
+        "url": or_null(STRING),
+        "token": or_null(STRING),
+    }
+)
+PERSON: Final = an_object(
+    {"id": STRING, "name": STRING, "kind": {"const": "guest"}, "role": GUESTS_ROLE, "here_since": TIME}
+)
+GUEST: Final = an_object(
+    {
+        "id": STRING,
+        "name": STRING,
+        "kind": {"const": "guest"},
+        "role": GUESTS_ROLE,
+        "room": STRING,
+        "invite": or_null(ID),
+        "may_approve": BOOLEAN,
+        "joined_at": TIME,
+        "here_since": or_null(TIME),
+        "address": or_null(STRING),
+        "connections": COUNT,
+        "lag_events": or_null(COUNT),
+        "lag_bytes": or_null(COUNT),
+    }
+)
+SNAPSHOT: Final = an_object(
+    {
+        "room": ref("ROOM"),
+        "queue": list_of(ref("PROMPT")),
+        "turn": or_null(ref("TURN.short")),
+        "approvals": list_of(ref("APPROVAL")),
+        "people": list_of(ref("PERSON")),
+        "events": list_of(ref("EVENT")),
+    }
+)
+ERROR: Final = an_object(
+    {
+        "code": {"enum": [code.number for code in CODES]},
+        "message": STRING,
+        "data": an_object(
+            {
+                "name": one_of(*(code.name for code in CODES)),
+                "field": or_null(STRING),
+                "retry_after_s": or_null(SECONDS),
+            }
+        ),
+    }
+)
+
+OBJECTS: Final[Mapping[str, Schema]] = {
+    "AUTHOR": AUTHOR,
+    "PROMPT": PROMPT,
+    "TURN": TURN,
+    "TURN.short": TURN_SHORT,
+    "APPROVAL": APPROVAL,
+    "ROOM": ROOM,
+    "ROOM.agent": ROOM_AGENT,
+    "DAEMON": DAEMON,
+    "CURSOR": CURSOR,
+    "SNAPSHOT": SNAPSHOT,
+    "INVITE": INVITE,
+    "PERSON": PERSON,
+    "GUEST": GUEST,
+    "ERROR": ERROR,
+}
+"""Every object by its name in the document."""
