@@ -39,6 +39,10 @@ from concordiad.room.fanout import Encoding
 
 REFUSED: Final = close_frame(4401, NOT_ADMITTED)
 """What everybody gets who is not let in; never with a reason, which would tell a stranger what is nearly right."""
+GARBAGE: Final = {
+    1002: close_frame(1002, "this is not WebSocket as RFC 6455 has it"),
+    1007: close_frame(1007, "a text has to be UTF-8"),
+}
 NOT_TEXT: Final = close_frame(1003, "send text: one JSON-RPC message a frame")
 HELLO_TRIES: Final = 3
 """Times that somebody with a good token may give a name that will not do."""
@@ -145,8 +149,10 @@ async def _serve(connection: _Connection, nursery: trio.Nursery) -> None:
             stream.admit()
             connection.source.admitted()
             await _converse(websocket, connection, admitted, nursery)
-    except trio_websocket.ConnectionClosed:
-        return
+    except trio_websocket.ConnectionClosed as closed:
+        # Of what is no WebSocket the library only says so to us; the guest is to hear it too.
+        if closed.reason is not None and closed.reason.code in GARBAGE:
+            stream.end(GARBAGE[closed.reason.code])
 
 
 @frozen

@@ -110,9 +110,7 @@ class OwnedStream(trio.abc.Stream):
         return data
 
     async def aclose(self) -> None:
-        """Send nothing more; `finish` does the rest, when the library has ended."""
-        self._has_ended = True
-        self._outbox.seal()
+        """Let the library go; `finish` does the rest, once it is known whether there is a last word."""
         await trio.lowlevel.checkpoint()
 
     async def finish(self, sent: trio.Event) -> None:

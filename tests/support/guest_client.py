@@ -67,10 +67,15 @@ class GuestClient(ControlClient):
         self._text = ""
         self._open(socket.AF_INET, (host, port))
         more = {"Origin": origin or f"http://{host}:{port}", **(headers or {})}
+        named = more.pop("Host", f"{host}:{port}")
         pairs = [(name.encode(), value.encode()) for name, value in more.items() if value]
-        self.send(self._websocket.send(Request(host=f"{host}:{port}", target="/ws", extra_headers=pairs)))
-        while not self._accepted:
-            self._part(self._receive_chunk())
+        self.send(self._websocket.send(Request(host=named, target="/ws", extra_headers=pairs)))
+        try:
+            while not self._accepted:
+                self.receive_some()
+        except (HungUp, Rejected):
+            self.close()
+            raise
 
     def hello(self, token: str, name: str = "ada", **more: Any) -> Message:
         """Come in. Raises Refused, Closed."""
@@ -82,20 +87,24 @@ class GuestClient(ControlClient):
 
     def wait_for_close(self) -> Closed:
         """Wait for the end; what comes before it is kept."""
+        kept: list[Message] = []
         try:
             while True:
-                self._messages.append(self.receive())
+                kept.append(self.receive())
         except Closed as closed:
             return closed
         except HungUp:
             return Closed(None, None)
+        finally:
+            self._messages.extendleft(reversed(kept))
 
-    def _receive_chunk(self) -> bytes:
+    def receive_some(self) -> None:
+        """Read what has come; the messages in it are kept. Raises HungUp, Rejected."""
         self.socket.settimeout(PATIENCE_S)
         chunk = self.socket.recv(CHUNK_BYTES)
         if not chunk:
             raise HungUp
-        return chunk
+        self._messages.extend(json.loads(message) for message in self._part(chunk))
 
     def _part(self, chunk: bytes) -> list[bytes | bytearray | str]:
         self.received += chunk
