@@ -78,7 +78,9 @@ def prepare(config: Config, directories: Directories, environment: Mapping[str, 
             if not is_try or agent.kind is Kind.REHEARSAL:
                 raise ConfigError(f"agents.{name}: {error}") from error
             _log.warning("no_real_agent", agent=name, why=str(error), instead="the rehearsal agent: no model answers")
-            return make_spec("rehearsal", Agent(kind=Kind.REHEARSAL), workdir, environment)
+            # What is wrong with the mode itself is no reason to rehearse: it is wrong there too.
+            rehearsal = Agent(kind=Kind.REHEARSAL, permission_mode=agent.permission_mode)
+            return make_spec("rehearsal", rehearsal, workdir, environment)
 
     return Setup(config, directories, make, may_move_door=is_try)
 

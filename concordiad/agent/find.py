@@ -37,6 +37,9 @@ QUIET: Final = {
 }
 """What keeps a probe of the CLI from calling home; an agent at work has its own configuration."""
 
+NOWHERE: Final = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+"""Which API the CLI has while its flags are probed: without a network it waits 18 s for the provider's (2.1.329)."""
+
 WITHHELD: Final = re.compile(
     r"CONCORDIA_.*|NOTIFY_SOCKET|WATCHDOG_(USEC|PID)|LISTEN_(FDS|PID|PIDFDID|FDNAMES)|FDSTORE|INVOCATION_ID"
     r"|(MAIN|MANAGER)PID(FDID)?"
@@ -124,19 +127,24 @@ def check_flags(agent: Agent, command: Sequence[str], environment: Mapping[str, 
     """
     Let the program read its whole command line and an empty input: it says which flag it does not know.
 
+    It is asked twice: as it is started at first, and as it is after that, which continues a conversation.
+
     Raises:
         ConfigError: naming the flag.
     """
     codec = CODECS[agent.kind](lambda: "")
     settings = Settings(agent.model, agent.permission_mode, agent.args)
-    session_id = "00000000-0000-7000-8000-000000000000"
-    arguments = [*codec.arguments(settings, Launch(session_id, is_resumed=False)), "--no-session-persistence"]
-    probe = _run([*command, *arguments], environment)
-    if probe.returncode != 0:
-        raise ConfigError(
-            f"{command[0]} refuses to start: {_last_line(probe.stderr) or f'status {probe.returncode}'}; update it, or"
-            " correct args, model or permission_mode of the agent in the configuration"
-        )
+    for is_resumed in (False, True):
+        launch = Launch("00000000-0000-7000-8000-000000000000", is_resumed=is_resumed)
+        arguments = [*codec.arguments(settings, launch), "--no-session-persistence"]
+        probe = _run([*command, *arguments], {**environment, **NOWHERE})
+        said = _last_line(probe.stderr) or f"status {probe.returncode}"
+        # There is no such conversation to continue: that it says so is no fault of its flag.
+        if probe.returncode != 0 and (not is_resumed or "--resume" in said):
+            raise ConfigError(
+                f"{command[0]} refuses to start: {said}; update it, or correct args, model or permission_mode of the"
+                " agent or of its room"
+            )
 
 
 def has_credentials(command: Sequence[str], environment: Mapping[str, str]) -> bool:

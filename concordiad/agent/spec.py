@@ -55,13 +55,14 @@ def make_spec(name: str, agent: Agent, workdir: Path, environment: Mapping[str, 
     command = find_command(agent)
     variables = agent_environment(agent, environment)
     version = read_version(agent, command, variables)
-    if agent.kind is Kind.CLAUDE_CODE:
+    # The rehearsal agent knows our own flags as well as we do, but not what somebody has chosen.
+    if agent.kind is Kind.CLAUDE_CODE or agent.model or agent.permission_mode or agent.args:
         check_flags(agent, command, variables)
-        if not has_credentials(command, variables):
-            raise ConfigError(
-                "the Claude Code CLI has no credentials: give it an API key with credentials = { ANTHROPIC_API_KEY ="
-                ' "FILE" } in its table, or set ANTHROPIC_API_KEY, or run `claude` once and log in'
-            )
+    if agent.kind is Kind.CLAUDE_CODE and not has_credentials(command, variables):
+        raise ConfigError(
+            "the Claude Code CLI has no credentials: give it an API key with credentials = { ANTHROPIC_API_KEY ="
+            ' "FILE" } in its table, or set ANTHROPIC_API_KEY, or run `claude` once and log in'
+        )
     return AgentSpec(
         name=name,
         kind=agent.kind,

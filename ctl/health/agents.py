@@ -23,8 +23,6 @@ WHEEL: Final = "claude-agent-sdk"
 ORGANISATIONS: Final = ("api_key", "third_party")
 """What `claude auth status` calls a login that is no person's own."""
 CAUTION: Final = "one person's login for several people may break the provider's terms: for a room that is shared,"
-NOWHERE: Final = "http://127.0.0.1:9"
-"""Which API the CLI is to know while its flags are probed: with credentials it asks for more than it needs for that."""
 _ADVICE: Final = re.compile(r"(?:: |; )(?:install|correct|run|chmod|write|update|check)\b.*$", re.DOTALL)
 """How a sentence of the daemon goes on behind what is wrong: here the advice is more exact."""
 
@@ -137,8 +135,9 @@ def _check_flags(
     settings = Settings(agent.model, agent.permission_mode, agent.args)
     arguments = CODECS[agent.kind](lambda: "").arguments(settings, Launch("ID", is_resumed=False))
     flags = [argument.partition("=")[0] for argument in arguments if argument.startswith("-")]
+    flags.append("--resume")
     try:
-        check_flags(agent, command, {**variables, "ANTHROPIC_BASE_URL": NOWHERE})
+        check_flags(agent, command, variables)
     except ConfigError as fault:
         fact, correct = _fact(fault), f"correct args, model or permission_mode under {where}"
         chosen = (agent.model, agent.permission_mode, *(word.partition("=")[0] for word in agent.args))

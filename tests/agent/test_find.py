@@ -11,6 +11,7 @@ import pytest
 
 from concordiad.agent.find import (
     MAX_RETRIES,
+    NOWHERE,
     QUIET,
     agent_environment,
     check_flags,
@@ -219,6 +220,22 @@ def test_flags_are_those_of_a_real_start(tmp_path: Path) -> None:
     assert said[0] == "first"
     assert said[-4:] == ["--model=opus", "--permission-mode=plan", "--add-dir=/srv", "--no-session-persistence"]
     assert {f"{name}={value}" for name, value in QUIET.items()} <= set(variables.read_text().splitlines())
+
+
+def test_both_kinds_of_start_are_tried(tmp_path: Path) -> None:
+    """A program must know how to continue a conversation; that there is none to be continued is no fault of it."""
+    lines = 'case "$*" in *--resume*) echo "%s" >&2; exit 1;; esac'
+    check_flags(Agent(), [script(tmp_path, lines % "No conversation found with session ID: 0")], PATH)
+    with pytest.raises(ConfigError, match="refuses to start: error: unknown option --resume; update it"):
+        check_flags(Agent(), [script(tmp_path, lines % "error: unknown option --resume")], PATH)
+
+
+def test_flags_are_tried_without_the_providers_api(tmp_path: Path) -> None:
+    """Without a network the CLI would wait for it; a proxy is no way there either."""
+    variables = tmp_path / "environment"
+    daemons = {**PATH, "ANTHROPIC_BASE_URL": "https://example.org", "NO_PROXY": "example.org"}
+    check_flags(Agent(), [script(tmp_path, f"env > {variables}")], daemons)
+    assert {f"{name}={value}" for name, value in NOWHERE.items()} <= set(variables.read_text().splitlines())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,16 @@ VERSION: Final = f"{__version__} (Concordia rehearsal agent)"
 MODEL: Final = "rehearsal"
 MODES: Final = ("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan")
 IGNORED_SWITCHES: Final = frozenset(
-    {"-p", "--print", "--verbose", "--replay-user-messages", "--strict-mcp-config", "--restricted", "--bare"}
+    {
+        "-p",
+        "--print",
+        "--verbose",
+        "--replay-user-messages",
+        "--strict-mcp-config",
+        "--restricted",
+        "--bare",
+        "--no-session-persistence",
+    }
 )
 IGNORED_VALUES: Final = frozenset(
     {
