@@ -65,6 +65,7 @@ class GuestClient(ControlClient):
         self.received = b""
         self._accepted = False
         self._text = ""
+        self._end: Closed | None = None
         self._open(socket.AF_INET, (host, port))
         more = {"Origin": origin or f"http://{host}:{port}", **(headers or {})}
         named = more.pop("Host", f"{host}:{port}")
@@ -129,9 +130,15 @@ class GuestClient(ControlClient):
                 case Ping():
                     self.send(self._websocket.send(event.response()))
                 case CloseConnection():
-                    self._messages.extend(json.loads(message) for message in messages)
-                    raise Closed(event.code, event.reason or None)
+                    self._end = Closed(event.code, event.reason or None)
+                    if not messages:
+                        raise self._end
         return messages
+
+    def _next(self, deadline: float) -> Message:
+        if self._end is not None and not self._messages:
+            raise self._end
+        return super()._next(deadline)
 
 
 def join(url: str, name: str = "ada", **more: Any) -> tuple[GuestClient, Message]:
