@@ -98,9 +98,8 @@ class House:
         ]
         if not others:
             return []
-        return [
-            f"room {', '.join(others)} works in {room.setup.spec.workdir} too: their agents may undo each other's work"
-        ]
+        who = f"room {others[0]} works" if len(others) == 1 else f"rooms {', '.join(others)} work"
+        return [f"{who} in {room.setup.spec.workdir} too: their agents may undo each other's work"]
 
     async def close(self, room: str, by: Author) -> int:
         """Close a room; returns how many waiting prompts were cancelled, once it has ended. Raises RoomError."""
@@ -263,9 +262,9 @@ class Housekeeper:
         workdir = Path(row.workdir)
         if not await trio.Path(workdir).is_dir():
             raise ConfigError(f"room {row.name}: its workdir {workdir} is no directory: create it, or name another one")
-        for other, room in self._rooms.items():
-            if room.setup.spec.workdir == workdir:
-                _log.warning("rooms_share_directory", rooms=[other, row.name], workdir=str(workdir))
+        others = [name for name, room in self._rooms.items() if room.setup.spec.workdir == workdir]
+        if others:
+            _log.warning("rooms_share_directory", rooms=[*others, row.name], workdir=str(workdir))
         agent = self._config.agents[row.agent]
         agent = evolve(
             agent, model=row.model or agent.model, permission_mode=row.permission_mode or agent.permission_mode

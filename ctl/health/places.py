@@ -140,7 +140,8 @@ def check_workdirs(workdirs: dict[str, Path]) -> Iterator[Finding]:
             yield warning(name, found, f"let the daemon's user write there, or {elsewhere}")
         elif others:
             remedy = "give each room a directory of its own, such as a git worktree"
-            yield warning(name, f"{path}, where {', '.join(others)} works too", remedy)
+            work = "works" if len(others) == 1 else "work"
+            yield warning(name, f"{path}, where {', '.join(others)} {work} too", remedy)
         else:
             yield ok(name, str(path))
 

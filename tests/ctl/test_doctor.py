@@ -390,7 +390,7 @@ def test_a_good_program_has_three_lines(claude: World) -> None:
     found = claude.look()
     assert (found.code, found.names("error")) == (0, [])
     assert found.of("agent claude") == ("ok", f"claude-code 2.1.329, {claude.program}", None)
-    assert found.of("flags of claude")[1].endswith("--permission-prompt-tool --session-id")
+    assert found.of("flags of claude")[1].endswith("--permission-prompt-tool --session-id --resume")
     assert found.of("login of claude") == ("ok", "api_key, from ANTHROPIC_API_KEY", None)
 
 

@@ -149,11 +149,18 @@ def test_idle_agent_sleeps_and_wakes(site: Site) -> None:
         assert client.next("turn.finished")["turn"]["answer"] == "b"
 
 
-def test_two_rooms_in_one_directory_are_warned_of(daemon: Daemon, site: Site) -> None:
-    """A second room in a directory is made, with a warning that names the first."""
+def test_rooms_in_one_directory_are_warned_of(daemon: Daemon, site: Site) -> None:
+    """A further room in a directory is made, with a warning that names the others, and a line of the log for it."""
     client = daemon.connect()
-    created = client.call("room.create", name="two", workdir=str(site.work), agent="rehearsal")
-    assert "main" in created["warnings"][0]
+    warned = [
+        client.call("room.create", name=name, workdir=str(site.work), agent="rehearsal")["warnings"]
+        for name in ("two", "three")
+    ]
+    works = f"in {site.work} too: their agents may undo each other's work"
+    assert warned == [[f"room main works {works}"], [f"rooms main, two work {works}"]]
+    daemon.wait_for_log('"main", "two", "three"')
+    logged = [json.loads(line)["rooms"] for line in daemon.lines if "rooms_share_directory" in line]
+    assert logged == [["main", "two"], ["main", "two", "three"]]
 
 
 @pytest.mark.parametrize(
@@ -175,10 +182,26 @@ def test_bad_room_is_refused_by_field(daemon: Daemon, site: Site, params: dict[s
     assert len(client.call("room.list")["rooms"]) == 1
 
 
-def test_failing_room_does_not_hold_up_another(site: Site) -> None:
+@pytest.mark.parametrize("kind", ["rehearsal", "claude-code"])
+def test_room_whose_agent_would_not_start_is_refused(site: Site, kind: str) -> None:
+    """A mode that the agent does not know is told with its own words, not by a room whose agent is down for ever."""
+    site.configure({"agents.missing": {"kind": kind, "command": ["nobody-has-this"]}})
+    agent = "rehearsal" if kind == "rehearsal" else "missing"
+    with site.running("--try") as daemon:
+        client = daemon.connect()
+        params = {"name": "two", "workdir": str(site.work), "agent": agent, "permission_mode": "yolo"}
+        assert "'yolo' is invalid" in str(client.refused("room.create", **params))
+        assert len(client.call("room.list")["rooms"]) == 1
+        assert client.call("room.create", **params | {"permission_mode": "plan"})["room"]["name"] == "two"
+
+
+def test_failing_room_does_not_hold_up_another(site: Site, tmp_path: Path) -> None:
     """A room whose agent dies at every start is named as failing; another room answers as ever."""
+    program = tmp_path / "agent"
+    program.write_text("#!/bin/sh\n[ $1 = --version ] && exit\necho no-such-flag >&2; exit 1\n")
+    program.chmod(0o755)
     tables: Tables = {
-        "agents.broken": {"kind": "rehearsal", "args": ["--no-such-flag=1"]},
+        "agents.broken": {"kind": "rehearsal", "command": [str(program)]},
         "rooms.bad": {"workdir": str(site.home), "agent": "broken"},
     }
     site.configure(tables)
