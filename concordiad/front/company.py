@@ -1,42 +1,22 @@
 """
-The guests who are connected: how a room speaks to all of them at once, and who is still there.
+The guests who are connected, as their rooms know them, and who of them is still there.
 
-Law: what is published is masked and written as frames once for a room, whatever the number of its guests; they are
-asked together, by one task, whether they live.
+Law: they are asked together, by one task, whether they live; a task each would wake the daemon all day.
 """
 
 import time
-from collections.abc import Sequence
 from typing import Final
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, field
 
 from concordiad.config import Guests
-from concordiad.core.frames import PING, close_frame, text_frame, text_frames
-from concordiad.core.masking import LiveMasker, Masker
+from concordiad.core.frames import PING, close_frame
 from concordiad.front.outbox import Budget, Follower, Outbox
 from concordiad.front.owned_stream import OwnedStream
 from concordiad.room import Room
-from concordiad.room.fanout import Encoding
 
 SILENT: Final = close_frame(1001, "no answer to a ping")
-
-
-@frozen
-class Voice:
-    """How one room speaks to guests: with its secrets masked, each line a frame, encoded once for all of them."""
-
-    masker: Masker
-    _live: LiveMasker
-
-    def encode(self, lines: Sequence[bytes]) -> bytes:
-        """Write published lines as frames."""
-        return text_frames([line[:-1] for line in self._live.mask(lines)])
-
-    def answer(self, message: bytes) -> bytes:
-        """Write an answer as a frame."""
-        return text_frame(self.masker.mask(message))
 
 
 @define
@@ -55,17 +35,6 @@ class Company:
     hello_s: float
     budget: Budget = field(factory=Budget)
     here: dict["Guest", None] = field(factory=dict)
-    _voices: dict[str, tuple[Room, Voice, Encoding]] = field(factory=dict)
-
-    def voice_of(self, room: Room) -> tuple[Voice, Encoding]:
-        """Return how a room speaks to guests; the same for all of them."""
-        known = self._voices.get(room.name)
-        if known is None or known[0] is not room:
-            masker = Masker(room.setup.spec.secrets)
-            voice = Voice(masker, LiveMasker(masker))
-            # A method is another object each time it is asked for; whoever shares an encoding has to have the same one.
-            known = self._voices[room.name] = (room, voice, voice.encode)
-        return known[1], known[2]
 
 
 class Guest:
@@ -90,9 +59,9 @@ class Guest:
         """When anything came last, in monotonic seconds."""
         return self._stream.heard_at
 
-    def follow(self, room: Room, encoding: Encoding, after: int) -> None:
+    def follow(self, room: Room, after: int) -> None:
         """Be given every event of the room after a number."""
-        self._follower = self._outbox.follow(room.transcript, encoding, after)
+        self._follower = self._outbox.follow(room.transcript, room.voice.encoding, after)
 
     def dismiss(self, code: int, reason: str) -> None:
         """Close the connection soon."""

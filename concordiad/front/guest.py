@@ -25,17 +25,17 @@ from concordiad.core.codes import INVALID_PARAMS
 from concordiad.core.frames import close_frame, text_frame
 from concordiad.core.model import rfc3339
 from concordiad.core.views import author_view
+from concordiad.core.voice import Voice
 from concordiad.core.wire import BadRequest, EventsSubscribe, Hello, decode_request, encode_error, encode_result
 from concordiad.errors import RoomError
 from concordiad.front.answering import answer, too_much
 from concordiad.front.caller import Caller
-from concordiad.front.company import Company, Guest, Voice
+from concordiad.front.company import Company, Guest
 from concordiad.front.outbox import Outbox, writer_of
 from concordiad.front.owned_stream import FLOOD, OwnedStream
 from concordiad.front.readings import subscribe
 from concordiad.house import House
 from concordiad.room import Room
-from concordiad.room.fanout import Encoding
 
 REFUSED: Final = close_frame(4401, NOT_ADMITTED)
 """What everybody gets who is not let in; never with a reason, which would tell a stranger what is nearly right."""
@@ -199,11 +199,10 @@ async def _converse(
 ) -> None:
     """Answer the hello, then every request, until the guest goes."""
     room, limits = admitted.room, connection.company.limits
-    voice, encoding = connection.company.voice_of(room)
     caller = _caller_of(admitted)
     result, after = await _welcome(connection.house, caller, admitted)
-    await connection.outbox.put(voice.answer(encode_result(admitted.request_id, result)))
-    connection.guest.follow(room, encoding, after)
+    await connection.outbox.put(room.voice.answer(encode_result(admitted.request_id, result)))
+    connection.guest.follow(room, after)
     waiting: deque[bytes] = deque()
     allowance = Allowance(limits.request_burst, limits.requests_per_s, trio.current_time())
     while True:
@@ -216,7 +215,7 @@ async def _converse(
             return
         waiting.append(message.encode())
         if len(waiting) == 1:
-            nursery.start_soon(_work, waiting, connection, caller, voice, encoding)
+            nursery.start_soon(_work, waiting, connection, caller, room.voice)
 
 
 def _caller_of(admitted: _Admitted) -> Caller:
@@ -249,14 +248,12 @@ async def _welcome(house: House, caller: Caller, admitted: _Admitted) -> tuple[d
     return result, after
 
 
-async def _work(
-    waiting: deque[bytes], connection: _Connection, caller: Caller, voice: Voice, encoding: Encoding
-) -> None:
+async def _work(waiting: deque[bytes], connection: _Connection, caller: Caller, voice: Voice) -> None:
     """Answer what waits, in its order."""
     while waiting:
         message, follow = await answer(waiting[0], caller, connection.house)
         if message and not await connection.outbox.put(voice.answer(message)):
             await connection.outbox.put(text_frame(too_much(waiting[0], len(message))))
         if follow is not None:
-            connection.guest.follow(follow[0], encoding, follow[1])
+            connection.guest.follow(*follow)
         waiting.popleft()

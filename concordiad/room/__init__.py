@@ -26,6 +26,7 @@ from concordiad.config import Graces, Limits
 from concordiad.core.admission import CLOSED, STOPPING, Admission
 from concordiad.core.guestbook import Guestbook
 from concordiad.core.model import Approval, Author, Outcome, Prompt, PromptState, RoomRow, Turn
+from concordiad.core.voice import Voice
 from concordiad.core.wire import InviteCreate
 from concordiad.journal import Journal
 from concordiad.journal.rows import (
@@ -107,13 +108,14 @@ class RoomSetup:
 @frozen
 class Room:
     """
-    What everybody outside has of a room: the ways into its inboxes, its transcript to follow, and who is here.
+    What everybody outside has of a room: ways into its inboxes, its transcript, its voice for guests, who is here.
 
     The guestbook is the reception's; others look into it and take their seats in it, which is synchronous.
     """
 
     setup: RoomSetup
     transcript: Transcript
+    voice: Voice
     guestbook: Guestbook
     _batcher: trio.MemorySendChannel[ToBatcher]
     _writer: trio.MemorySendChannel[ToWriter]
@@ -246,7 +248,9 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
                     async with trio.open_nursery() as agent_side:
                         agent_side.start_soon(run_writer, _make_writer(setup, writer_ends), writer_ends)
                         agent_side.start_soon(run_keeper, _make_keeper(setup), keeper_ends)
-                        task_status.started(Room(setup, transcript, guestbook, to_batcher, to_writer, to_reception))
+                        voice = Voice(setup.spec.secrets)
+                        ways_in = (to_batcher, to_writer, to_reception)
+                        task_status.started(Room(setup, transcript, voice, guestbook, *ways_in))
                     closers.cancel_scope.cancel()
     finally:
         # Whoever is still here may read the last events before it is hung up on.

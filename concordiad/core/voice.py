@@ -1,0 +1,32 @@
+"""How a room speaks to guests: with its secrets masked, each message a frame."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from concordiad.core.frames import text_frame, text_frames
+from concordiad.core.masking import LiveMasker, Masker
+
+
+class Voice:
+    """
+    One room's voice, the same for all of its guests.
+
+    Args:
+        secrets: values that guests must not read.
+
+    Attributes:
+        encoding: writes published lines as frames; always the same object, so that whoever follows by it is given
+            the same bytes, written once.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._masker = Masker(secrets)
+        self._live = LiveMasker(self._masker)
+        self.encoding: Final[Callable[[Sequence[bytes]], bytes]] = self._encode
+
+    def _encode(self, lines: Sequence[bytes]) -> bytes:
+        return text_frames([line[:-1] for line in self._live.mask(lines)])
+
+    def answer(self, message: bytes) -> bytes:
+        """Write one guest's answer as a frame."""
+        return text_frame(self._masker.mask(message))
