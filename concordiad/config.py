@@ -48,6 +48,17 @@ def _at_least(low: float, high: float = math.inf) -> Any:
     return check
 
 
+def _zero_or_at_least(low: float) -> Any:
+    check_sign = _at_least(0)
+
+    def check(instance: object, attribute: "attrs.Attribute[float]", value: float) -> None:
+        check_sign(instance, attribute, value)
+        if 0 < value < low:
+            raise FieldError(attribute.name, f"is {value:g}, it must be 0 (never) or at least {low:g}")
+
+    return check
+
+
 def _read_by(parse: Callable[[str], object]) -> Any:
     """Make a validator of a reader: of one text, of each of several, or of none."""
 
@@ -102,6 +113,10 @@ class Graces:
         approval_s: an approval that nobody answers is denied then.
         start_s: from an agent's spawn to its first answers.
         turn_s: how long a running turn may go on when the daemon is told to stop; then it is interrupted.
+        silence_s: a turn whose agent says nothing for so long is stopped; 0: never. It does not count while a tool
+            runs, people are asked, or the agent waits to try its API again. The CLI itself gives a request to its API
+            600 s before it says that it tries again: with a minute more, its own word comes first.
+        turn_limit_s: a turn that takes so long in all is stopped; 0: never.
         interrupt_s: from an interrupt to the end of the turn; an agent that goes on is ended.
         settle_s: from a turn's result to the agent's word that it is done; an agent that never says so is ended.
         exit_s: from the end of the agent's input to SIGTERM.
@@ -114,6 +129,8 @@ class Graces:
     approval_s: float = field(default=600.0, validator=_at_least(1, LONGEST_S))
     start_s: float = field(default=60.0, validator=_at_least(0.1))
     turn_s: float = field(default=30.0, validator=_at_least(0))
+    silence_s: float = field(default=660.0, validator=_zero_or_at_least(1))
+    turn_limit_s: float = field(default=0.0, validator=_zero_or_at_least(1))
     interrupt_s: float = field(default=5.0, validator=_at_least(0.1))
     settle_s: float = field(default=10.0, validator=_at_least(0.1))
     exit_s: float = field(default=5.0, validator=_at_least(0.1))

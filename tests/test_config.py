@@ -40,6 +40,8 @@ DEFAULTS: dict[str, object] = {
     "graces.approval_s": 600.0,
     "graces.start_s": 60.0,
     "graces.turn_s": 30.0,
+    "graces.silence_s": 660.0,
+    "graces.turn_limit_s": 0.0,
     "graces.interrupt_s": 5.0,
     "graces.settle_s": 10.0,
     "graces.exit_s": 5.0,
@@ -89,6 +91,8 @@ LEAST: dict[str, float] = {
     "graces.approval_s": 1,
     "graces.start_s": 0.1,
     "graces.turn_s": 0,
+    "graces.silence_s": 0,
+    "graces.turn_limit_s": 0,
     "graces.interrupt_s": 0.1,
     "graces.settle_s": 0.1,
     "graces.exit_s": 0.1,
@@ -202,6 +206,13 @@ def test_approval_ends_in_a_time_that_can_be_told() -> None:
     """An approval's end is shown to people as a date, so it has to have one."""
     assert parse_config("[graces]\napproval_s = 31622400").graces.approval_s == 366 * 86400
     assert error_of("[graces]\napproval_s = 1e12") == "graces.approval_s is 1e+12, it must be at most 3.16224e+07"
+
+
+@pytest.mark.parametrize("key", ["silence_s", "turn_limit_s"])
+def test_limit_of_a_turn_is_none_or_some_time(key: str) -> None:
+    """What is measured to a tenth of a second has to be longer."""
+    assert parse_config(f"[graces]\n{key} = 1").graces != Graces()
+    assert error_of(f"[graces]\n{key} = 0.5") == f"graces.{key} is 0.5, it must be 0 (never) or at least 1"
 
 
 @pytest.mark.parametrize("key", DEFAULTS)

@@ -107,7 +107,9 @@ _TURN: Final[Fields] = {
     "agent_turns": or_null(COUNT),
 }
 TURN: Final = an_object(_TURN)
-TURN_SHORT: Final = an_object({**_TURN, "authors": list_of(ref("AUTHOR")), "answer_bytes": or_null(COUNT)})
+TURN_SHORT: Final = an_object(
+    {**_TURN, "authors": list_of(ref("AUTHOR")), "answer_bytes": or_null(COUNT)}, may_miss={"silent_s": SECONDS}
+)
 APPROVAL: Final = an_object(
     {
         "id": ID,

@@ -100,21 +100,31 @@ class Desk:
         elif self.own is not None and self.is_own(turn_id):
             self.own = evolve(self.own, ttft_s=round(at - self.own.began_at, SECOND_DIGITS))
 
-    def note_stopped(self, by: Author | None, reason: str | None, deadline: float) -> None:
-        """Note who or what interrupted the running turn, and by when it is to be over."""
+    def note_stopped(
+        self, by: Author | None, reason: str | None, deadline: float, *, is_timed_out: bool = False
+    ) -> None:
+        """Note who or what interrupted the running turn, and by when it is to be over; a limit that was first stays."""
         running = self.running
         if running is None:
             return
         stopped = evolve(
             running,
-            stopped_by=running.stopped_by or by,
+            stopped_by=None if running.is_timed_out else running.stopped_by or by,
             stop_reason=running.stop_reason or reason,
             stop_deadline=min(running.stop_deadline, deadline),
+            is_timed_out=running.is_timed_out or is_timed_out,
         )
         if running is self.own:
             self.own = stopped
         else:
             self.ours = stopped
+
+    def note_partial(self, turn_id: str, partial: str) -> None:
+        """Note how far a turn came whose agent has ended."""
+        if self.ours is not None and self.is_ours(turn_id):
+            self.ours = evolve(self.ours, partial=partial)
+        elif self.own is not None and self.is_own(turn_id):
+            self.own = evolve(self.own, partial=partial)
 
     def note_left(self, reason: str) -> None:
         """Note that whatever is still with the agent when it ends was stopped, and why."""

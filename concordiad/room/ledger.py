@@ -35,6 +35,8 @@ class InProgress:
         stopped_by: who interrupted it.
         stop_reason: why it was interrupted, where it was not a person.
         stop_deadline: monotonic seconds by which an interrupted turn is to be over.
+        is_timed_out: whether a limit stopped it, before anybody else did; `stop_reason` says which.
+        partial: its last text, as far as it came, where the agent ended in the middle of it.
     """
 
     turn: Turn
@@ -46,6 +48,8 @@ class InProgress:
     stopped_by: Author | None = None
     stop_reason: str | None = None
     stop_deadline: float = math.inf
+    is_timed_out: bool = False
+    partial: str | None = None
 
     def authors(self) -> list[Author]:
         """List who asked, each once."""
@@ -98,7 +102,9 @@ def close_turn(
     cost_usd: float | None = None,
 ) -> Entry:
     """Close a turn with its outcome, which is its prompts' outcome too, and with the agent's figures if it gave any."""
-    if outcome is Outcome.INTERRUPTED and progress.stopped_by is not None:
+    if outcome is Outcome.INTERRUPTED and progress.is_timed_out:
+        outcome, reason = Outcome.TIMED_OUT, progress.stop_reason
+    elif outcome is Outcome.INTERRUPTED and progress.stopped_by is not None:
         reason = f"interrupted by {progress.stopped_by.name}"
     elif outcome is Outcome.INTERRUPTED and progress.stop_reason is not None:
         reason = progress.stop_reason
@@ -108,11 +114,12 @@ def close_turn(
         finished_at=finished_at,
         duration_s=duration_s,
         ttft_s=progress.ttft_s,
+        answer=progress.partial if outcome is Outcome.TIMED_OUT else None,
     )
     if figures is not None:
         turn = evolve(
             turn,
-            answer=figures.answer,
+            answer=figures.partial if outcome is Outcome.TIMED_OUT else figures.answer,
             ttft_s=progress.ttft_s if progress.ttft_s is not None else figures.ttft_s,
             input_tokens=figures.input_tokens,
             output_tokens=figures.output_tokens,

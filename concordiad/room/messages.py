@@ -284,7 +284,11 @@ class Spoke(NamedTuple):
 
 @frozen
 class FromAgent:
-    """What the pump read; answered when `reply` is given, so that the transcript keeps the order of the output."""
+    """
+    What the pump read: that there was something, and its facts.
+
+    Answered when `reply` is given, so that the transcript keeps the order of the output.
+    """
 
     incarnation: str
     facts: Sequence[Fact | Spoke]

@@ -8,6 +8,7 @@ output; at a turn's borders the pump waits for the writer, so that its events st
 import contextlib
 import fcntl
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 import trio
@@ -27,6 +28,8 @@ Bytes that the pipe of stdout is made to hold, the most that pipe(7) allows ever
 The usual 64 KiB make agent and pump wait for each other's turn; with this the agent goes on writing while one of its
 long lines is read.
 """
+HEARD_S: Final = 0.1
+"""So seldom is the writer told that the agent says something, where that alone is what there is to tell."""
 STDERR_LINES: Final = 50
 """The last lines of stderr that are kept for diagnosis; the CLI is silent there in normal running."""
 STDERR_LINE_BYTES: Final = 2000
@@ -50,6 +53,7 @@ class _Router:
         self._drafts: list[Draft] = []
         self._facts: list[Fact | Spoke] = []
         self._spoke: str | None = None
+        self._told_at = -HEARD_S
 
     async def take(self, facts: list[Fact]) -> None:
         """Take some lines' facts."""
@@ -71,9 +75,11 @@ class _Router:
         self._drafts.append(Draft(said.event_type, said.body + self._mark, said.is_live))
 
     async def flush(self) -> None:
-        """Send what is left of a chunk."""
+        """Send what is left of a chunk; the writer is to know that there was one."""
         await self._flush_drafts()
         await self._flush_facts()
+        if trio.current_time() >= self._told_at + HEARD_S:
+            await self._tell()
 
     async def _flush_drafts(self) -> None:
         if self._drafts:
@@ -85,9 +91,14 @@ class _Router:
             return
         facts, self._facts = self._facts, []
         if is_border:
+            self._told_at = trio.current_time()
             await ask(self._ends.writer, lambda reply: FromAgent(self._incarnation, facts, reply))
         else:
-            await self._ends.writer.send(FromAgent(self._incarnation, facts))
+            await self._tell(facts)
+
+    async def _tell(self, facts: Sequence[Fact | Spoke] = ()) -> None:
+        self._told_at = trio.current_time()
+        await self._ends.writer.send(FromAgent(self._incarnation, facts))
 
 
 async def run_pump(
@@ -106,6 +117,9 @@ async def run_pump(
         while chunk := await _receive(stdout):
             for lines in splitter.feed_blocks(chunk):
                 await router.take(codec.decode(lines))
+            await router.flush()
+        if left := codec.end():
+            await router.take(left)
             await router.flush()
 
 

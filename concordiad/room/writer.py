@@ -20,12 +20,15 @@ from concordiad.core.agents import (
     ApprovalAsked,
     ApprovalWithdrawn,
     Began,
+    BrokeOff,
     ConversationLost,
     Ended,
     Fact,
     LineDone,
     OwnTurnBegan,
+    Retrying,
     Session,
+    ToolsRunning,
     Unreadable,
     Unsupported,
     WentIdle,
@@ -37,7 +40,7 @@ from concordiad.errors import AgentGone as StdinGone
 from concordiad.errors import RoomError
 from concordiad.journal.rows import ApprovalResolved
 from concordiad.room.approvals import Approvals, Resolution
-from concordiad.room.desk import Desk
+from concordiad.room.desk import SECOND_DIGITS, Desk
 from concordiad.room.ledger import Entry, InProgress, mark
 from concordiad.room.messages import (
     AgentGone,
@@ -68,9 +71,9 @@ from concordiad.room.messages import (
     record,
     serve,
 )
+from concordiad.room.patience import NEVER, Patience
 
 _log = structlog.get_logger("concordiad.room")
-NEVER: Final = float("inf")
 
 
 _STATE_NAMES: Final = {
@@ -155,6 +158,7 @@ class Writer:
         self._desk = Desk(room, now)
         self._controls: dict[str, _Interruption | None] = {}
         self._approvals = Approvals(room, graces.approval_s, new_id, now)
+        self._patience = Patience(graces.silence_s, graces.turn_limit_s)
         self._is_asked = False
         self._start_deadline = NEVER
         self._settle_deadline = NEVER
@@ -184,7 +188,17 @@ class Writer:
         running = self._desk.running
         interrupt = NEVER if running is None or self._is_input_closed else running.stop_deadline
         own = min(self._start_deadline, self._settle_deadline, self._answer_deadline)
-        return min(self._approvals.next_deadline(), own, interrupt, stop, sleep)
+        return min(self._approvals.next_deadline(), own, interrupt, self._turn_deadline(), stop, sleep)
+
+    def _turn_deadline(self) -> float:
+        """Tell when the running turn is stopped if it goes on as it does; one that was stopped already is not again."""
+        running = self._desk.running
+        if running is None or running.stop_deadline < NEVER or self._is_input_closed:
+            return NEVER
+        # An agent that has not even given its first answers has a deadline for those.
+        if self._state is WriterState.STARTING:
+            return NEVER
+        return self._patience.limit(is_asking=len(self._approvals) > 0).deadline
 
     async def take(self, message: ToWriter) -> None:
         """Do what one message asks for."""
@@ -193,6 +207,7 @@ class Writer:
                 await self._take_offer(prompts)
             case FromAgent(incarnation, facts, reply):
                 if self._agent is not None and incarnation == self._agent.id:
+                    self._patience.note_output(trio.current_time())
                     for fact in facts:
                         await self._take_fact(fact)
                 if reply is not None:
@@ -234,6 +249,11 @@ class Writer:
             await self._resolve(approval, Resolution("timed_out", None), reason)
             if self._agent is not None:
                 await self._write(self._agent.codec.deny(approval.request_id, reason))
+        running = self._desk.running
+        self._patience.watch(None if running is None else running.turn.id, now)
+        if running is not None and now >= self._turn_deadline():
+            reason = self._patience.limit(is_asking=len(self._approvals) > 0).reason
+            await self._interrupt_agent(running, None, reason, None, is_timed_out=True)
         await self._end_stuck_agent(now)
         if self._stop is not None:
             await self._stop_agent(self._stop, now)
@@ -342,6 +362,7 @@ class Writer:
         self._model = incarnation.model
         self._kind = incarnation.kind
         self._desk.begin(incarnation)
+        self._patience.begin()
         self._has_answered = False
         self._start_deadline = trio.current_time() + self._graces.start_s
         for request_id, line in incarnation.codec.handshake(self._new_id):
@@ -386,6 +407,12 @@ class Writer:
                 await self._record(self._desk.open_own(turn, text))
             case Ended():
                 await self._take_result(fact)
+            case BrokeOff(turn, partial):
+                self._desk.note_partial(turn, partial)
+            case ToolsRunning(count):
+                self._patience.note_tools(count)
+            case Retrying(delay_s):
+                self._patience.note_wait(trio.current_time() + delay_s)
             case LineDone(turn):
                 await self._take_line_done(turn)
             case WentIdle():
@@ -515,10 +542,16 @@ class Writer:
             await self._interrupt_agent(running, by, None, reply)
 
     async def _interrupt_agent(
-        self, running: InProgress, by: Author | None, reason: str | None, reply: Reply[Turn] | None
+        self,
+        running: InProgress,
+        by: Author | None,
+        reason: str | None,
+        reply: Reply[Turn] | None,
+        *,
+        is_timed_out: bool = False,
     ) -> None:
         deadline = trio.current_time() + self._graces.interrupt_s
-        self._desk.note_stopped(by, reason, deadline)
+        self._desk.note_stopped(by, reason, deadline, is_timed_out=is_timed_out)
         if self._agent is None:
             return
         self._answer_deadline = min(self._answer_deadline, deadline)
@@ -550,6 +583,8 @@ class Writer:
 
     async def _resolve(self, approval: Approval, resolution: Resolution, reason: str | None) -> None:
         draft = self._approvals.resolve(approval, resolution, reason, is_rehearsal=self._is_rehearsal)
+        # What it waited for it has now: its silence counts from here.
+        self._patience.note_wait(trio.current_time())
         await record(self._ends.fanout, [draft], [ApprovalResolved(approval.id)])
 
     def _take_want(self, want: WantAgent) -> None:
@@ -613,11 +648,14 @@ class Writer:
         agent = self._agent
         running = self._desk.running
         state, reason = self._away if agent is None else (_STATE_NAMES[self._state], "")
+        turn = None if running is None else turn_event_view(running.turn, running.authors())
+        if turn is not None:
+            turn["silent_s"] = round(self._patience.silent_s(trio.current_time()), SECOND_DIGITS)
         return {
             "state": "draining" if self._is_draining else state,
             "reason": reason or None,
             "approvals": len(self._approvals),
-            "turn": None if running is None else turn_event_view(running.turn, running.authors()),
+            "turn": turn,
             "version": None if agent is None else agent.version,
             "model": None if agent is None else self._model,
             "pid": None if agent is None else agent.pid,

@@ -25,6 +25,9 @@ STATES: Final = {
     "draining": ("yellow", "stopping: no new turns"),
 }
 
+SILENCE_SHOWN_S: Final = 30
+"""An agent that thinks or uses a tool says nothing for a while; what is worth a word is longer."""
+
 
 def _state(out: Screen, room: dict[str, Any]) -> str:
     colour, sentence = STATES.get(room["state"], ("yellow", ""))
@@ -49,6 +52,8 @@ def _room(settings: Settings, out: Screen, room: dict[str, Any], guests: list[di
     waiting = plural(room["queue"], "prompt waits", "prompts wait")
     asking = plural(room["approvals"], "approval waits", "approvals wait")
     running = "" if turn is None else f"{turn['id']}, for {duration(now - unix_time(turn['started_at']))}"
+    silent_s = 0.0 if turn is None else turn.get("silent_s", 0.0)
+    running += f", silent for {duration(silent_s)}" if silent_s >= SILENCE_SHOWN_S else ""
     pairs = [
         ("state", _state(out, room)),
         ("directory", first_line(room["workdir"])),

@@ -6,19 +6,20 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_real_cli_daemon import agent_table
-from tests.support.control_client import ControlClient
+from tests.support.control_client import ControlClient, types
 from tests.support.daemon import Site
 from tests.support.messages_api import MessagesApi
 
 pytestmark = pytest.mark.real_cli
 
 
-def make_site(root: Path, api: MessagesApi, **agent: Any) -> Site:
+def make_site(root: Path, api: MessagesApi, graces: dict[str, object] | None = None, **agent: Any) -> Site:
     """Make a place for daemons whose room `main` has the real CLI with these settings."""
     site = Site(root)
     (site.home / "work").mkdir()
     table = {**agent_table(site, api.url), **agent}
-    site.configure({"rooms.main": {"agent": "claude", "workdir": str(site.home / "work")}, "agents.claude": table})
+    room = {"agent": "claude", "workdir": str(site.home / "work")}
+    site.configure({"rooms.main": room, "agents.claude": table, "graces": graces or {}})
     return site
 
 
@@ -86,6 +87,28 @@ def test_hanging_api_can_be_interrupted(tmp_path: Path) -> None:
             turn = client.finished(prompt["id"])
             assert (turn["outcome"], turn["reason"]) == ("interrupted", f"interrupted by {prompt['author']['name']}")
             assert outcome_of(client, "[[text:alive]]") == ("completed", "")
+
+
+def test_hanging_api_ends_its_turn_by_itself(tmp_path: Path) -> None:
+    """A turn whose API says nothing more is timed out and keeps what was said; the same agent answers the next one."""
+    with MessagesApi() as api:
+        site = make_site(tmp_path, api, {"silence_s": 3})
+        with site.running() as daemon:
+            client = daemon.follow()
+            turn = client.finished(client.submit("[[hang]]")["id"])
+            assert (turn["outcome"], turn["reason"]) == ("timed_out", "silence: the agent said nothing for 3 s")
+            assert turn["answer"]
+            assert outcome_of(client, "[[text:alive]]") == ("completed", "")
+            assert "agent.exited" not in types(client.events)
+
+
+def test_tool_is_no_silence_of_the_cli(tmp_path: Path) -> None:
+    """A command that says nothing for longer than the limit is waited for."""
+    with MessagesApi() as api:
+        site = make_site(tmp_path, api, {"silence_s": 3}, args=["--allowed-tools=Bash"])
+        with site.running() as daemon:
+            client = daemon.follow()
+            assert outcome_of(client, "[[tool:python3 -c 'import time; time.sleep(5)']]") == ("completed", "")
 
 
 @pytest.mark.parametrize(

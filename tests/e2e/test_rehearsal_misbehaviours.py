@@ -252,6 +252,66 @@ def test_agent_that_does_not_heed_an_interrupt_is_replaced(site: Site, gate: Gat
         assert client.finished(after["id"])["answer"] == "next"
 
 
+def test_silent_turn_is_timed_out(site: Site) -> None:
+    """A turn in which nothing comes any more ends by itself, with its partial text; the same agent goes on."""
+    site.configure({"graces": {"silence_s": 1}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        prompt = client.submit("[[text:as far as it came]][[hang]]")
+        after = client.submit("[[text:next]]")
+        turn = client.finished(prompt["id"])
+        assert (turn["outcome"], turn["reason"]) == ("timed_out", "silence: the agent said nothing for 1 s")
+        assert "as far as it came" in turn["answer"] or "hang" in turn["answer"]
+        assert client.call("prompt.get", id=prompt["id"])["prompt"]["state"] == "failed"
+        assert client.finished(after["id"])["answer"] == "next"
+        assert "agent.exited" not in types(client.events)
+
+
+@pytest.mark.parametrize("order", ["[[deaf]][[hang]]", "[[deaf]]{gate}", "[[stubborn]]{gate}"])
+def test_silent_agent_that_does_not_heed_an_interrupt_is_replaced(site: Site, gate: Gate, order: str) -> None:
+    """It is ended; its turn is timed out, and the next incarnation answers the next prompt."""
+    site.configure({"graces": {"silence_s": 1, "interrupt_s": 0.5, "exit_s": 0.5, "kill_s": 0.5}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.finished(client.submit("[[text:something to remember]]")["id"])
+        prompt = client.submit("[[text:about to be stuck]]" + order.format(gate=gate))
+        after = client.submit("[[text:next]]")
+        turn = client.finished(prompt["id"])
+        assert (turn["outcome"], turn["reason"]) == ("timed_out", "silence: the agent said nothing for 1 s")
+        assert turn["answer"]
+        assert client.next("agent.started", session="resumed")
+        assert client.finished(after["id"])["answer"] == "next"
+
+
+def test_tools_and_people_may_be_silent(site: Site) -> None:
+    """Neither a tool that runs nor an approval that waits, here until it is denied, is the agent's silence."""
+    site.configure({"graces": {"silence_s": 1, "approval_s": 2}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.submit("[[tool:sleep 2; echo slept]][[text:well slept]]")
+        asked = client.next("approval.requested")["approval"]
+        assert client.call("room.list")["rooms"][0]["turn"]["silent_s"] >= 0
+        client.call("approval.answer", id=asked["id"], allow=True)
+        turn = client.finished()
+        assert (turn["outcome"], turn["answer"]) == ("completed", "well slept")
+        client.submit("[[tool:echo never]][[text:nobody cared]]")
+        assert client.next("approval.resolved")["resolution"] == "timed_out"
+        turn = client.finished()
+        assert (turn["outcome"], turn["answer"]) == ("completed", "nobody cared")
+
+
+def test_silent_turn_does_not_hold_a_stop_up(site: Site) -> None:
+    """A daemon that drains ends it by its limit, if that comes before the drain's grace is over."""
+    site.configure({"graces": {"silence_s": 1, "turn_s": 600}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        prompt = client.submit("[[text:so far]][[hang]]")
+        client.next("agent.text")
+        daemon.process.send_signal(signal.SIGTERM)
+        assert client.finished(prompt["id"])["outcome"] == "timed_out"
+        assert daemon.wait() == 0
+
+
 def test_agent_that_reads_no_prompt_is_interruptible(site: Site) -> None:
     """A prompt that the agent never took can be interrupted; whether it was read is not known, so it says so."""
     site.configure({"graces": {"interrupt_s": 0.5, "exit_s": 0.5, "kill_s": 0.5}})

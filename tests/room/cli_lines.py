@@ -35,6 +35,37 @@ def delta(words: str) -> bytes:
     return line("stream_event", event=event)
 
 
+def message_start() -> bytes:
+    """Begin a message of the model."""
+    return line("stream_event", event={"type": "message_start"})
+
+
+def message_stop() -> bytes:
+    """End it; the tools that it calls run from here on."""
+    return line("stream_event", event={"type": "message_stop"})
+
+
+def tool_use(identity: str = "c1", tool: str = "Bash", **more: Any) -> bytes:
+    """Call a tool."""
+    call = {"type": "tool_use", "id": identity, "name": tool, "input": {"command": "make"}}
+    return line("assistant", message={"content": [call]}, **more)
+
+
+def tool_result(identity: str = "c1") -> bytes:
+    """Tell what a tool gave."""
+    return line("user", message={"content": [{"type": "tool_result", "tool_use_id": identity, "content": "so"}]})
+
+
+def api_retry(delay_s: float) -> bytes:
+    """Tell that the API failed, and when it is tried again."""
+    return line("system", subtype="api_retry", attempt=1, max_retries=4, retry_delay_ms=delay_s * 1000, error="unknown")
+
+
+def background(*tasks: str) -> bytes:
+    """Tell which tasks run in the background."""
+    return line("system", subtype="background_tasks_changed", tasks=[{"task_id": task} for task in tasks])
+
+
 def result(*uuids: str, answer: str = "because", **more: Any) -> bytes:
     """End a turn well."""
     about = {"is_error": False, "terminal_reason": "completed", "result": answer, "session_id": "session"}

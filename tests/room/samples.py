@@ -15,7 +15,7 @@ ANN = Author("uid:1000", "ann", AuthorKind.LOCAL)
 BOB = Author("uid:1001", "bob", AuthorKind.LOCAL)
 NOW = 1_800_000_000.0
 """The wall clock of tests in virtual time: it stands still, so that nothing depends on it by accident."""
-GRACES = Graces(approval_s=600, start_s=60, turn_s=30, interrupt_s=5, exit_s=5, kill_s=5, message_s=10)
+GRACES = Graces(approval_s=600, start_s=60, turn_s=30, silence_s=660, interrupt_s=5, exit_s=5, kill_s=5, message_s=10)
 
 
 def clock() -> float:

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MemoryReceiveStream, MockClock, memory_stream_one_way_pair, wait_all_tasks_blocked
 
-from concordiad.core.agents import AgentCodec, Ended, OwnTurnBegan
+from concordiad.core.agents import AgentCodec, BrokeOff, Ended, OwnTurnBegan
 from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.core.agents.rehearsal import Rehearsal
 from concordiad.core.views import envelope, live_envelope
 from concordiad.core.wire import encode_event
 from concordiad.room.messages import Draft, FromAgent, Post, Spoke, ToWriter
-from concordiad.room.pump import STDERR_LINE_BYTES, STDERR_LINES, Diagnosis, PumpEnds, run_pump, run_stderr
+from concordiad.room.pump import HEARD_S, STDERR_LINE_BYTES, STDERR_LINES, Diagnosis, PumpEnds, run_pump, run_stderr
 from tests.room import cli_lines
 from tests.room.samples import count_ids
 
@@ -178,6 +178,31 @@ async def test_the_first_output_is_noted_once_for_each_turn(autojump_clock: Mock
         await bench.say(cli_lines.delta("lo"), cli_lines.text("hello"))
         facts = [fact for message in bench.take_messages() for fact in message.facts]
         assert [fact for fact in facts if isinstance(fact, Spoke)] == [Spoke("t1", started + 2)]
+
+
+async def test_the_writer_hears_of_all_output_but_not_too_often(autojump_clock: MockClock) -> None:
+    """Of output that means nothing for a turn too; what means something says enough."""
+    async with open_bench() as bench:
+        await bench.say(cli_lines.life("t1", "started"), cli_lines.block_start(), cli_lines.delta("hel"))
+        assert [len(message.facts) for message in bench.take_messages()] == [2]
+        for _ in range(20):
+            await trio.sleep(HEARD_S / 10)
+            await bench.say(cli_lines.delta("lo"))
+        assert [(message.facts, message.reply) for message in bench.take_messages()] in ([((), None)], [((), None)] * 2)
+        await trio.sleep(1)
+        await bench.say(cli_lines.line("stream_event", event={"type": "input_json_delta"}))
+        assert [message.facts for message in bench.take_messages()] == [()]
+
+
+async def test_the_writer_hears_how_far_a_turn_came() -> None:
+    """When the output ends in the middle of it."""
+    async with open_bench() as bench:
+        await bench.say(cli_lines.life("t1", "started"), cli_lines.block_start(), cli_lines.delta("so far"))
+        bench.take_messages()
+        await bench.agent.aclose()
+        await wait_all_tasks_blocked()
+        (message,) = bench.take_messages()
+        assert (message.facts, bench.has_ended) == ([BrokeOff("t1", "so far")], True)
 
 
 async def test_live_text_keeps_its_place() -> None:

@@ -166,7 +166,7 @@ async def test_hurry_without_a_drain_is_nothing(autojump_clock: MockClock) -> No
     async with open_bench() as bench:
         await be_busy(bench)
         await bench.inbox.send(Hurry())
-        await trio.sleep(3600)
+        await trio.sleep(600)
         assert (len(bench.stdin.requests), bench.end.is_set()) == (2, False)
 
 
@@ -408,12 +408,12 @@ async def test_a_turn_starts_the_idle_time_anew(autojump_clock: MockClock) -> No
         await be_idle(bench)
         await trio.sleep(800)
         turn = await bench.begin()
-        await trio.sleep(800)
+        await trio.sleep(600)
         await bench.finish(turn)
         await trio.sleep(800)
         assert not bench.end.is_set()
         await bench.say(cli_lines.init())
-        await trio.sleep(800)
+        await trio.sleep(600)
         await bench.say(cli_lines.result(), cli_lines.idle())
         await trio.sleep(800)
         assert not bench.end.is_set()

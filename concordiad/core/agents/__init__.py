@@ -53,7 +53,8 @@ class Ended(NamedTuple):
     A turn's result.
 
     `total_cost_usd` is the agent's cumulative figure, `cost_usd` what it says of this turn alone; `session_id` the
-    conversation it belongs to, which the agent may have changed during the turn.
+    conversation it belongs to, which the agent may have changed during the turn; `partial` the last text of a turn that
+    was stopped, as far as it came.
     """
 
     turn: str
@@ -68,6 +69,26 @@ class Ended(NamedTuple):
     total_cost_usd: float | None
     cost_usd: float | None
     agent_turns: int | None
+    partial: str | None = None
+
+
+class BrokeOff(NamedTuple):
+    """The agent's output ended in the middle of this turn; `partial` is its last text, as far as it came."""
+
+    turn: str
+    partial: str
+
+
+class ToolsRunning(NamedTuple):
+    """The agent waits for so many tools now; it says nothing meanwhile."""
+
+    tools: int
+
+
+class Retrying(NamedTuple):
+    """The agent's API failed, and it waits so long before it tries again."""
+
+    delay_s: float
 
 
 class LineDone(NamedTuple):
@@ -138,6 +159,9 @@ Fact = (
     | Began
     | OwnTurnBegan
     | Ended
+    | BrokeOff
+    | ToolsRunning
+    | Retrying
     | LineDone
     | WentIdle
     | ApprovalAsked
@@ -196,6 +220,9 @@ class AgentCodec(Protocol):
 
     def decode(self, lines: bytes | Oversize) -> list[Fact]:
         """Read one line of the agent or several, newlines between them; never raises for what the agent sent."""
+
+    def end(self) -> list[Fact]:
+        """Say what the end of the agent's output means."""
 
 
 class IdSource(Protocol):

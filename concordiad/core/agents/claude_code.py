@@ -16,6 +16,7 @@ from concordiad.core.agents import (
     ApprovalAsked,
     ApprovalWithdrawn,
     Began,
+    BrokeOff,
     ConversationLost,
     Ended,
     Fact,
@@ -23,9 +24,11 @@ from concordiad.core.agents import (
     Launch,
     LineDone,
     OwnTurnBegan,
+    Retrying,
     Said,
     Session,
     Settings,
+    ToolsRunning,
     Unreadable,
     Unsupported,
     WentIdle,
@@ -41,6 +44,7 @@ from concordiad.core.agents.claude_lines import (
     LifecycleLine,
     Look,
     Peek,
+    RawLine,
     ResultLine,
     StreamEvent,
     SystemLine,
@@ -56,6 +60,7 @@ from concordiad.core.agents.claude_lines import (
     read_oversize,
     read_result,
     read_system,
+    read_text,
     repair,
 )
 from concordiad.core.lines import Oversize
@@ -81,6 +86,11 @@ class ClaudeCode:
         self._open_block: int | None = None
         self._offset = 0
         self._cause = ""
+        self._is_message_open = False
+        self._calls = set[str]()
+        self._tools_running = 0
+        self._streamed = bytearray()
+        self._last_text: RawLine | None = None
 
     def arguments(self, settings: Settings, launch: Launch) -> list[str]:
         """Write the command line: every value as `--flag=value`, so that no value can be read as a flag."""
@@ -157,6 +167,11 @@ class ClaudeCode:
             return self._decode_looks(looks, lines)
         return [fact for line in lines.split(b"\n") if line for fact in self._decode_line(line)]
 
+    def end(self) -> list[Fact]:
+        """Tell how far the turn came in which the output ended."""
+        partial = None if self._turn is None else self._partial()
+        return [] if self._turn is None or partial is None else [BrokeOff(self._turn, partial)]
+
     def _decode_looks(self, looks: list[Look], lines: bytes) -> list[Fact]:
         facts: list[Fact] = []
         kind, said = "", list[str]()
@@ -229,16 +244,40 @@ class ClaudeCode:
         if event.type == "content_block_start":
             began = self._begin_unasked()
             self._open_block, self._offset = self._take_block(), 0
+            self._streamed = bytearray()
             return began
-        if event.type == "message_stop" and self._open_block is not None:
-            # The stream broke off: what was shown of this block is withdrawn, the agent begins anew.
-            body = b'"turn":%b,"block":%d' % (_encode(self._turn), self._open_block)
-            self._open_block = None
-            return [Said("agent.withdrawn", body, self._turn)]
+        if event.type == "message_start":
+            # The model is asked again only when all of its tools have answered, whether that was readable or not.
+            self._is_message_open = True
+            self._calls.clear()
+            return self._count_tools()
+        if event.type == "message_stop":
+            self._is_message_open = False
+            return [*self._withdraw(), *self._count_tools()]
         if event.type != "content_block_delta" or event.delta is None:
             return []
         delta = event.delta
         return self._say(delta.type, [delta.text if delta.type == "text_delta" else delta.thinking])
+
+    def _withdraw(self) -> list[Fact]:
+        if self._open_block is None:
+            return []
+        # The stream broke off: what was shown of this block is withdrawn, the agent begins anew.
+        body = b'"turn":%b,"block":%d' % (_encode(self._turn), self._open_block)
+        self._open_block, self._streamed = None, bytearray()
+        return [Said("agent.withdrawn", body, self._turn)]
+
+    def _count_tools(self) -> list[Fact]:
+        """Tell how many tools run if that has changed; they begin when the message that calls them is over."""
+        count = 0 if self._is_message_open else len(self._calls)
+        if count == self._tools_running:
+            return []
+        self._tools_running = count
+        return [ToolsRunning(count)]
+
+    def _partial(self) -> str | None:
+        """Give the last text of the turn, as far as it came."""
+        return self._streamed.decode() or (None if self._last_text is None else read_text(self._last_text))
 
     def _say(self, delta_type: str, parts: list[str]) -> list[Fact]:
         """Pass on what was said of the open block since the last time."""
@@ -247,6 +286,8 @@ class ClaudeCode:
             return []
         offset, self._offset = self._offset, self._offset + len(text)
         kind = b"text" if delta_type == "text_delta" else b"thinking"
+        if kind == b"text":
+            self._streamed += text.encode()
         members = (self._head, self._open_block, kind, offset, _encode(text))
         return [
             Said("agent.delta", b'%b,"block":%d,"kind":"%b","offset":%d,"text":%b' % members, self._turn, is_live=True)
@@ -265,13 +306,18 @@ class ClaudeCode:
                 number = self._take_block()
             head = b'"turn":%b,"block":%d%b' % (_encode(self._turn), number, parent)
             if block.type == "text":
+                if not parent:
+                    self._last_text, self._streamed = block.text, bytearray()
                 facts.append(Said("agent.text", b'%b,"text":' % head + block.text, self._turn))
             elif block.type == "thinking":
                 facts.append(Said("agent.thinking", b'%b,"text":' % head + block.thinking, self._turn))
             elif block.type.endswith("tool_use"):
                 named = b'%b,"id":%b,"tool":%b,"input":' % (head, _encode(block.id), _encode(block.name))
                 facts.append(Said("agent.tool_use", named + block.input, self._turn))
-        return facts
+                # What a subagent calls is a part of its own call, what runs at the API is a part of its answer.
+                if not parent and block.type == "tool_use":
+                    self._calls.add(block.id)
+        return facts + self._count_tools()
 
     def _decode_user(self, line: ContentLine) -> list[Fact]:
         if line.is_replay or isinstance(line.message.content, str):
@@ -285,7 +331,8 @@ class ClaudeCode:
                     b"true" if block.is_error else b"false",
                 )
                 facts.append(Said("agent.tool_result", named + block.content, self._turn))
-        return facts
+                self._calls.discard(block.tool_use_id)
+        return facts + self._count_tools()
 
     def _decode_system(self, line: SystemLine) -> list[Fact]:
         match line.subtype:
@@ -309,7 +356,8 @@ class ClaudeCode:
                     "status": line.error_status,
                     "error": line.error,
                 }
-                return [Said("agent.api_retry", _encode(values)[1:-1], self._turn)]
+                said = Said("agent.api_retry", _encode(values)[1:-1], self._turn)
+                return [said, Retrying(max(line.retry_delay_ms or 0.0, 0.0) / 1000)]
         return []
 
     def _decode_lifecycle(self, line: LifecycleLine) -> list[Fact]:
@@ -342,9 +390,10 @@ class ClaudeCode:
         self._turn, self._is_ours = turn, True
         self._head = b'"turn":%b' % _encode(turn)
         self._next_block, self._open_block = 0, None
+        self._forget_words()
         # What was folded into a turn of ours is not the cause of a later one of the agent's own.
         self._cause = ""
-        return [Began(turn)]
+        return [Began(turn), *self._count_tools()]
 
     def _begin_unasked(self) -> list[Fact]:
         if self._turn is not None:
@@ -352,8 +401,13 @@ class ClaudeCode:
         self._turn, self._is_ours = self._new_id(), False
         self._head = b'"turn":%b' % _encode(self._turn)
         self._next_block, self._open_block = 0, None
+        self._forget_words()
         cause, self._cause = self._cause, ""
-        return [OwnTurnBegan(self._turn, cause)]
+        return [OwnTurnBegan(self._turn, cause), *self._count_tools()]
+
+    def _forget_words(self) -> None:
+        self._calls.clear()
+        self._streamed, self._last_text = bytearray(), None
 
     def _take_block(self) -> int:
         number, self._next_block = self._next_block, self._next_block + 1
@@ -372,9 +426,12 @@ class ClaudeCode:
                 self._turn = None
             began = self._begin_unasked()
             turn, is_ours = self._turn or "", False
-        if turn == self._turn:
-            self._turn = None
         outcome, reason = judge(line)
+        partial = None
+        if turn == self._turn:
+            partial = self._partial() if outcome is Outcome.INTERRUPTED else None
+            self._turn, self._is_message_open = None, False
+            self._forget_words()
         input_tokens, output_tokens, cost_usd = figures_of(line)
         ended = Ended(
             turn=turn,
@@ -389,8 +446,9 @@ class ClaudeCode:
             total_cost_usd=line.total_cost_usd,
             cost_usd=cost_usd,
             agent_turns=bounded_count(line.num_turns),
+            partial=partial,
         )
-        return [*began, ended]
+        return [*began, *self._count_tools(), ended]
 
     def _decode_oversize(self, line: Oversize) -> list[Fact]:
         kind, figures = read_oversize(line)

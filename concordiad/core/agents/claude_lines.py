@@ -230,6 +230,14 @@ def figures_of(line: ResultLine) -> tuple[int | None, int | None, float | None]:
     )
 
 
+def read_text(value: RawLine) -> str | None:
+    """Read a text; None if it is something else."""
+    try:
+        return msgspec.json.decode(value, type=str)
+    except msgspec.MsgspecError:
+        return None
+
+
 def bounded_count(number: int | None) -> int | None:
     """Take a count if it is one that the journal and every reader can hold."""
     return number if number is not None and 0 <= number <= COUNT_MOST else None

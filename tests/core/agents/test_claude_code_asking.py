@@ -100,7 +100,7 @@ def test_interrupt_in_the_middle_of_a_text() -> None:
     facts = feed(codec_in_turn(), lines)
     assert spoken(facts) == [live(0, 0, "about to "), whole("agent.text", 0, text="about to hang ")]
     assert facts[-3:] == [
-        ENDED._replace(outcome=Outcome.INTERRUPTED, reason="aborted_streaming", answer=None),
+        ENDED._replace(outcome=Outcome.INTERRUPTED, reason="aborted_streaming", answer=None, partial="about to hang "),
         *DONE,
     ]
 

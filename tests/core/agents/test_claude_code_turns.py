@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from concordiad.core.agents import (
     ConversationLost,
     Ended,
+    Retrying,
     Said,
     WentIdle,
 )
@@ -214,7 +215,9 @@ def test_api_error_is_a_failed_turn() -> None:
         ("agent.api_retry", 1, 0.528),
         ("agent.api_retry", 2, 1.017),
     ]
-    assert facts[2:] == [
+    assert [facts[1], *facts[3:]] == [
+        Retrying(0.528),
+        Retrying(1.017),
         ENDED._replace(outcome=Outcome.FAILED, reason=f"api_error 529: {OVERLOADED}", answer=None),
         *DONE,
     ]
