@@ -27,6 +27,7 @@ from concordiad.core.admission import (
     hash_of,
 )
 from concordiad.core.model import Author, Invite, InviteState, Member
+from concordiad.core.nearest import did_you_mean
 from concordiad.core.views import author_view, guest_view, invite_view, person_view
 from concordiad.core.wire import InviteCreate, fault_of_name
 from concordiad.errors import RoomError
@@ -229,8 +230,12 @@ class Guestbook:
         Raises:
             RoomError: there is none, or it is over already.
         """
-        found = [each for each in self._invites.values() if each.id.startswith(identity) and not self._is_over(each)]
-        invite = _only(found, f"open invite {identity[:40]}", self._room, "invite list")
+        living = {each.id: each for each in self._invites.values() if not self._is_over(each)}
+        found = [invite for each, invite in living.items() if each.startswith(identity)]
+        if not found:
+            hint = did_you_mean(identity, living, "see `concordiactl invite list`")
+            raise RoomError.not_found(f"no open invite {identity[:40]} in room {self._room}{hint}")
+        invite = _only(found, f"open invite {identity[:40]}", self._room)
         return self._revoke(invite, by, entries, REVOKED)
 
     def close(self, by: Author, entries: Entries) -> None:
@@ -255,7 +260,11 @@ class Guestbook:
         Raises:
             RoomError: there is none, or more than one.
         """
-        member = _only(self._called(who), f"guest {who[:40]}", self._room, "guests --all")
+        found = self._called(who)
+        if not found:
+            hint = did_you_mean(who, [each.name for each in self._members.values()], "see `concordiactl guests --all`")
+            raise RoomError.not_found(f"no guest {who[:40]} in room {self._room}{hint}")
+        member = _only(found, f"guest {who[:40]}", self._room)
         removed = evolve(member, removed_at=self._now())
         entries.rows[member.id] = removed
         entries.add("guest.kicked", guest=author_view(member.author), by=author_view(by), reason=reason)
@@ -409,9 +418,7 @@ def _nobody(_: float) -> None:
     """Be told, and do nothing about it."""
 
 
-def _only(found: list[T], what: str, room: str, command: str) -> T:
-    if not found:
-        raise RoomError.not_found(f"no {what} in room {room}: see `concordiactl {command}`")
+def _only(found: list[T], what: str, room: str) -> T:
     if len(found) > 1:
         raise RoomError.conflict(f"{len(found)} could be meant by {what} in room {room}: give the whole id")
     return found[0]

@@ -11,7 +11,9 @@ from typing import Any
 from attrs import frozen
 
 import concordiad
+from concordiad.core.codes import NOT_FOUND
 from concordiad.core.model import InviteState, Origin, Priority, RoomRow, Turn, rfc3339
+from concordiad.core.nearest import did_you_mean
 from concordiad.core.roles import Right, decide
 from concordiad.core.views import approval_view, author_view, invite_view, prompt_view, turn_view
 from concordiad.core.wire import (
@@ -251,14 +253,21 @@ async def _create_room(house: House, caller: Caller, params: RoomCreate) -> dict
 
 async def _answer(house: House, caller: Caller, params: ApprovalAnswer) -> dict[str, Any]:
     room = find_room(house, params.room, caller)
-    waiting = [approval.id for approval in await room.approvals() if approval.id.startswith(params.id)]
-    approval = await room.answer(
-        waiting[0] if len(waiting) == 1 else params.id,
-        is_allowed=params.allow,
-        answers=dict(params.answers),
-        reason=params.reason,
-        by=caller.author,
-    )
+    known = [approval.id for approval in await room.approvals()]
+    waiting = [identity for identity in known if identity.startswith(params.id)]
+    try:
+        approval = await room.answer(
+            waiting[0] if len(waiting) == 1 else params.id,
+            is_allowed=params.allow,
+            answers=dict(params.answers),
+            reason=params.reason,
+            by=caller.author,
+        )
+    except RoomError as error:
+        if error.code is not NOT_FOUND or len(waiting) > 1:
+            raise
+        hint = did_you_mean(params.id, known, "see `concordiactl approvals`")
+        raise RoomError.not_found(f"no approval {params.id[:40]} in room {room.name}{hint}") from error
     return {
         "approval": approval_view(approval, whole=True),
         "resolution": "approved" if params.allow else "denied",

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from concordiad.core.model import InviteState, Prompt, PromptState
+from concordiad.core.nearest import COMPARED, did_you_mean
 from concordiad.core.views import (
     approval_view,
     invite_view,
@@ -37,6 +38,7 @@ from concordiad.house import House
 from concordiad.journal.rows import (
     Filter,
     find_ids,
+    find_latest_ids,
     read_events,
     read_invites,
     read_members,
@@ -78,7 +80,10 @@ async def whole_id(house: House, room: Room, kind: str, prefix: str, caller: Cal
     if found:
         some = ", ".join(found)
         raise RoomError.conflict(f"{len(found)} or more {kind}s of room {room.name} begin with {prefix}: {some}")
-    raise RoomError.not_found(f"no {kind} {prefix[:40]} in room {room.name}: list them with `concordiactl history`")
+    # To guests nothing more is told, so that what they may not see stays like what does not exist, to the letter.
+    known = await house.journal.read(find_latest_ids, kind, room.name, COMPARED) if caller.is_host else []
+    hint = did_you_mean(prefix, known, "list them with `concordiactl history`")
+    raise RoomError.not_found(f"no {kind} {prefix[:40]} in room {room.name}{hint}")
 
 
 async def get_prompt(house: House, room: Room, identity: str) -> dict[str, Any]:

@@ -529,6 +529,13 @@ def find_ids(
     return [row[0] for row in connection.execute(query, (room, prefix, prefix + "g", *bounds))]
 
 
+def find_latest_ids(connection: sqlite3.Connection, kind: str, room: str, limit: int) -> list[str]:
+    """Find the ids of a room's latest prompts or turns, oldest first."""
+    table = {"prompt": "prompts", "turn": "turns"}[kind]
+    rows = connection.execute(f"SELECT id FROM {table} WHERE room = ? ORDER BY ord DESC LIMIT ?", (room, limit))
+    return [row[0] for row in rows][::-1]
+
+
 def read_turn(connection: sqlite3.Connection, turn_id: str) -> Turn | None:
     """Read one turn."""
     row = connection.execute(f"SELECT {_TURN_COLUMNS} FROM turns WHERE id = ?", (turn_id,)).fetchone()

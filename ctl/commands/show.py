@@ -80,17 +80,17 @@ def _show_turn(out: Screen, result: dict[str, Any], now: float) -> str:
 
 
 def _look_up(connection: Connection, room: str, identity: str) -> dict[str, Any]:
-    try:
-        return connection.call("prompt.get", room=room, id=identity)
-    except Refused as refused:
-        if refused.code != NOT_FOUND.number:
-            raise
-    try:
-        return connection.call("turn.get", room=room, id=identity)
-    except Refused as refused:
-        if refused.code != NOT_FOUND.number:
-            raise
-        raise Refused(refused.code, f"room {room} has no prompt and no turn {identity!r}") from refused
+    hints = []
+    for method in ("prompt.get", "turn.get"):
+        try:
+            return connection.call(method, room=room, id=identity)
+        except Refused as refused:
+            if refused.code != NOT_FOUND.number or refused.message.startswith("there is no room"):
+                raise
+            hints.append(refused.message.rpartition(": ")[2])
+    # Both sentences end with where to look, unless there is one that was nearly typed.
+    hint = next((each for each in hints if each.startswith("did you mean")), hints[0])
+    raise Refused(NOT_FOUND.number, f"room {room} has no prompt and no turn {identity!r}: {hint}")
 
 
 @click.command(

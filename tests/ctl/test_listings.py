@@ -256,18 +256,28 @@ def test_a_turn_is_shown_in_full(tmp_path: Path, control_socket: Path) -> None:
     assert out.endswith("\nanswer\n  forty-two\n")
 
 
-def test_what_is_neither_is_not_found(tmp_path: Path, control_socket: Path) -> None:
-    """One sentence for both attempts."""
+@pytest.mark.parametrize(
+    ("of_prompt", "of_turn", "hint"),
+    [
+        ("list them", "list them", "list them"),
+        ("did you mean 1?", "list them", "did you mean 1?"),
+        ("list them", "did you mean 2?", "did you mean 2?"),
+    ],
+)
+def test_what_is_neither_is_not_found(
+    tmp_path: Path, control_socket: Path, of_prompt: str, of_turn: str, hint: str
+) -> None:
+    """One sentence for both attempts, with the nearest that there is."""
 
     def script(client: Client) -> None:
         client.request("prompt.get")
-        client.error(-32001, "no such prompt")
+        client.error(-32001, f"no prompt x in room main: {of_prompt}")
         client.request("turn.get")
-        client.error(-32001, "no such turn")
+        client.error(-32001, f"no turn x in room main: {of_turn}")
 
     with scripted_daemon(control_socket, script):
         ran = run(tmp_path, "show", "x")
-    assert ran == (1, "", "concordiactl: room main has no prompt and no turn 'x'\n")
+    assert ran == (1, "", f"concordiactl: room main has no prompt and no turn 'x': {hint}\n")
 
 
 def past(**changes: Any) -> dict[str, Any]:
