@@ -6,6 +6,7 @@ answer is awaited is kept for `next_event`, in order; a line may be of any lengt
 """
 
 import json
+import math
 import time
 from collections import deque
 from types import TracebackType
@@ -38,9 +39,16 @@ class Page(NamedTuple):
 
 
 class Connection:
-    """A conversation with one daemon; closes it at the end of a `with`."""
+    """
+    A conversation with one daemon; closes it at the end of a `with`.
 
-    def __init__(self, lines: LineStream) -> None:
+    Args:
+        lines: the stream.
+        deadline: a time of `time.monotonic` after which no answer is waited for any more, REPLY_LIMIT_S or not.
+    """
+
+    def __init__(self, lines: LineStream, deadline: float = math.inf) -> None:
+        self._deadline = deadline
         self.path = lines.path
         self._lines = lines
         self._events: deque[Event] = deque()
@@ -67,7 +75,7 @@ class Connection:
         Raises:
             Refused: the daemon answered with an error.
             ConnectionLost: it went away before it answered.
-            TimedOut: it did not answer within REPLY_LIMIT_S.
+            TimedOut: it did not answer within REPLY_LIMIT_S, or before the deadline.
         """
         self.request(method, **params)
         return read_answer(self._answer(method), self.path)
@@ -114,9 +122,11 @@ class Connection:
         return self._events.popleft()
 
     def _answer(self, method: str) -> bytes:
-        line = self._next_answer(time.monotonic() + REPLY_LIMIT_S)
+        limit = time.monotonic() + REPLY_LIMIT_S
+        line = self._next_answer(min(limit, self._deadline))
         if line is None:
-            raise TimedOut(f"the daemon at {self.path} did not answer {method} within {REPLY_LIMIT_S:g} seconds")
+            within = "in time" if self._deadline < limit else f"within {REPLY_LIMIT_S:g} seconds"
+            raise TimedOut(f"the daemon at {self.path} did not answer {method} {within}")
         return line
 
     def _next_answer(self, until: float | None) -> bytes | None:

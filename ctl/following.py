@@ -6,7 +6,9 @@ standard output. Whatever ends the waiting leaves the prompt as it is, and says 
 """
 
 import json
+import math
 import time
+from functools import partial
 from typing import Any, Final
 
 from concordiad.core.codes import EXIT_CTRL_C, EXIT_NO_DAEMON, EXIT_NOT_COMPLETED, NOT_FOUND
@@ -37,7 +39,8 @@ def submit_and_wait(
     """
     until = None if timeout_s is None else time.monotonic() + timeout_s
     line = StatusLine()
-    with Feed(settings.connect, settings.room_name, reconnect_s, line) as feed:
+    connect = partial(settings.connect, deadline=math.inf if until is None else until)
+    with Feed(connect, settings.room_name, reconnect_s, line) as feed:
         feed.begin(last=0)
         result = _submit(settings, feed, params)
         watch = PromptWatch(result["prompt"])
@@ -69,12 +72,17 @@ def _submit(settings: Settings, feed: Feed, params: Json) -> Json:
     try:
         return feed.ask_once("prompt.submit", **params)
     except ConnectionLost as lost:
-        history = settings.command("history", "--prompts", "-n", "3")
-        raise Failure(
-            f"{lost.message} while it was handed the prompt: nobody can tell whether it was kept\n"
-            f"  look, once the daemon is back: {history}\n  (with --key it is harmless to submit it again)",
-            EXIT_NO_DAEMON,
-        ) from lost
+        raise Failure(_nobody_can_tell(settings, lost), EXIT_NO_DAEMON) from lost
+    except TimedOut as late:
+        raise TimedOut(_nobody_can_tell(settings, late)) from late
+
+
+def _nobody_can_tell(settings: Settings, failure: Failure) -> str:
+    history = settings.command("history", "--prompts", "-n", "3")
+    return (
+        f"{failure.message} while it was handed the prompt: nobody can tell whether it was kept\n"
+        f"  look, once the daemon is back: {history}\n  (with --key it is harmless to submit it again)"
+    )
 
 
 def _goes_on(settings: Settings, watch: PromptWatch) -> str:

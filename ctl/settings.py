@@ -1,5 +1,6 @@
 """What the global options say, which every command takes before or after its own name."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -29,9 +30,13 @@ class Settings(NamedTuple):
         """Whether the output is for programs."""
         return self.output == "json"
 
-    def connect(self, path: str | None = None, timeout_s: float | None = None) -> Connection:
+    def connect(
+        self, path: str | None = None, timeout_s: float | None = None, deadline: float = math.inf
+    ) -> Connection:
         """
         Connect to the daemon, or to the one at that socket again, within so many seconds.
+
+        After the deadline, a time of `time.monotonic`, none of its answers is waited for any more.
 
         Raises:
             Failure: none accepts.
@@ -42,7 +47,7 @@ class Settings(NamedTuple):
         from ctl.sockets import candidates, connect
 
         paths = [path] if path else candidates(self.socket, os.environ)
-        return Connection(LineStream(*connect(paths, timeout_s)))
+        return Connection(LineStream(*connect(paths, timeout_s)), deadline)
 
     def command(self, *words: str) -> str:
         """Write a command that a person can type to go on, at the same daemon and in the same room."""

@@ -345,10 +345,33 @@ def test_a_question_is_announced_with_its_choices(tmp_path: Path, control_socket
 def test_own_time_out_leaves_the_prompt(tmp_path: Path, control_socket: Path) -> None:
     """And says how to come back to it."""
     with scripted_daemon(control_socket, taking()):
-        ran = run(tmp_path, "submit", "--wait", "--timeout", "0.01", "x")
+        ran = run(tmp_path, "submit", "--wait", "--timeout", "1", "x")
     assert (ran.code, ran.out) == (124, "")
     assert "the prompt goes on" in ran.err
     assert f"stop it: concordiactl cancel {PROMPT}\n" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("answered", "told"),
+    [
+        ((), "did not answer events.subscribe in time\n"),
+        (("events.subscribe",), "nobody can tell whether it was kept\n"),
+    ],
+)
+def test_own_time_out_holds_for_a_daemon_that_says_nothing(
+    tmp_path: Path, control_socket: Path, answered: tuple[str, ...], told: str
+) -> None:
+    """One that is stopped, or out of descriptors, accepts and then never answers."""
+
+    def script(client: Client) -> None:
+        for method in answered:
+            client.answer(method, LISTENING)
+        client.wait_until_gone()
+
+    with scripted_daemon(control_socket, script):
+        ran = run(tmp_path, "submit", "--wait", "--timeout", "1", "x")
+    assert (ran.code, ran.out) == (124, "")
+    assert told in ran.err
 
 
 def interrupted(tmp_path: Path, control_socket: Path, *events: dict[str, Any]) -> "tuple[int, str]":
