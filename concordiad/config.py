@@ -230,7 +230,8 @@ class Room:
         agent: the name of a table under [agents].
         model: instead of the agent's.
         permission_mode: instead of the agent's.
-        idle_s: an agent that has had no turn for so long is ended, and started again for the next prompt; 0: never.
+        idle_s: an agent that has had no turn, and no task in the background, for so long is ended, and started again
+            for the next prompt; 0: never.
     """
 
     workdir: str = "."

@@ -19,6 +19,7 @@ from concordiad.core.agents import (
     Answered,
     ApprovalAsked,
     ApprovalWithdrawn,
+    BackgroundRunning,
     Began,
     BrokeOff,
     ConversationLost,
@@ -131,7 +132,8 @@ class Writer:
         new_id: makes ids.
         now: Unix seconds.
         ends: its ends of the channels.
-        idle_s: an agent that has had no turn for so long is ended until there is one; 0: never.
+        idle_s: an agent that has had no turn, and no work in the background, for so long is ended until there is a
+            prompt; 0: never.
     """
 
     def __init__(
@@ -169,6 +171,7 @@ class Writer:
         self._has_answered = False
         self._idle_since: float | None = None
         self._is_asleep = False
+        self._background = 0
         self._wanting: list[WantAgent] = []
         self._away = ("starting", "")
         self._restarts = -1
@@ -183,7 +186,7 @@ class Writer:
         """Tell when something is to be done that no message brings, in monotonic seconds."""
         stop = NEVER if self._stop is None else self._stop.deadline
         sleep = NEVER
-        if self._idle_s and self._idle_since is not None and self._is_free():
+        if self._idle_s and self._idle_since is not None and not self._background and self._is_free():
             sleep = self._idle_since + self._idle_s
         running = self._desk.running
         interrupt = NEVER if running is None or self._is_input_closed else running.stop_deadline
@@ -285,7 +288,7 @@ class Writer:
         await self._ask_for_turn()
         if self._idle_since is None:
             self._idle_since = now
-        elif self._idle_s and now >= self._idle_since + self._idle_s:
+        elif self._idle_s and not self._background and now >= self._idle_since + self._idle_s:
             self._is_asleep = True
             self._end_agent()
 
@@ -357,6 +360,7 @@ class Writer:
         self._restarts += 1
         self._is_input_closed = False
         self._idle_since = None
+        self._background = 0
         self._session_id = incarnation.session_id
         self._has_history = incarnation.is_resumed
         self._model = incarnation.model
@@ -413,6 +417,9 @@ class Writer:
                 self._patience.note_tools(count)
             case Retrying(delay_s):
                 self._patience.note_wait(trio.current_time() + delay_s)
+            case BackgroundRunning(tasks):
+                # The idle time begins anew with the end of the last one: the agent has something to say then.
+                self._background, self._idle_since = tasks, None
             case LineDone(turn):
                 await self._take_line_done(turn)
             case WentIdle():

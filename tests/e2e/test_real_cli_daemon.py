@@ -216,6 +216,21 @@ def test_background_command_makes_a_turn_of_the_agents_own(daemon: Daemon, pipe:
     assert [turn["origin"] for turn in turns] == ["prompts", "agent", "prompts"]
 
 
+def test_work_in_the_background_keeps_the_cli_awake(site: Site, api: MessagesApi) -> None:
+    """A room with a short idle time lets a command in the background end, shows the turn that follows, then sleeps."""
+    room = {"agent": "claude", "workdir": str(site.home / "work"), "idle_s": 1}
+    site.configure({"rooms.main": room, "agents.claude": agent_table(site, api.url)})
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.submit("[[background:python3 -c 'import time; time.sleep(3)']]")
+        approve(client)
+        assert client.finished()["answer"] == "tool done"
+        own = client.finished()
+        assert (own["origin"], own["answer"]) == ("agent", "background noticed")
+        assert "agent.exited" not in types(client.events)
+        client.next("agent.exited")
+
+
 def test_trouble_that_passes(daemon: Daemon) -> None:
     """Each retry of an overloaded API is an event of the turn, which is answered in the end."""
     client = daemon.follow()

@@ -183,6 +183,26 @@ def test_turn_of_the_agents_own(daemon: Daemon, gate: Gate) -> None:
     assert [turn["origin"] for turn in client.call("turn.list")["turns"]] == ["prompts", "agent", "prompts"]
 
 
+def test_work_in_the_background_keeps_an_agent_awake(site: Site, gate: Gate) -> None:
+    """A room is not idle while a command runs in the background; its end is still told, and then the room sleeps."""
+    site.configure({"rooms.main": {"idle_s": 0.3}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        first = client.next("agent.started")
+        # Long enough for the room to fall asleep several times over.
+        command = f"sleep 1.5; until [ -e {str(gate)[7:-2]} ]; do sleep 0.02; done; echo from behind"
+        client.submit(f"[[background:{command}]][[text:it runs]]")
+        asked = client.next("approval.requested")["approval"]
+        client.call("approval.answer", id=asked["id"], allow=True)
+        assert client.finished()["answer"] == "it runs"
+        gate.open()
+        own = client.finished()
+        assert (own["origin"], own["outcome"]) == ("agent", "completed")
+        assert "from behind" in own["answer"]
+        assert "agent.exited" not in types(client.events)
+        assert client.next("agent.exited")["incarnation"] == first["incarnation"]
+
+
 def test_orphan_ends_with_its_incarnation(daemon: Daemon, pipe: NamedPipe) -> None:
     """What an agent started, in sessions of their own too, does not outlive it."""
     client = daemon.follow()

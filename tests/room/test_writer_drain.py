@@ -421,6 +421,33 @@ async def test_a_turn_starts_the_idle_time_anew(autojump_clock: MockClock) -> No
         assert bench.end.is_set()
 
 
+async def test_work_in_the_background_keeps_an_agent_awake(autojump_clock: MockClock) -> None:
+    """Its idle time begins with the end of the last task, and the next incarnation has none of them."""
+    async with open_bench(idle_s=900) as bench:
+        await be_idle(bench)
+        await bench.say(cli_lines.background("a", "b"))
+        await trio.sleep(3600)
+        await bench.say(cli_lines.background("b"))
+        await trio.sleep(3600)
+        assert not bench.end.is_set()
+        await bench.say(cli_lines.background())
+        await trio.sleep(899)
+        assert not bench.end.is_set()
+        await trio.sleep(2)
+        assert bench.end.is_set()
+
+
+async def test_tasks_in_the_background_end_with_their_agent(autojump_clock: MockClock) -> None:
+    """The next one has none, and sleeps in time."""
+    async with open_bench(idle_s=900) as bench:
+        await be_idle(bench)
+        await bench.say(cli_lines.background("a"))
+        await bench.lose()
+        await be_idle(bench)
+        await trio.sleep(901)
+        assert bench.end.is_set()
+
+
 async def test_a_prompt_while_the_agent_falls_asleep_wakes_the_next_one(autojump_clock: MockClock) -> None:
     """It goes back to its place, and an agent is wanted again."""
     async with open_bench(idle_s=900) as bench, trio.open_nursery() as nursery:

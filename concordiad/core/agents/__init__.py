@@ -91,6 +91,12 @@ class Retrying(NamedTuple):
     delay_s: float
 
 
+class BackgroundRunning(NamedTuple):
+    """So many tasks of the agent run in the background now; it begins a turn of its own when one ends."""
+
+    tasks: int
+
+
 class LineDone(NamedTuple):
     """The agent is done with the line of this turn, whatever came of it; the next line may be written."""
 
@@ -162,6 +168,7 @@ Fact = (
     | BrokeOff
     | ToolsRunning
     | Retrying
+    | BackgroundRunning
     | LineDone
     | WentIdle
     | ApprovalAsked

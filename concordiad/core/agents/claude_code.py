@@ -15,6 +15,7 @@ from concordiad.core.agents import (
     Answered,
     ApprovalAsked,
     ApprovalWithdrawn,
+    BackgroundRunning,
     Began,
     BrokeOff,
     ConversationLost,
@@ -345,6 +346,8 @@ class ClaudeCode:
                     return []
                 self._turn = None
                 return [WentIdle()]
+            case "background_tasks_changed":
+                return [BackgroundRunning(len(msgspec.json.decode(line.tasks, type=list[RawLine])))]
             case "task_notification":
                 self._cause = line.summary
             case "api_retry":

@@ -90,6 +90,7 @@ class SystemLine(msgspec.Struct):
     state: str = ""
     summary: str = ""
     user_message_uuids: list[str] = []
+    tasks: RawLine = RawLine(b"[]")
     attempt: int | None = None
     max_retries: int | None = None
     retry_delay_ms: float | None = None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from concordiad.core.agents import BrokeOff, Ended, Fact, Retrying, ToolsRunning
+from concordiad.core.agents import BackgroundRunning, BrokeOff, Ended, Fact, Retrying, ToolsRunning
 from tests.core.agents import speech
 from tests.core.agents.listening import codec_in_turn, feed, new_codec
 from tests.core.agents.speech import (
@@ -60,6 +60,17 @@ def test_a_retry_tells_how_long_it_waits(delay_ms: float | None, delay_s: float)
     """As far as it is known."""
     facts = feed(codec_in_turn(), [speech.api_retry(1, retry_delay_ms=delay_ms)])
     assert [fact for fact in facts if isinstance(fact, Retrying)] == [Retrying(delay_s)]
+
+
+def test_tasks_in_the_background_are_counted() -> None:
+    """As the agent lists them; what it says of a single one changes no number."""
+    tasks = [{"task_id": f"b{number}", "task_type": "local_bash", "description": "stub"} for number in range(2)]
+    lines: list[Line] = [
+        {"type": "system", "subtype": "background_tasks_changed", "tasks": tasks, "session_id": speech.SESSION},
+        {"type": "system", "subtype": "task_started", **tasks[0], "tool_use_id": "toolu_1", "is_backgrounded": True},
+        {"type": "system", "subtype": "background_tasks_changed", "tasks": [], "session_id": speech.SESSION},
+    ]
+    assert feed(new_codec(), lines) == [BackgroundRunning(2), BackgroundRunning(0)]
 
 
 @pytest.mark.parametrize(
