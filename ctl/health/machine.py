@@ -19,7 +19,10 @@ from ctl.health import Finding, error, ok, warning
 from ctl.health.remedies import has_systemd, has_unit
 from ctl.quantities import duration, plural
 
-LIBRARIES: Final = ("trio", "attrs", "cattrs", "msgspec", "structlog", "click")
+LIBRARIES: Final = (
+    *("trio", "attrs", "cattrs", "msgspec", "structlog", "click"),
+    *("h11", "wsproto", "trio-websocket", "prompt_toolkit"),
+)
 OLDEST_PYTHON: Final = (3, 11)
 PER_ROOM: Final = 32
 """Descriptors that a room needs at most: the agent's pipes twice over a restart, and a margin."""

@@ -126,7 +126,8 @@ async def test_page_may_load_its_own_and_connect_to_its_own() -> None:
     policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
     ours = {f"{kind}-src": "'self'" for kind in ("script", "style", "img", "manifest")}
     nothing = dict.fromkeys(("default-src", "base-uri", "form-action", "frame-ancestors"), "'none'")
-    assert policy == {**nothing, **ours, "connect-src": "'self' ws://localhost wss://localhost"}
+    sinks = {"require-trusted-types-for": "'script'", "trusted-types": "'none'"}
+    assert policy == {**nothing, **ours, **sinks, "connect-src": "'self' ws://localhost wss://localhost"}
 
 
 async def test_kept_connection_serves_so_many_requests() -> None:
