@@ -169,8 +169,10 @@ async def _introduce(websocket: trio_websocket.WebSocketConnection, connection: 
     """Hear a hello; None if it opens no room."""
     for _ in range(HELLO_TRIES):
         message = await websocket.get_message()
+        if not isinstance(message, str):
+            return None
         try:
-            request = decode_request(message.encode() if isinstance(message, str) else message)
+            request = decode_request(message.encode())
         except BadRequest:
             return None
         hello = request.params
