@@ -4,8 +4,14 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from bench.a1_joins import measure_joins
 from bench.c1_control_round_trip import measure_control_round_trip
 from bench.c2_submit import measure_submit
+from bench.e1_whole_way import measure_whole_way
+from bench.f5_stopped_guest import measure_stopped_guest
+from bench.f_fan_out import measure_bursts, measure_fan_out, measure_latency, measure_one_guest
+from bench.g1_thousand_guests import measure_thousand_guests
+from bench.i1_idle import measure_idle
 from bench.j1_group_commit import measure_group_commit
 from bench.j2_journal_latency import measure_journal_latency
 from bench.machine import describe_machine
@@ -24,6 +30,15 @@ BENCHMARKS: Final[dict[str, Callable[[], Sequence[Row]]]] = {
     "C1": measure_control_round_trip,
     "C2": measure_submit,
     "R10": measure_rooms,
+    "F1": measure_fan_out,
+    "F2": measure_bursts,
+    "F3": measure_latency,
+    "F4": measure_one_guest,
+    "F5": measure_stopped_guest,
+    "E1": measure_whole_way,
+    "I1": measure_idle,
+    "A1": measure_joins,
+    "G1": measure_thousand_guests,
 }
 
 

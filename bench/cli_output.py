@@ -50,6 +50,26 @@ def write_turns(path: Path, lines_at_least: int) -> int:
     return written
 
 
+def write_said(path: Path, lines_at_least: int) -> int:
+    """Write what is said within one turn, without the lines that open and close it; returns how many lines it has."""
+    chance = random.Random(301)
+    written = 0
+    with path.open("wb") as file:
+        while written < lines_at_least:
+            for line in _said(chance):
+                file.write(encode(line) + b"\n")
+                written += 1
+    return written
+
+
+def write_finished(path: Path, lines: int, text: str) -> None:
+    """Write finished blocks only, each with a number before its text: every one of them is an event to be recorded."""
+    chance = random.Random(302)
+    with path.open("wb") as file:
+        for number in range(lines):
+            file.write(encode(assistant({"type": "text", "text": f"{number} {text}"}, _uuid(chance))) + b"\n")
+
+
 def encode(line: Line) -> bytes:
     """Write a line as the CLI does: no spaces, and no escapes that need not be."""
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode()
@@ -123,6 +143,11 @@ def close_turn(turn: str, uuid: str) -> Iterator[Line]:
 def _turn(chance: random.Random) -> Iterator[Line]:
     turn = _uuid(chance)
     yield from open_turn(turn, _uuid(chance))
+    yield from _said(chance)
+    yield from close_turn(turn, _uuid(chance))
+
+
+def _said(chance: random.Random) -> Iterator[Line]:
     yield _stream(chance, {"type": "message_start", "message": _message([])})
     for index in range(DELTAS // BLOCK_DELTAS):
         empty = {"type": "text", "text": ""}
@@ -140,7 +165,6 @@ def _turn(chance: random.Random) -> Iterator[Line]:
     ended = {"stop_reason": "end_turn", "stop_sequence": None}
     yield _stream(chance, {"type": "message_delta", "delta": ended, "usage": {"output_tokens": 4}})
     yield _stream(chance, {"type": "message_stop"})
-    yield from close_turn(turn, _uuid(chance))
 
 
 def _message(content: list[Line]) -> Line:
