@@ -24,7 +24,12 @@ from concordiad.core.turns import PROMPT_TABLE, TURN_TABLE, WRITER_TABLE, Writer
 from concordiad.core.views import guest_view, invite_view, person_view
 from concordiad.core.wire import METHODS, decode_request
 from concordiad.daemon import LAST_EVENTS_S
+from concordiad.front.company import SILENT
+from concordiad.front.door import HEAD_REFUSALS
+from concordiad.front.guest import GARBAGE, NOT_TEXT
+from concordiad.front.owned_stream import FLOOD, TOO_LONG
 from concordiad.room.keeper import PIPE_GRACE_S
+from ctl.commands.invite import create
 from tests.core.things import make_invite, make_member
 from tests.pages import (
     PAGES,
@@ -183,6 +188,34 @@ def test_every_table_of_the_configuration_is_on_the_page() -> None:
 def test_examples_of_the_configuration_are_taken() -> None:
     """Whoever copies an example has a configuration that is understood."""
     assert [parse_config(block) for block in blocks(page("docs/configuration.md"), "toml")]
+    assert [parse_config(block) for block in blocks(page("docs/guests.md"), "toml")]
+
+
+def test_limits_of_guests_are_those_of_the_code() -> None:
+    """The table for hosts has each limit of the configuration, in its order, with its default."""
+    numbers = [each for each in attrs.fields(Guests) if type(each.default) in (int, float)]
+    table = rows(section(page("docs/guests.md"), "## Limits"))
+    assert [[f"`{each.name}`", toml(each.default)] for each in numbers] == [row[:2] for row in table]
+
+
+def test_what_does_not_work_is_on_the_page() -> None:
+    """Every status that the door answers with, and every code that closes a connection, is explained once."""
+    statuses, closes = tables(section(page("docs/guests.md"), "## When it does not work"))
+    made = {call.args[0].value for call in calls("make_sentence") if isinstance(call.args[0], ast.Constant)}
+    assert sorted({str(status) for status in (*made, *HEAD_REFUSALS) if status != 200}) == [row[0] for row in statuses]
+    frames = [each for call in calls("close_frame") for each in call.args[:1] if isinstance(each, ast.Constant)]
+    closings = [each.args[0] for each in calls("Closing")]
+    codes_of_code = {str(each.value) for each in (*frames, *closings) if isinstance(each, ast.Constant)}
+    # No daemon sends 1006: it is what a client calls an end without a close.
+    assert sorted(codes_of_code | {"1006"}) == [row[0] for row in closes]
+
+
+def test_defaults_of_an_invite_are_on_the_page() -> None:
+    """What `invite create` does without options is what the table for hosts says."""
+    options = {option.opts[0]: option.default for option in create.params}
+    table = tables(section(page("docs/guests.md"), "## What to give whom"))[1]
+    shown = {row[0].strip("`"): row[1].strip("`") for row in table}
+    assert {name: each if isinstance(each := options[name], str) else "none" for name in shown} == shown
 
 
 def test_what_an_agent_does_not_get_is_on_the_page() -> None:
@@ -354,8 +387,10 @@ def test_rights_are_those_of_the_code() -> None:
 def test_closes_are_those_of_the_code() -> None:
     """The page says with which codes and reasons a guest's connection is closed."""
     closings = [[str(each.code), each.reason] for each in (REVOKED, EXPIRED, REMOVED, CLOSED, STOPPING)]
+    frames = [SILENT, *GARBAGE.values(), NOT_TEXT, FLOOD, TOO_LONG]
+    faults = sorted([str(int.from_bytes(frame[2:4])), frame[4:].decode()] for frame in frames)
     shown = [row[:2] for row in tables(section(page("docs/protocol.md"), "## Who may call what"))[1]]
-    assert [["4401", NOT_ADMITTED], *closings] == shown
+    assert [["4401", NOT_ADMITTED], *closings, *faults] == shown
 
 
 @pytest.mark.parametrize(
@@ -377,9 +412,9 @@ def test_states_are_on_the_page(heading: str, field: str, values: Sequence[str])
 
 
 def test_limits_are_those_of_the_code() -> None:
-    """Each number in the table of limits is the constant's that it names."""
-    table = rows(section(page("docs/protocol.md"), "## Limits"))
-    assert [row[1] for row in table] == [number_of(row[3]) for row in table]
+    """Each number in the tables of limits is the constant's that it names."""
+    both = [row for table in tables(section(page("docs/protocol.md"), "## Limits")) for row in table]
+    assert [row[1] for row in both] == [number_of(row[3]) for row in both]
 
 
 def test_codes_are_those_of_the_code() -> None:
