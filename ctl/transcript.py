@@ -30,6 +30,11 @@ _DEEDS: Final = {
     "closed": "closed the room",
 }
 """States of `room.changed` that somebody brought about, as what they did."""
+_PARTINGS: Final = {
+    "restarted": "the agent was ended, another one follows",
+    "closed": "the agent was ended, the room stops",
+}
+"""The agent ended as the room wanted it: which exit status that gave would only read like a crash."""
 _COLOURS: Final = ("green", "blue", "magenta", "yellow")
 
 Json = dict[str, Any]
@@ -288,9 +293,15 @@ def agent_exit(event: Json) -> str:
     """Say how the agent process ended and what comes next."""
     status = f"signal {event['signal']}" if event["signal"] is not None else f"exit status {event['code']}"
     how = first_line(event["reason"] or status)
+    parting = event.get("status", "died")
+    if parting == "asleep":
+        return f"the agent is {how}: the next prompt wakes it"
+    if parting in _PARTINGS:
+        return _PARTINGS[parting]
+    ended = "the agent was stuck and had to be ended" if parting == "stuck" else "the agent ended"
     if event["next_attempt_s"] is None:
-        return f"the agent ended: {how}"
-    return f"the agent ended: {how}; it is started again in {duration(event['next_attempt_s'])}"
+        return f"{ended}: {how}"
+    return f"{ended}: {how}; it is started again in {duration(event['next_attempt_s'])}"
 
 
 def api_retry(event: Json) -> str:

@@ -58,6 +58,7 @@ EVENTS: Final[Mapping[str, Schema]] = {
             "incarnation": or_null(ID),
             "code": or_null(INTEGER),
             "signal": or_null(INTEGER),
+            "status": one_of("asleep", "restarted", "closed", "stuck", "died"),
             "reason": STRING,
             "next_attempt_s": or_null(SECONDS),
         }

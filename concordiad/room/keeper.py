@@ -32,6 +32,7 @@ from concordiad.room.messages import (
     Farewell,
     Incarnation,
     KeeperEnded,
+    Parting,
     Post,
     ToWriter,
     WantAgent,
@@ -114,8 +115,8 @@ class Keeper:
             try:
                 life = await self._live_once(ends)
             except AgentError as error:
-                life = _Life(None, str(error), None, Farewell(is_expected=False, has_answered=False))
-            is_expected, has_answered = life.farewell
+                life = _Life(None, str(error), None, Farewell(Parting.DIED, has_answered=False))
+            is_expected, has_answered = life.farewell.is_expected, life.farewell.has_answered
             if is_expected or trio.current_time() - began_at >= LIVED_S:
                 self._failures = 0
             else:
@@ -139,7 +140,8 @@ class Keeper:
             incarnation=life.incarnation,
             code=None if life.exit is None else life.exit.code,
             signal=None if life.exit is None else life.exit.signal,
-            reason=life.how,
+            status=life.farewell.parting.value,
+            reason=life.farewell.words or life.how,
             next_attempt_s=None if delay_s is None else round(delay_s, 3),
         )
         drafts = [Draft("agent.exited", self._mark(body))]

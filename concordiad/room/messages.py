@@ -4,6 +4,7 @@ What the tasks of a room say to each other, and how one asks and another answers
 Law: whoever owns an inbox answers every question in it, at the latest when it ends; an answer never waits.
 """
 
+import enum
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -295,11 +296,32 @@ class FromAgent:
     reply: Reply[None] | None = None
 
 
-class Farewell(NamedTuple):
-    """What the writer says of an ended incarnation: whether the room ended it, whether it had answered anything."""
+class Parting(enum.StrEnum):
+    """Why an incarnation ended."""
 
-    is_expected: bool
+    ASLEEP = "asleep"
+    """It had nothing to do for so long that the room let it go."""
+    RESTARTED = "restarted"
+    """A host wanted another one."""
+    CLOSED = "closed"
+    """The room closes, or the daemon stops."""
+    STUCK = "stuck"
+    """It missed a deadline, so that it had to be ended."""
+    DIED = "died"
+    """It ended by itself, or somebody outside ended it."""
+
+
+class Farewell(NamedTuple):
+    """What the writer says of an ended incarnation: why it ended, in words if there are any; if it ever answered."""
+
+    parting: Parting
     has_answered: bool
+    words: str | None = None
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether the room ended it although nothing was wrong with it."""
+        return self.parting in (Parting.ASLEEP, Parting.RESTARTED, Parting.CLOSED)
 
 
 @frozen

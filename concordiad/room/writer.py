@@ -60,6 +60,7 @@ from concordiad.room.messages import (
     ListApprovals,
     NextTurn,
     Offer,
+    Parting,
     Post,
     Reply,
     Restart,
@@ -171,6 +172,7 @@ class Writer:
         self._has_answered = False
         self._idle_since: float | None = None
         self._is_asleep = False
+        self._is_stuck = False
         self._background = 0
         self._wanting: list[WantAgent] = []
         self._away = ("starting", "")
@@ -218,7 +220,7 @@ class Writer:
             case AgentUp(incarnation):
                 await self._take_agent(incarnation)
             case AgentGone(incarnation, how, reply):
-                farewell = Farewell(self._is_asleep or self._stop is not None, self._has_answered)
+                farewell = self._farewell()
                 if self._agent is not None and incarnation == self._agent.id:
                     await self._lose_agent(how)
                 reply.answer(farewell)
@@ -243,6 +245,16 @@ class Writer:
             case Hurry():
                 if self._stop is not None:
                     self._stop = evolve(self._stop, deadline=min(self._stop.deadline, trio.current_time()))
+
+    def _farewell(self) -> Farewell:
+        parting, words = Parting.DIED, None
+        if self._stop is not None:
+            parting = Parting.CLOSED if self._is_draining else Parting.RESTARTED
+        elif self._is_asleep:
+            parting, words = Parting.ASLEEP, f"asleep after {self._idle_s:g} s without a prompt"
+        elif self._is_stuck:
+            parting = Parting.STUCK
+        return Farewell(parting, self._has_answered, words)
 
     async def tick(self) -> None:
         """Do what the clock asks for, then ask for the next turn or close the input if the state is right for it."""
@@ -279,6 +291,7 @@ class Writer:
         else:
             return
         self._start_deadline = self._settle_deadline = self._answer_deadline = NEVER
+        self._is_stuck = True
         self._end_agent()
         what_next = "it is ended" if self._is_draining else "it is ended and started again"
         await self._notice("agent_stuck", f"the agent {why}: {what_next}")
@@ -360,6 +373,7 @@ class Writer:
         self._restarts += 1
         self._is_input_closed = False
         self._idle_since = None
+        self._is_stuck = False
         self._background = 0
         self._session_id = incarnation.session_id
         self._has_history = incarnation.is_resumed
@@ -529,7 +543,7 @@ class Writer:
         for entry in left:
             await self._record(entry)
         self._agent = None
-        self._away = ("asleep", "no prompt for a while") if self._is_asleep else ("agent-down", how)
+        self._away = ("asleep", f"no prompt for {self._idle_s:g} s") if self._is_asleep else ("agent-down", how)
         if self._stop is not None and self._stop.restart is not None:
             await self._finish_restart(self._stop.restart)
         elif left and not self._has_history:

@@ -101,6 +101,14 @@ def test_status_shows_the_running_turn(tmp_path: Path, control_socket: Path) -> 
     assert "what is the answer?" in out
 
 
+@pytest.mark.parametrize(("silent_s", "words"), [(600.0, ", silent for 10m 00s"), (29.0, "")])
+def test_status_says_that_nothing_comes(tmp_path: Path, control_socket: Path, silent_s: float, words: str) -> None:
+    """Once it has been so for a while."""
+    out = statused(tmp_path, control_socket, room(state="busy", turn=running_turn() | {"silent_s": silent_s}))
+    (line,) = [line for line in out.splitlines() if TURN in line]
+    assert line.partition(", silent")[2] == words.partition(", silent")[2]
+
+
 def test_status_says_that_it_is_a_rehearsal(tmp_path: Path, control_socket: Path) -> None:
     """Nobody takes it for a model."""
     out = statused(tmp_path, control_socket, room(agent=room()["agent"] | {"rehearsal": True}))

@@ -143,6 +143,37 @@ def test_what_the_agent_does_is_shown_in_short(kind: str, members: dict[str, Any
             "the agent ended: exit status 1; it is started again in 2.0s",
         ),
         (
+            "agent.exited",
+            {
+                "status": "asleep",
+                "code": 143,
+                "signal": None,
+                "reason": "asleep after 9 s without a prompt",
+                "next_attempt_s": None,
+            },
+            "● the agent is asleep after 9 s without a prompt: the next prompt wakes it",
+        ),
+        (
+            "agent.exited",
+            {"status": "restarted", "code": 143, "signal": None, "reason": "exit status 143", "next_attempt_s": None},
+            "● the agent was ended, another one follows",
+        ),
+        (
+            "agent.exited",
+            {"status": "closed", "code": 143, "signal": None, "reason": "exit status 143", "next_attempt_s": None},
+            "● the agent was ended, the room stops",
+        ),
+        (
+            "agent.exited",
+            {"status": "stuck", "code": 143, "signal": None, "reason": "exit status 143", "next_attempt_s": 2},
+            "● the agent was stuck and had to be ended: exit status 143; it is started again in 2.0s",
+        ),
+        (
+            "agent.exited",
+            {"status": "died", "code": 143, "signal": None, "reason": "exit status 143", "next_attempt_s": None},
+            "● the agent ended: exit status 143",
+        ),
+        (
             "agent.api_retry",
             {"turn": TURN, "attempt": 1, "max_retries": 10, "delay_s": 0.6, "status": 529, "error": "overloaded"},
             "the API answers overloaded 529: attempt 1 of 10 in 0.6s",

@@ -228,7 +228,8 @@ def test_work_in_the_background_keeps_the_cli_awake(site: Site, api: MessagesApi
         own = client.finished()
         assert (own["origin"], own["answer"]) == ("agent", "background noticed")
         assert "agent.exited" not in types(client.events)
-        client.next("agent.exited")
+        exited = client.next("agent.exited")
+        assert (exited["status"], exited["reason"]) == ("asleep", "asleep after 1 s without a prompt")
 
 
 def test_trouble_that_passes(daemon: Daemon) -> None:

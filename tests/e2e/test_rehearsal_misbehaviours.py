@@ -200,7 +200,9 @@ def test_work_in_the_background_keeps_an_agent_awake(site: Site, gate: Gate) -> 
         assert (own["origin"], own["outcome"]) == ("agent", "completed")
         assert "from behind" in own["answer"]
         assert "agent.exited" not in types(client.events)
-        assert client.next("agent.exited")["incarnation"] == first["incarnation"]
+        exited = client.next("agent.exited")
+        assert (exited["incarnation"], exited["status"]) == (first["incarnation"], "asleep")
+        assert exited["reason"] == "asleep after 0.3 s without a prompt"
 
 
 def test_orphan_ends_with_its_incarnation(daemon: Daemon, pipe: NamedPipe) -> None:

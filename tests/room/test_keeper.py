@@ -23,10 +23,12 @@ from concordiad.room.messages import (
     Farewell,
     FromAgent,
     KeeperEnded,
+    Parting,
     Post,
     ToWriter,
     WantAgent,
 )
+from tests.room.samples import drafts_of
 
 GRACES = Graces(exit_s=0.2, kill_s=0.2)
 STUBBORN = (
@@ -41,13 +43,17 @@ class Room:
     Attributes:
         said: the messages to the writer, except what was answered to be wanted.
         posted: types of the events, in order.
+        exits: the bodies of those that tell of an agent's end.
     """
 
-    def __init__(self, journal: Journal, code: str, workdir: Path, *, is_expected: bool = False) -> None:
+    def __init__(
+        self, journal: Journal, code: str, workdir: Path, *, parting: Parting = Parting.DIED, words: str | None = None
+    ) -> None:
         self.said: list[ToWriter] = []
         self.posted: list[str] = []
+        self.exits: list[dict[str, Any]] = []
         self.closing, self.hurry = trio.Event(), trio.Event()
-        self._is_expected = is_expected
+        self._parting, self._words = parting, words
         to_writer, self._writer = trio.open_memory_channel[ToWriter](64)
         to_fanout, self._fanout = trio.open_memory_channel[Post](64)
         self.heard = trio.Event()
@@ -77,7 +83,7 @@ class Room:
                         self._waiting = reply
                 case AgentGone(_, _, reply):
                     self.said.append(message)
-                    reply.answer(Farewell(self._is_expected, has_answered=False))
+                    reply.answer(Farewell(self._parting, has_answered=False, words=self._words))
                 case FromAgent(_, _, reply) if reply is not None:
                     reply.answer(None)
                 case _:
@@ -89,6 +95,7 @@ class Room:
         """Take posts as recorded."""
         async for post in self._fanout:
             self.posted += [draft.event_type for draft in post.drafts]
+            self.exits += drafts_of([post], "agent.exited")
             if post.reply is not None:
                 post.reply.answer(None)
 
@@ -146,7 +153,7 @@ async def test_exit_is_told_after_everything_was_read(make_room: Callable[..., R
 
 async def test_drain_ends_a_stubborn_agent(make_room: Callable[..., Room]) -> None:
     """An agent that neither heeds the end of its input nor SIGTERM is killed after the graces, and reaped."""
-    room = make_room(STUBBORN, is_expected=True)
+    room = make_room(STUBBORN, parting=Parting.CLOSED)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(room.run_writer)
         nursery.start_soon(room.run_fanout)
@@ -159,6 +166,32 @@ async def test_drain_ends_a_stubborn_agent(make_room: Callable[..., Room]) -> No
     assert gone.how == "signal SIGKILL"
     assert isinstance(room.said[-1], KeeperEnded)
     assert not is_alive(up.pid)
+
+
+@pytest.mark.parametrize(
+    ("parting", "words", "told", "is_tried_again"),
+    [
+        (Parting.ASLEEP, "asleep after 900 s without a prompt", "asleep after 900 s without a prompt", False),
+        (Parting.RESTARTED, None, "exit status 3", False),
+        (Parting.STUCK, None, "exit status 3", True),
+        (Parting.DIED, None, "exit status 3", True),
+    ],
+)
+async def test_exit_says_why_it_was(
+    make_room: Callable[..., Room], parting: Parting, words: str | None, told: str, is_tried_again: bool
+) -> None:
+    """In the writer's words, where it has any; only what was not wanted is tried again after a while."""
+    room = make_room("raise SystemExit(3)", parting=parting, words=words)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        while not room.exits:
+            await room.heard.wait()
+        room.close()
+    first = room.exits[0]
+    assert (first["status"], first["reason"], first["code"]) == (parting.value, told, 3)
+    assert (first["next_attempt_s"] is not None) == is_tried_again
 
 
 async def test_cancelled_keeper_leaves_no_process(make_room: Callable[..., Room]) -> None:

@@ -9,7 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from concordiad.core.model import AgentSession
 from concordiad.core.turns import WriterState
 from concordiad.errors import RoomError
-from concordiad.room.messages import Drain, Hurry, WantAgent, ask
+from concordiad.room.messages import Drain, Hurry, Parting, WantAgent, ask
 from tests.room import cli_lines
 from tests.room.samples import GRACES, drafts_of, prompt
 from tests.room.stdins import BrokenStdin
@@ -80,6 +80,7 @@ async def test_an_agent_without_a_turn_is_ended_at_once(state: WriterState, auto
         await drain(bench)
         assert (bench.stdin.is_closed, bench.end.is_set()) == (True, True)
         await bench.lose()
+        assert bench.farewell.parting is Parting.CLOSED
         await bench.end_keeper()
         assert bench.has_ended
 
@@ -273,7 +274,7 @@ async def test_a_restart_waits_for_what_runs(autojump_clock: MockClock) -> None:
         await bench.finish(bench.stdin.prompts[-1]["uuid"])
         assert (bench.end.is_set(), told) == (True, [])
         assert await bench.lose() is True
-        assert told == [None]
+        assert (told, bench.farewell.parting) == ([None], Parting.RESTARTED)
         (changed,) = drafts_of(bench.recorder.posts, "room.changed")
         assert (changed["state"], changed["by"]["name"], changed["fresh"]) == ("restarted", "ann", False)
 
@@ -392,8 +393,10 @@ async def test_an_idle_agent_is_put_to_sleep(autojump_clock: MockClock) -> None:
         assert not bench.end.is_set()
         await trio.sleep(2)
         assert bench.end.is_set()
-        assert await bench.lose("exit status 0") is True
-        assert (await bench.describe())["state"] == "asleep"
+        assert await bench.lose("exit status 143") is True
+        assert bench.farewell[:3:2] == (Parting.ASLEEP, "asleep after 900 s without a prompt")
+        described = await bench.describe()
+        assert (described["state"], described["reason"]) == ("asleep", "no prompt for 900 s")
         told: list[str] = []
         nursery.start_soon(lambda: want(bench, told, is_urgent=False))
         await trio.sleep(3600)

@@ -7,7 +7,7 @@ from trio.testing import MockClock
 
 from concordiad.config import Graces
 from concordiad.core.model import Prompt, PromptState
-from concordiad.room.messages import Drain, FromAgent
+from concordiad.room.messages import Drain, FromAgent, Parting
 from tests.room import cli_lines
 from tests.room.samples import GRACES, prompt
 from tests.room.stdins import PromptlessStdin, ReadingStdin
@@ -75,6 +75,7 @@ async def test_a_silent_agent_that_heeds_no_interrupt_is_ended(autojump_clock: M
         assert (bench.end.is_set(), bench.notices()) == (True, ["agent_stuck"])
         await bench.inbox.send(FromAgent(bench.incarnation, bench.codec.end()))
         assert await bench.lose("exit status 143") is False
+        assert bench.farewell.parting is Parting.STUCK
         (told,) = bench.turns()
         assert (told["outcome"], told["reason"], told["answer"]) == ("timed_out", REASON, "so far")
         assert bench.changes(Prompt)[-1].state is PromptState.FAILED
@@ -154,6 +155,7 @@ async def test_tools_do_not_outlive_their_agent(autojump_clock: MockClock) -> No
         await bench.begin(prompt("p1"))
         await bench.say(cli_lines.tool_use())
         await bench.lose()
+        assert bench.farewell.parting is Parting.DIED
         await bench.start()
         await bench.begin(prompt("p2"))
         assert await be_silent_for(bench, SILENCE_S + 1) == 1

@@ -134,9 +134,9 @@ class Bench:
     async def lose(self, how: str = "signal SIGKILL") -> bool:
         """Let the agent's process end; tells whether the writer expected that."""
         incarnation = self.incarnation
-        farewell: Farewell = await ask(self.inbox, lambda reply: AgentGone(incarnation, how, reply))
+        self.farewell: Farewell = await ask(self.inbox, lambda reply: AgentGone(incarnation, how, reply))
         await wait_all_tasks_blocked()
-        return farewell.is_expected
+        return self.farewell.is_expected
 
     async def end_keeper(self) -> None:
         """Say that no agent will come any more."""
