@@ -21,7 +21,7 @@ from concordiad.config import Room as RoomConfig
 from concordiad.core.model import Author, RoomRow, rfc3339
 from concordiad.errors import ConfigError, RoomError
 from concordiad.journal import Journal
-from concordiad.journal.rows import Prune, Transaction, find_prune_seq, first_seq, read_rooms
+from concordiad.journal.rows import Prune, Transaction, find_prune_seq, first_seq, read_recorded_rooms, read_rooms
 from concordiad.room import Room, RoomSetup, run_room
 from concordiad.room.messages import Reply, ask, serve
 
@@ -233,22 +233,24 @@ class Housekeeper:
         while True:
             now = self._now()
             before = now - retention.days * DAY_S if retention.days else -math.inf
-            for room in list(self._rooms.values()):
-                await self._prune(room, before, retention.bytes or None)
+            # The closed ones too: their records can be read as well.
+            for name in await self._journal.read(read_recorded_rooms):
+                await self._prune(name, before, retention.bytes or None)
             await trio.sleep(PRUNE_EVERY_S)
 
-    async def _prune(self, room: Room, before: float, keep_bytes: int | None) -> None:
+    async def _prune(self, name: str, before: float, keep_bytes: int | None) -> None:
         at_before = rfc3339(before) if math.isfinite(before) else None
-        target = await self._journal.read(find_prune_seq, room.name, at_before, keep_bytes)
-        seq = await self._journal.read(first_seq, room.name)
+        target = await self._journal.read(find_prune_seq, name, at_before, keep_bytes)
+        seq = await self._journal.read(first_seq, name)
         while True:
             # In steps, so that no commit of a prompt waits long behind a deletion.
             seq = min(seq + PRUNE_STEP, target)
-            room.transcript.forget_before(seq)
-            await self._journal.record(Transaction(room.name, changes=[Prune(room.name, seq, before)]))
+            if name in self._rooms:
+                self._rooms[name].transcript.forget_before(seq)
+            await self._journal.record(Transaction(name, changes=[Prune(name, seq, before)]))
             if seq >= target:
                 break
-        _log.info("pruned", room=room.name, first_seq=target)
+        _log.info("pruned", room=name, first_seq=target)
 
     def close_all(self) -> None:
         """Let every room drain."""

@@ -1,8 +1,8 @@
 """What somebody may have meant who has typed an id or a name that nothing has."""
 
 from collections.abc import Collection, Iterable
-from itertools import islice
 from difflib import get_close_matches
+from itertools import islice
 from typing import Final
 
 ALIKE: Final = 0.75

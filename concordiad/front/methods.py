@@ -40,7 +40,6 @@ from concordiad.errors import LocalProtocolError, RoomError
 from concordiad.front.caller import Caller
 from concordiad.front.discovery import discover
 from concordiad.front.readings import (
-    find_room,
     get_prompt,
     get_turn,
     list_events,
@@ -52,6 +51,7 @@ from concordiad.front.readings import (
     turn_of,
     whole_id,
 )
+from concordiad.front.records import find_record, find_room, find_room_to_join
 from concordiad.house import House
 from concordiad.journal.rows import read_prompt, read_prompts_of, read_turn
 from concordiad.room import Room
@@ -87,13 +87,13 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
         case PromptSubmit():
             return Answer(await _submit(house, caller, right, request.params))
         case ById(identity, name):
-            room = find_room(house, name, caller)
-            identity = await whole_id(house, room, request.method.partition(".")[0], identity, caller)
+            record = await find_record(house, name, caller)
+            identity = await whole_id(house, record.name, request.method.partition(".")[0], identity, caller)
             if request.method == "prompt.get":
-                return Answer(await get_prompt(house, room, identity))
+                return Answer(await get_prompt(house, record, identity))
             if request.method == "turn.get":
-                return Answer(await get_turn(house, room, identity))
-            return Answer(await _cancel(house, caller, right, room, identity))
+                return Answer(await get_turn(house, record, identity))
+            return Answer(await _cancel(house, caller, right, find_room(house, name, caller), identity))
         case PromptList():
             return Answer(await list_prompts(house, request.params, caller))
         case TurnInterrupt(name, turn):
@@ -145,7 +145,7 @@ def _daemon(house: House) -> dict[str, Any]:
 
 
 async def _submit(house: House, caller: Caller, right: Right, params: PromptSubmit) -> dict[str, Any]:
-    room = find_room(house, params.room, caller)
+    room = await find_room_to_join(house, params.room, caller)
     size = len(params.text.encode())
     if size > house.config.limits.prompt_bytes:
         raise RoomError.invalid(
@@ -181,7 +181,7 @@ async def _cancel(house: House, caller: Caller, right: Right, room: Room, identi
 async def _interrupt(house: House, caller: Caller, right: Right, room: Room, turn_id: str | None) -> dict[str, Any]:
     turn: Turn | None = None
     if turn_id is not None:
-        turn_id = await whole_id(house, room, "turn", turn_id, caller)
+        turn_id = await whole_id(house, room.name, "turn", turn_id, caller)
     elif right is Right.OWN:
         # The one that is looked at is named to the writer, so that no other one can be stopped in its place.
         about = (await room.describe())["turn"]

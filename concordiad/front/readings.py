@@ -5,7 +5,6 @@ Laws: nothing here changes anything. What waits is read from its owner, what is 
 may not see, another room or what was over before it joined, is answered exactly like what does not exist.
 """
 
-import difflib
 import re
 import time
 from collections.abc import Sequence
@@ -34,6 +33,7 @@ from concordiad.core.wire import (
 )
 from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
+from concordiad.front.records import Record, find_record, find_room, find_room_to_join
 from concordiad.house import House
 from concordiad.journal.rows import (
     Filter,
@@ -60,33 +60,21 @@ SNAPSHOT_EVENTS: Final = 100
 SNAPSHOT_BYTES: Final = 256 * 1024
 
 
-def find_room(house: House, name: str, caller: Caller) -> Room:
-    """Find an open room that the caller may know of. Raises RoomError."""
-    room = house.rooms.get(name) if caller.room in (None, name) else None
-    if room is not None:
-        return room
-    if caller.room is not None:
-        raise RoomError.not_found(f"there is no room {name[:64]!r}: you are in {caller.room}")
-    close = difflib.get_close_matches(name, house.rooms, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(house.rooms) or 'none'}"
-    raise RoomError.not_found(f"there is no room {name[:64]!r}: {hint}")
-
-
-async def whole_id(house: House, room: Room, kind: str, prefix: str, caller: Caller) -> str:
+async def whole_id(house: House, room: str, kind: str, prefix: str, caller: Caller) -> str:
     """Find the one id of a room that begins like this, among what the caller may see. Raises RoomError."""
-    found = await house.journal.read(find_ids, kind, room.name, prefix.lower(), caller.seen_from)
+    found = await house.journal.read(find_ids, kind, room, prefix.lower(), caller.seen_from)
     if len(found) == 1 or prefix in found:
         return found[0] if prefix not in found else prefix
     if found:
         some = ", ".join(found)
-        raise RoomError.conflict(f"{len(found)} or more {kind}s of room {room.name} begin with {prefix}: {some}")
+        raise RoomError.conflict(f"{len(found)} or more {kind}s of room {room} begin with {prefix}: {some}")
     # To guests nothing more is told, so that what they may not see stays like what does not exist, to the letter.
-    known = await house.journal.read(find_latest_ids, kind, room.name, COMPARED) if caller.is_host else []
+    known = await house.journal.read(find_latest_ids, kind, room, COMPARED) if caller.is_host else []
     hint = did_you_mean(prefix, known, "list them with `concordiactl history`")
-    raise RoomError.not_found(f"no {kind} {prefix[:40]} in room {room.name}{hint}")
+    raise RoomError.not_found(f"no {kind} {prefix[:40]} in room {room}{hint}")
 
 
-async def get_prompt(house: House, room: Room, identity: str) -> dict[str, Any]:
+async def get_prompt(house: House, room: Record, identity: str) -> dict[str, Any]:
     """Show one prompt, and the turn that it is in. Raises RoomError."""
     prompt = await house.journal.read(read_prompt, identity)
     if prompt is None:
@@ -95,7 +83,7 @@ async def get_prompt(house: House, room: Room, identity: str) -> dict[str, Any]:
     return {"prompt": prompt_view(prompt, places.get(identity)), "turn": await turn_of(house, prompt)}
 
 
-async def get_turn(house: House, room: Room, identity: str) -> dict[str, Any]:
+async def get_turn(house: House, room: Record, identity: str) -> dict[str, Any]:
     """Show one turn with its whole answer, and its prompts. Raises RoomError."""
     turn = await house.journal.read(read_turn, identity)
     if turn is None:
@@ -112,7 +100,7 @@ async def turn_of(house: House, prompt: Prompt) -> dict[str, Any] | None:
 
 async def list_prompts(house: House, params: PromptList, caller: Caller) -> dict[str, Any]:
     """Show a page of prompts. Raises RoomError."""
-    room = find_room(house, params.room, caller)
+    room = await find_record(house, params.room, caller)
     waiting = await room.waiting()
     if params.states == (PromptState.WAITING,):
         return _page_of_queue(params, waiting, caller)
@@ -152,7 +140,7 @@ def _filter(states: Sequence[str], params: PromptList | TurnList, caller: Caller
 
 async def list_turns(house: House, params: TurnList, caller: Caller) -> dict[str, Any]:
     """Show a page of turns. Raises RoomError."""
-    room = find_room(house, params.room, caller)
+    room = await find_record(house, params.room, caller)
     chosen = _filter(params.outcomes, params, caller, _row_after(params.cursor))
     turns, following = await house.journal.read(read_turn_page, room.name, chosen, params.limit)
     views = []
@@ -182,7 +170,7 @@ def _no_cursor(cursor: str) -> RoomError:
 
 async def subscribe(house: House, params: EventsSubscribe, caller: Caller) -> tuple[dict[str, Any], Room, int]:
     """Say where a subscription begins, and with which snapshot where it cannot be continued. Raises RoomError."""
-    room = find_room(house, params.room, caller)
+    room = await find_room_to_join(house, params.room, caller)
     is_fresh = params.after is None and params.since is None
     snapshot = await _snapshot(house, room, caller) if is_fresh else None
     transcript = room.transcript
@@ -226,8 +214,8 @@ async def _snapshot(house: House, room: Room, caller: Caller) -> dict[str, Any]:
 
 async def list_events(house: House, params: EventsList, caller: Caller) -> dict[str, Any]:
     """Show a page of recorded events. Raises RoomError."""
-    room = find_room(house, params.room, caller)
-    cursor = room.transcript.cursor
+    room = await find_record(house, params.room, caller)
+    cursor = room.cursor
     since = cursor.seq - params.last + 1 if params.last is not None else params.since
     since = max(since, caller.after_seq + 1)
     events = await house.journal.read(read_events, room.name, since, params.limit, PAGE_BYTES)

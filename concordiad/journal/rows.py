@@ -233,6 +233,11 @@ def read_room_epochs(connection: sqlite3.Connection, room: str) -> list[EpochSta
     return [EpochStart(*row) for row in rows]
 
 
+def read_recorded_rooms(connection: sqlite3.Connection) -> list[str]:
+    """Read the names of all rooms that were ever opened."""
+    return [row[0] for row in connection.execute("SELECT DISTINCT room FROM room_epochs ORDER BY room")]
+
+
 def last_seq(connection: sqlite3.Connection, room: str) -> int:
     """Find the number of a room's last recorded event; 0 if it has none."""
     row = connection.execute("SELECT max(seq) FROM events WHERE room = ?", (room,)).fetchone()

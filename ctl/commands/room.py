@@ -108,7 +108,8 @@ def create(
     """
     Open a new room.
 
-    It is there again after every start of the daemon, until it is closed. NAME is 1 to 32 of a-z, 0-9 and -.
+    It is there again after every start of the daemon, until it is closed. NAME is 1 to 32 of a-z, 0-9 and -. With the
+    name of a closed room its transcript goes on, which every host can read from its beginning.
     """
     params: dict[str, Any] = {"name": name, "workdir": str(workdir.expanduser().resolve())}
     given = {"agent": agent, "model": model, "permission_mode": permission_mode, "idle_s": idle}
@@ -135,8 +136,9 @@ def close(settings: Settings, name: str | None) -> None:
     """
     Close a room for good.
 
-    What waits there is cancelled, the running turn ends first. The transcript is kept. Nothing is asked, so the room
-    must be named.
+    What waits there is cancelled, the running turn ends first. The transcript is kept: `export`, `history`, `show` and
+    `tail --no-follow` go on reading it, and a room that is created with this name goes on with it. Nothing is asked,
+    so the room must be named.
     """
     if name is None and settings.room is None:
         raise click.UsageError("say which room: `concordiactl room close NAME`")
@@ -145,6 +147,8 @@ def close(settings: Settings, name: str | None) -> None:
         result = call_patiently(connection, "the running turn ends first", "room.close", room=named)
     cancelled = f"{plural(result['cancelled'], 'prompt was', 'prompts were')} cancelled"
     print_result(settings, result, f"closed room {named}; {cancelled if result['cancelled'] else 'no prompt waited'}")
+    there = Settings(settings.socket, named)
+    Screen.err().line(f"its transcript is kept: {there.command('export')}")
 
 
 @room.command(

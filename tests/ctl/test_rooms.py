@@ -88,7 +88,8 @@ def test_closing_says_what_was_cancelled(
     closed = {"room": "lab", "cancelled": cancelled}
     with scripted_daemon(control_socket, serving("room.close", closed, room="lab")):
         ran = run(tmp_path, "room", "close", *words)
-    assert ran == (0, f"closed room lab; {text}{' cancelled' if cancelled else ''}\n", "")
+    kept = "its transcript is kept: concordiactl --room lab export\n"
+    assert ran == (0, f"closed room lab; {text}{' cancelled' if cancelled else ''}\n", kept)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +171,8 @@ def test_a_long_wait_is_explained_on_a_terminal(tmp_path: Path, control_socket: 
         while b"the running turn ends first \xc2\xb7 " not in written:
             written += os.read(ours, 1000)
         is_explained.set()
-        while b"waited" not in written:
+        while b"export" not in written:
             written += os.read(ours, 1000)
     os.close(ours)
-    assert written.rpartition(b"\x1b[K")[2] == b"closed room lab; no prompt waited\r\n"
+    kept = b"its transcript is kept: concordiactl --room lab export"
+    assert written.rpartition(b"\x1b[K")[2].rstrip() == b"closed room lab; no prompt waited\r\n" + kept

@@ -44,6 +44,19 @@ def test_submit_waits_for_the_answer(daemon: Daemon, site: Site) -> None:
     assert "forty-three" in ran.out
 
 
+def test_a_closed_room_can_be_read(daemon: Daemon, site: Site) -> None:
+    """With the commands that are told when it is closed."""
+    assert ctl(site, "room", "create", "lab", "--workdir", str(site.home), "--agent", "rehearsal").code == 0
+    prompt = ctl_json(site, "submit", "--room", "lab", "--wait", "[[text:forty-two]]")["prompt"]["id"]
+    closed = ctl(site, "room", "close", "lab")
+    assert closed.err == "its transcript is kept: concordiactl --room lab export\n"
+    for words in (("export",), ("tail", "--no-follow"), ("history",), ("show", prompt)):
+        ran = ctl(site, "--room", "lab", *words)
+        assert (ran.code, ran.err) == (0, "")
+        assert "forty-two" in ran.out
+    assert ctl(site, "tail", "--room", "lab").err.startswith("concordiactl: room lab is closed: read its record with")
+
+
 def test_submit_tells_the_id_at_once(daemon: Daemon, site: Site, gate: Gate) -> None:
     """Without a flag the id is printed, and the prompt can be found by it, also in JSON."""
     ran = ctl(site, "submit", str(gate))

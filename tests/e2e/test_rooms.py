@@ -66,18 +66,52 @@ def test_closed_room_stays_closed(site: Site, gate: Gate) -> None:
         gate.open()
         assert client.next("turn.finished")["turn"]["answer"] == "done"
         assert other.answer(closing) == {"room": "two", "cancelled": 1}
-        with pytest.raises(Refused, match="no room 'two'"):
+        with pytest.raises(Refused, match="room two is closed: read its record"):
             client.call("prompt.submit", room="two", text="too late")
     with site.running() as daemon:
         assert [room["name"] for room in daemon.connect().call("room.list")["rooms"]] == ["main"]
 
 
 def test_name_of_a_closed_room_can_be_used_again(daemon: Daemon, site: Site) -> None:
-    """A room made under the name of a closed one goes on with its transcript's numbers."""
+    """A room made under the name of a closed one goes on with its transcript, its numbers and its conversation."""
     client = daemon.connect()
     first = make_room(client, site, "two")["room"]["cursor"]["seq"]
+    client.call("events.subscribe", room="two", since=0)
+    assert ask(client, "two", "[[text:hi]]")["answer"] == "hi"
     client.call("room.close", room="two")
     assert make_room(client, site, "two")["room"]["cursor"]["seq"] > first
+    client.call("events.subscribe", room="two", since=0)
+    assert client.next("agent.started", room="two", session="resumed")
+
+
+def test_record_of_a_closed_room_can_be_read(site: Site) -> None:
+    """By everything that reads, and only that, over a restart as well; a room that never was is none."""
+    with site.running() as daemon:
+        client = daemon.connect()
+        make_room(client, site, "two")
+        client.call("events.subscribe", room="two", since=0)
+        prompt = client.call("prompt.submit", room="two", text="[[text:hi]]")["prompt"]["id"]
+        client.next("turn.finished", room="two")
+        client.call("room.close", room="two")
+        at_close = read_whole(client, "two", prompt)
+        assert [event["type"] for event in at_close["events"]][-2:] == ["room.changed", "agent.exited"]
+    with site.running() as daemon:
+        client = daemon.connect()
+        assert read_whole(client, "two", prompt) == at_close
+        for method in ("events.subscribe", "room.restart", "approval.list", "guest.list"):
+            assert client.refused(method, room="two").name == "not_found"
+        assert client.refused("prompt.cancel", room="two", id=prompt).name == "not_found"
+        assert client.refused("events.list", room="tow").name == "not_found"
+
+
+def read_whole(client: ControlClient, name: str, prompt: str) -> dict[str, Any]:
+    """Read all that there is of a room in which one prompt was answered."""
+    shown = client.call("prompt.get", room=name, id=prompt[:-1])
+    turn = client.call("turn.get", room=name, id=shown["turn"]["id"])
+    assert [row["id"] for row in client.call("prompt.list", room=name)["prompts"]] == [prompt]
+    assert [row["id"] for row in client.call("turn.list", room=name)["turns"]] == [shown["turn"]["id"]]
+    assert client.call("prompt.list", room=name, states=["waiting"])["prompts"] == []
+    return {"shown": shown, "turn": turn, **client.call("events.list", room=name, since=1)}
 
 
 def test_paused_room_refuses_and_holds_back(site: Site, gate: Gate) -> None:
@@ -249,6 +283,25 @@ def test_retention_forgets_only_what_is_over(site: Site) -> None:
         assert old["resync"] is True
     with sqlite3.connect(site.state / "journal.db") as connection:
         assert connection.execute("SELECT count(*) FROM turns").fetchone() == (5,)
+
+
+def test_retention_forgets_of_closed_rooms_too(site: Site) -> None:
+    """Their records can be read, so they are no place for what was to be forgotten."""
+    with site.running() as daemon:
+        client = daemon.connect()
+        make_room(client, site, "two")
+        client.call("events.subscribe", room="two", since=0)
+        for number in range(5):
+            ask(client, "two", f"[[text:{number}]]")
+        client.call("room.close", room="two")
+        last = client.call("events.list", room="two", since=0)["cursor"]
+    site.configure({"retention": {"bytes": 2000}})
+    with site.running() as daemon:
+        daemon.wait_for_log('{"room": "two", "first_seq": ')
+        listed = daemon.connect().call("events.list", room="two", since=0)
+        assert listed["events"][0]["seq"] > 1
+        assert listed["events"][-1]["seq"] == last["seq"]
+        assert listed["cursor"] == last
 
 
 def test_ten_rooms_answer_side_by_side(site: Site, tmp_path: Path) -> None:

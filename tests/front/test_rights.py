@@ -136,6 +136,19 @@ async def test_people_over_the_wire(tmp_path: Path) -> None:
         assert (await inside.call(HOST, "room.list"))["rooms"][0]["guests"] == 0
 
 
+async def test_record_of_a_closed_room_is_for_hosts(tmp_path: Path) -> None:
+    """Whoever was invited into a room reads nothing of it when it has closed."""
+    async with open_house(tmp_path, "main", "lab") as inside:
+        guest = await inside.guest(room="lab")
+        prompt = await inside.submit(guest, "[[text:hi]]", room="lab")
+        await inside.until(prompt, "answered", room="lab")
+        await inside.call(HOST, "room.close", room="lab")
+        assert (await inside.call(HOST, "prompt.get", id=prompt, room="lab"))["turn"]["answer"] == "hi"
+        for method in ("events.list", "events.subscribe", "prompt.list", "turn.list"):
+            refusal = await inside.refusal(guest, method, room="lab")
+            assert refusal == (NOT_FOUND, "there is no room 'lab': you are in lab"), method
+
+
 async def test_room_that_is_opened_anew_knows_no_old_invite(tmp_path: Path) -> None:
     """Whoever closes a room and opens another one of that name has invited nobody into that one."""
     async with open_house(tmp_path, "main", "lab") as inside:
