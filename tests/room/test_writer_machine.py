@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import trio
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -19,7 +20,7 @@ from concordiad.core.model import Prompt, PromptState, Turn, TurnState
 from concordiad.errors import RoomError
 from concordiad.room.messages import Drain, FromAgent, Hurry, NextTurn, TakeBack, WantAgent, ask
 from tests.room import cli_lines
-from tests.room.samples import drafts_of, prompt
+from tests.room.samples import GRACES, drafts_of, prompt
 from tests.room.stdins import BrokenStdin, DeadStdin, HalfLineStdin, ReadingStdin, StuckStdin
 from tests.room.writer_bench import Bench, open_bench
 
@@ -47,6 +48,11 @@ AGENT_STEPS = st.one_of(
     step("result_own"),
     step("idle"),
     step("text"),
+    step("message", st.booleans()),
+    step("tool", st.booleans()),
+    step("retry", st.sampled_from([0.5, 3000.0])),
+    step("background", st.integers(0, 2)),
+    step("break_off"),
     step("answer_controls", st.integers(0, 3)),
     step("ask_permission", st.integers(0, 2)),
     step("withdraw", st.integers(0, 2)),
@@ -201,6 +207,22 @@ class World:
     async def text(self) -> None:
         await self._say(cli_lines.text("so"))
 
+    async def message(self, is_over: bool) -> None:
+        await self._say(cli_lines.message_stop() if is_over else cli_lines.message_start())
+
+    async def tool(self, is_over: bool) -> None:
+        await self._say(cli_lines.tool_result() if is_over else cli_lines.tool_use())
+
+    async def retry(self, delay_s: float) -> None:
+        await self._say(cli_lines.api_retry(delay_s))
+
+    async def background(self, count: int) -> None:
+        await self._say(cli_lines.background(*map(str, range(count))))
+
+    async def break_off(self) -> None:
+        if self._has_agent:
+            await self._bench.inbox.send(FromAgent(self._bench.incarnation, self._bench.codec.end()))
+
     async def answer_controls(self, which: int) -> None:
         requests = self._bench.stdin.requests[which:]
         await self._say(*(cli_lines.reply(line["request_id"]) for line in requests))
@@ -303,7 +325,7 @@ class World:
 async def play(steps: Sequence[Step]) -> None:
     """Let the steps happen, then close the room."""
     with trio.fail_after(10 * 86400):
-        async with open_bench(idle_s=300) as bench, trio.open_nursery() as nursery:
+        async with open_bench(evolve(GRACES, turn_limit_s=2000), idle_s=300) as bench, trio.open_nursery() as nursery:
             world = World(bench, nursery)
             for each in steps:
                 await world.do(each)
@@ -336,6 +358,10 @@ PATHS: dict[str, tuple[Step, ...]] = {
     "settling, own turn": (*AGENT_READY, Step("offer"), Step("init_own"), Step("result", ("ours",))),
     "returned": (Step("spawn", (BrokenStdin, True)), Step("offer")),
     "half a line": (Step("spawn", (HalfLineStdin, True)), Step("offer")),
+    "silent": (*AGENT_READY, Step("offer"), Step("init", ("ours",)), Step("sleep", (661.0,))),
+    "silent, own turn": (*AGENT_READY, Step("offer"), Step("init_own"), Step("sleep", (661.0,))),
+    "waiting for a tool": (*AGENT_READY, Step("offer"), Step("init", ("ours",)), Step("tool", (False,))),
+    "background": (*AGENT_READY, Step("background", (1,))),
     "asking": (*AGENT_READY, Step("offer"), Step("ask_permission", (1,))),
     "draining": (*AGENT_READY, Step("offer"), Step("drain")),
     "restarting": (*AGENT_READY, Step("offer"), Step("restart", (True,))),
@@ -346,7 +372,10 @@ EVENTS = (
     *(Step(name, (who,)) for name in ("init", "result") for who in ("ours", "nobody")),
     *(Step(name) for name in ("init_own", "result_own", "idle", "text", "request_something", "garbage", "say_late")),
     *(Step(name) for name in ("lose_conversation", "lose", "offer", "drain", "hurry", "hold_records")),
-    *(Step(name, (1,)) for name in ("ask_permission", "withdraw")),
+    *(Step(name, (1,)) for name in ("ask_permission", "withdraw", "background")),
+    *(Step(name, (is_over,)) for name in ("message", "tool") for is_over in (False, True)),
+    Step("retry", (0.5,)),
+    Step("break_off"),
     Step("answer_controls", (0,)),
     Step("interrupt", ("any",)),
     Step("answer_approval", (True,)),
