@@ -69,7 +69,9 @@ def _faults_of_choices(value: object, schema: Schema, document: Mapping[str, Any
         fits = sum(not each for each in tries)
         if not fits or (word == "oneOf" and fits > 1):
             # The one that went deepest says most about what is wrong.
-            yield from max(tries, key=lambda each: "".join(each).split(" ")[0].count(".")) or [f"{where} is {fits} of {word}"]
+            yield from max(tries, key=lambda each: "".join(each).split(" ")[0].count(".")) or [
+                f"{where} is {fits} of {word}"
+            ]
 
 
 def _is_of(value: object, kinds: str | list[str]) -> bool:
