@@ -421,7 +421,10 @@ def read_credential(name: str, environment: Mapping[str, str]) -> str:
     path = Path(name).expanduser() if "/" in name or directory is None else Path(directory) / name
     try:
         if directory is None or "/" in name:
-            mode = stat.S_IMODE(os.stat(path).st_mode)
+            mode = os.stat(path).st_mode
+            if stat.S_ISDIR(mode):
+                raise ConfigError(f"the credential {path} is a directory: name a file in it")
+            mode = stat.S_IMODE(mode)
             if mode & 0o077:
                 raise ConfigError(f"the credential {path} can be read by others (mode {mode:04o}): chmod 600 {path}")
         return path.read_text(encoding="utf-8").strip()

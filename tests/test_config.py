@@ -544,6 +544,12 @@ def test_credential_that_is_not_there(
     assert "0600" in str(caught.value) and "LoadCredential=" in str(caught.value)
 
 
+def test_credential_that_is_a_directory_is_refused(secret_file: Path) -> None:
+    """Whatever its mode is."""
+    with pytest.raises(ConfigError, match="is a directory: name a file in it"):
+        read_credential(f"{secret_file.parent}/", {})
+
+
 def test_credential_that_is_no_text_is_not_shown(secret_file: Path) -> None:
     """Neither the error nor what it came from has any of the value, however it is printed."""
     secret_file.write_bytes(SECRET.encode() + b"\xff")

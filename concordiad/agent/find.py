@@ -27,6 +27,9 @@ PROBE_S: Final = 30.0
 OLDEST_VERSION: Final = (2, 1, 0)
 """The first version line whose flags and lines are those that Concordia was measured with (2.1.329)."""
 
+PROVIDER_KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
+"""Variables that hold a key of the provider's, wherever they come from (the CLI's documentation, 2.1)."""
+
 MAX_RETRIES: Final = "4"
 """The CLI's own default of 10 retries keeps a turn without an answer for minutes while an API is down."""
 
@@ -60,9 +63,23 @@ def agent_environment(agent: Agent, environment: Mapping[str, str]) -> dict[str,
         ConfigError: a credential cannot be read.
     """
     kept = {name: value for name, value in environment.items() if not WITHHELD.fullmatch(name)}
-    secrets = {variable: read_credential(name, environment) for variable, name in agent.credentials.items()}
+    secrets = {variable: read_secret(variable, name, environment) for variable, name in agent.credentials.items()}
     defaults = {"CLAUDE_CODE_MAX_RETRIES": MAX_RETRIES} if agent.kind is Kind.CLAUDE_CODE else {}
     return {**defaults, **kept, **agent.env, **secrets}
+
+
+def read_secret(variable: str, name: str, environment: Mapping[str, str]) -> str:
+    """
+    Read the credential for a variable.
+
+    Raises:
+        ConfigError: it cannot be read, or is no key where it should be one; the message never holds its value.
+    """
+    value = read_credential(name, environment)
+    # It is sent in a header of HTTP, which holds neither a line break nor a control character.
+    if variable in PROVIDER_KEYS and not value.isprintable():
+        raise ConfigError(f"the credential {name!r} is more than one line of text: write nothing there but the key")
+    return value
 
 
 def find_command(agent: Agent) -> list[str]:

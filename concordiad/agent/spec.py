@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 from attrs import field, frozen
 
-from concordiad.agent.find import CODECS, agent_environment, check_flags, find_command, has_credentials, read_version
+from concordiad.agent.find import (
+    CODECS,
+    PROVIDER_KEYS,
+    agent_environment,
+    check_flags,
+    find_command,
+    has_credentials,
+    read_version,
+)
 from concordiad.config import Agent
 from concordiad.core.agents import AgentCodec, IdSource, Kind, Settings
 from concordiad.errors import ConfigError
-
-PROVIDER_KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
-"""Variables that hold a key of the provider's, wherever they come from (the CLI's documentation, 2.1)."""
 
 
 @frozen

@@ -11,8 +11,17 @@ from typing import Any, Final, NamedTuple
 
 from attrs import evolve
 
-from concordiad.agent.find import CODECS, PROBE_S, QUIET, agent_environment, check_flags, find_command, read_version
-from concordiad.config import Agent, read_credential
+from concordiad.agent.find import (
+    CODECS,
+    PROBE_S,
+    QUIET,
+    agent_environment,
+    check_flags,
+    find_command,
+    read_secret,
+    read_version,
+)
+from concordiad.config import Agent
 from concordiad.core.agents import Kind, Launch, Settings
 from concordiad.errors import ConfigError
 from ctl.health import Finding, error, ok, warning
@@ -23,7 +32,7 @@ WHEEL: Final = "claude-agent-sdk"
 ORGANISATIONS: Final = ("api_key", "third_party")
 """What `claude auth status` calls a login that is no person's own."""
 CAUTION: Final = "one person's login for several people may break the provider's terms: for a room that is shared,"
-_ADVICE: Final = re.compile(r"(?:: |; )(?:install|correct|run|chmod|write|update|check)\b.*$", re.DOTALL)
+_ADVICE: Final = re.compile(r"(?:: |; )(?:install|correct|run|chmod|write|name|update|check)\b.*$", re.DOTALL)
 """How a sentence of the daemon goes on behind what is wrong: here the advice is more exact."""
 
 
@@ -120,8 +129,11 @@ def _check_credentials(
             continue
         write = f"`{write_secret(path)}`, {PASTE}"
         try:
-            value = read_credential(name, environment)
+            value = read_secret(variable, name, environment)
         except ConfigError as fault:
+            if path.is_dir():
+                yield error(title, f"{variable}: {_fact(fault)}", f"name a file in it under {place}")
+                continue
             is_open = "can be read by others" in str(fault)
             yield error(title, f"{variable}: {_fact(fault)}", type_out("chmod", "600", path) if is_open else write)
         else:

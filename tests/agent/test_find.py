@@ -107,6 +107,17 @@ def test_missing_credential_is_told(tmp_path: Path) -> None:
         agent_environment(Agent(credentials={"KEY": "key"}), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
 
 
+@pytest.mark.parametrize("middle", ["\n", "\r\n", "\t", "\x1b"])
+def test_key_of_several_lines_is_refused(tmp_path: Path, middle: str) -> None:
+    """The provider's could not be sent, and nothing of it is told; what another variable holds is not ours to judge."""
+    (tmp_path / "key").write_text(f"hush{middle}more\n", newline="")
+    daemons = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    with pytest.raises(ConfigError, match="'key' is more than one line of text") as caught:
+        agent_environment(Agent(credentials={"ANTHROPIC_API_KEY": "key"}), daemons)
+    assert "hush" not in repr(caught.value)
+    assert "hush" in agent_environment(Agent(credentials={"DEPLOY_KEY": "key"}), daemons)["DEPLOY_KEY"]
+
+
 @pytest.fixture
 def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The one directory on PATH, empty."""

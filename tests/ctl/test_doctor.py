@@ -481,6 +481,7 @@ def test_a_program_that_does_not_say_is_a_warning(claude: World, answer: str) ->
         (None, 0, "No such file or directory"),
         (b"sk-secret", 0o644, "can be read by others (mode 0644)"),
         (b"sk-\xff\xfe", 0o600, "is not UTF-8"),
+        (b"sk-one\nsk-two\n", 0o600, "is more than one line of text"),
         (b"\n", 0o600, "is empty"),
     ],
 )
@@ -500,6 +501,17 @@ def test_a_credential_that_cannot_be_used_is_an_error(
     assert str(secret) in what and why in what and "sk-" not in what
     claude.mend(remedy, stdin="sk-pasted\n")
     assert claude.look().names("error") == []
+
+
+def test_a_credential_that_is_a_directory_is_an_error(claude: World) -> None:
+    """Its mode is no business of ours."""
+    claude.install()
+    place = claude.home / "secrets"
+    place.mkdir(mode=0o755)
+    claude.config.write_text(f'{claude.config.read_text()}credentials = {{ ANTHROPIC_API_KEY = "{place}/" }}\n')
+    _, what, remedy = claude.look().of("login of claude")
+    assert what == f"ANTHROPIC_API_KEY: the credential {place} is a directory"
+    assert remedy is not None and remedy.startswith("name a file in it under [agents.claude] in ")
 
 
 def test_a_credential_that_systemd_hands_over_is_not_missed(claude: World) -> None:
