@@ -202,9 +202,7 @@ async def _converse(
     """Answer the hello, then every request, until the guest goes."""
     room, limits = admitted.room, connection.company.limits
     caller = _caller_of(admitted)
-    result, after = await _welcome(connection.house, caller, admitted)
-    await connection.outbox.put(room.voice.answer(encode_result(admitted.request_id, result)))
-    connection.guest.follow(room, after)
+    connection.guest.follow(room, await _greet(connection, caller, admitted))
     waiting: deque[bytes] = deque()
     allowance = Allowance(limits.request_burst, limits.requests_per_s, trio.current_time())
     while True:
@@ -229,6 +227,17 @@ def _caller_of(admitted: _Admitted) -> Caller:
         horizon=admission.horizon,
         may_approve=admission.may_approve,
     )
+
+
+async def _greet(connection: _Connection, caller: Caller, admitted: _Admitted) -> int:
+    """
+    Answer the hello; return where the transcript goes on.
+
+    The answer names everybody who is here: as a variable of the conversation it would stay as long as that.
+    """
+    result, after = await _welcome(connection.house, caller, admitted)
+    await connection.outbox.put(admitted.room.voice.answer(encode_result(admitted.request_id, result)))
+    return after
 
 
 async def _welcome(house: House, caller: Caller, admitted: _Admitted) -> tuple[dict[str, Any], int]:

@@ -18,6 +18,9 @@ from concordiad.journal import Journal
 from concordiad.journal.rows import Recorded, Transaction
 from concordiad.room.messages import DRAFTS, Post, answering, serve, take_all
 
+PIECE_BYTES: Final = 256 * 1024
+"""Bytes of lines in one piece: by so much may what waits for a slow reader exceed its limit, if no line is longer."""
+
 Encoding = Callable[[Sequence[bytes]], bytes]
 """How a transport writes published lines. Whoever has the same one is given the same bytes, written once."""
 
@@ -134,14 +137,23 @@ class Transcript:
         return events, lines
 
     def publish(self, lines: Sequence[tuple[bytes, int]]) -> None:
-        """Keep and hand out lines that are recorded, in one piece a subscriber."""
+        """Keep and hand out lines that are recorded, in one piece, or in several if they are many bytes."""
         for line, seq in lines:
             if seq > self._backlog.last_seq:
                 self._backlog.append(line)
-        if not lines or not self._subscribers:
-            return
-        published = [line for line, _ in lines]
-        seq = lines[-1][1]
+        piece: list[bytes] = []
+        size_bytes = last_seq = 0
+        for line, seq in lines:
+            if piece and size_bytes + len(line) > PIECE_BYTES:
+                self._hand_out(piece, last_seq)
+                piece, size_bytes = [], 0
+            piece.append(line)
+            size_bytes += len(line)
+            last_seq = seq
+        if piece:
+            self._hand_out(piece, last_seq)
+
+    def _hand_out(self, published: Sequence[bytes], seq: int) -> None:
         slow: list[Subscriber] = []
         for encoding, subscribers in self._subscribers.items():
             chunk = encoding(published)
