@@ -26,22 +26,24 @@ class Watched:
 
     def __init__(self, pid: int) -> None:
         self._place = Path(f"/proc/{pid}")
+        self._ns: dict[str, int] = {}
+        self._sleeps: dict[str, int] = {}
+
+    def _tasks(self) -> list[Path]:
+        return list(self._place.joinpath("task").iterdir())
 
     def cpu_s(self) -> float:
-        """Sum up the processor time of all its threads."""
-        times = (
-            int(task.joinpath("schedstat").read_text().split()[0]) for task in self._place.joinpath("task").iterdir()
-        )
-        return sum(times) * NS
+        """Sum up the processor time of all its threads that are alive; one that has ended keeps what it had."""
+        self._ns |= {task.name: int(task.joinpath("schedstat").read_text().split()[0]) for task in self._tasks()}
+        return sum(self._ns.values()) * NS
 
     def sleeps(self) -> int:
         """Count the times that one of its threads has gone to sleep, to be woken again."""
-        found = 0
-        for task in self._place.joinpath("task").iterdir():
+        for task in self._tasks():
             for line in task.joinpath("status").read_text().splitlines():
                 if line.startswith("voluntary_ctxt_switches:"):
-                    found += int(line.split()[1])
-        return found
+                    self._sleeps[task.name] = int(line.split()[1])
+        return sum(self._sleeps.values())
 
     def memory_bytes(self) -> int:
         """Return what it has of physical memory."""
