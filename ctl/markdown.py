@@ -46,7 +46,8 @@ class Document:
 
     def head(self, room: str, first_seq: int, last_seq: int) -> str:
         """Write what stands above the first event."""
-        return f"# Room {plain(room)}\n\nEvents {first_seq} to {last_seq} of the transcript. Times are in UTC.\n"
+        which = f"Events {first_seq} to {last_seq}" if first_seq <= last_seq else f"No events from {first_seq} on"
+        return f"# Room {plain(room)}\n\n{which} of the transcript. Times are in UTC.\n"
 
     def foot(self) -> str:
         """Write what stands below the last event: the sums."""

@@ -83,7 +83,10 @@ def tail(settings: Settings, lines: int | None, since: int | None, is_following:
     transcript = Transcript(out, datetime.now().astimezone().date(), settings.command, is_live=out.obeys_escapes)
 
     def show(events: Iterator[Event]) -> None:
-        for event in events:
+        for number, event in enumerate(events):
+            first = event.body.get("seq", 0)
+            if number == 0 and since is not None and first > max(since, 1):
+                Screen.err().line(f"concordiactl: older events are gone; the transcript begins with {first}")
             if settings.is_json:
                 out.json(event.raw)
             else:

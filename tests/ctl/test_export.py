@@ -164,6 +164,12 @@ STARTED = event("turn.started", turn=told(running_turn()))
 FINISHED = event("turn.finished", turn=told(finished_turn()), by=None)
 
 
+def test_the_head_says_which_events_these_are() -> None:
+    """Also where there are none."""
+    assert "\nEvents 3 to 9 of the transcript." in Document().head("main", 3, 9)
+    assert "\nNo events from 10 on of the transcript." in Document().head("main", 10, 9)
+
+
 def test_who_asked_what_and_when() -> None:
     """A day has a heading, and so has everybody who speaks."""
     text = event("agent.text", turn=TURN, block=0, text="It is `<b>`.")

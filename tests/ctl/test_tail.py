@@ -47,6 +47,15 @@ def test_the_beginning_can_be_chosen(
         run(tmp_path, "tail", *AT_ONCE, *words)
 
 
+@pytest.mark.parametrize(("since", "is_hole"), [("7", True), ("1", True), ("8", False), ("9", False)])
+def test_a_beginning_that_is_gone_is_told(tmp_path: Path, control_socket: Path, since: str, is_hole: bool) -> None:
+    """Retention may have forgotten it; whoever asks for what is still to come misses nothing."""
+    with scripted_daemon(control_socket, telling(PROMPTED, TEXT, since=int(since))):
+        ran = run(tmp_path, "tail", *AT_ONCE, "--since", since, "-o", "json")
+    assert ("older events are gone; the transcript begins with 8\n" in ran.err) is is_hole
+    assert len(ran.out.splitlines()) == 2
+
+
 def test_two_beginnings_are_refused(tmp_path: Path) -> None:
     """Before anybody is asked."""
     assert run(tmp_path, "tail", *AT_ONCE, "--lines", "3", "--since", "3").code == 2
