@@ -31,7 +31,7 @@ from concordiad.front.door import DoorState, run_door
 from concordiad.front.entrance import bind_door, fit_to_descriptors
 from concordiad.front.guest import serve_guest
 from concordiad.front.pages import WEB, read_pages
-from concordiad.house import COMMANDS, Command, House, Housekeeper, SpecMaker, run_house
+from concordiad.house import COMMANDS, Command, House, Housekeeper, SpecMaker, Unopened, run_house
 from concordiad.journal import open_journal
 from concordiad.journal.schema import check_sqlite
 from concordiad.ops.ids import IdFactory
@@ -143,6 +143,7 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
     """
     directories, config = setup.directories, setup.config
     rooms: dict[str, Room] = {}
+    unopened: dict[str, Unopened] = {}
     closing, hurry = trio.Event(), trio.Event()
     send_command, commands = trio.open_memory_channel[Command](COMMANDS)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -163,9 +164,11 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
                 _log.info("journal_opened", epoch=journal.epoch, processes_left_by_last_run=left)
                 started_at, ended = time.time(), trio.Event()
                 url = None if door is None else door.entrance.url
-                house = House(rooms, journal, config, directories.state, started_at, ended, send_command, url)
+                house = House(rooms, journal, config, directories.state, started_at, ended, send_command, url, unopened)
                 new_id = IdFactory()
-                keeper = Housekeeper(config, journal, rooms, setup.make_spec, new_id, time.time, closing, hurry)
+                keeper = Housekeeper(
+                    config, journal, rooms, setup.make_spec, new_id, time.time, closing, hurry, unopened
+                )
                 async with trio.open_nursery() as connections:
                     async with trio.open_nursery() as houses:
                         await houses.start(run_house, keeper, commands, closing)

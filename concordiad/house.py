@@ -13,15 +13,23 @@ from typing import Final
 
 import structlog
 import trio
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from concordiad.agent.spec import AgentSpec
 from concordiad.config import ROOM_NAME, Agent, Config
 from concordiad.config import Room as RoomConfig
-from concordiad.core.model import Author, RoomRow, rfc3339
+from concordiad.core.model import Author, PromptState, RoomRow, rfc3339
 from concordiad.errors import ConfigError, RoomError
 from concordiad.journal import Journal
-from concordiad.journal.rows import Prune, Transaction, find_prune_seq, first_seq, read_recorded_rooms, read_rooms
+from concordiad.journal.rows import (
+    Prune,
+    Transaction,
+    find_prune_seq,
+    first_seq,
+    read_prompts_in,
+    read_recorded_rooms,
+    read_rooms,
+)
 from concordiad.room import Room, RoomSetup, run_room
 from concordiad.room.messages import Reply, ask, serve
 
@@ -60,6 +68,14 @@ Command = Create | Close
 
 
 @frozen
+class Unopened:
+    """A created room that could not be opened, and why; it is tried again at the next start, until it is closed."""
+
+    row: RoomRow
+    reason: str
+
+
+@frozen
 class House:
     """
     What everybody else has of the rooms.
@@ -70,6 +86,7 @@ class House:
         started_at: Unix seconds.
         ended: set when the daemon stops and every room has ended.
         page_url: what the links of invites begin with; None where there is no door for guests.
+        unopened: created rooms that could not be opened, by name; only `run_house` changes it.
     """
 
     rooms: Mapping[str, Room]
@@ -80,6 +97,7 @@ class House:
     ended: trio.Event
     _commands: trio.MemorySendChannel[Command]
     page_url: str | None = None
+    unopened: Mapping[str, "Unopened"] = field(factory=dict)
 
     async def create(self, row: RoomRow, by: Author) -> Room:
         """Open a new room; returns once it serves. Raises RoomError."""
@@ -140,6 +158,7 @@ class Housekeeper:
         make_spec: finds an agent's program and checks it.
         closing: set when the daemon stops.
         hurry: set when nothing has any grace any more.
+        unopened: the mapping behind House.unopened.
     """
 
     def __init__(
@@ -152,7 +171,9 @@ class Housekeeper:
         now: Callable[[], float],
         closing: trio.Event,
         hurry: trio.Event,
+        unopened: dict[str, Unopened],
     ) -> None:
+        self._unopened = unopened
         self._config = config
         self._journal = journal
         self._rooms = rooms
@@ -179,6 +200,7 @@ class Housekeeper:
                 try:
                     await self._open_room(row, start)
                 except ConfigError as error:
+                    self._unopened[row.name] = Unopened(row, str(error))
                     _log.error("room_not_opened", room=row.name, why=str(error))
 
     async def create(self, command: Create, start: "Starter") -> None:
@@ -202,7 +224,9 @@ class Housekeeper:
             raise RoomError.invalid("agent", f"there is no agent {row.agent[:40]!r} in the configuration: {known}")
         spec = await self._make_room_spec(row)
         await self._journal.record(Transaction(row.name, changes=[row], is_durable=True))
-        return await self._start(row, spec, start)
+        room = await self._start(row, spec, start)
+        self._unopened.pop(row.name, None)
+        return room
 
     async def close(self, command: Close) -> int:
         """
@@ -211,6 +235,8 @@ class Housekeeper:
         Raises:
             RoomError: there is none.
         """
+        if command.room in self._unopened:
+            return await self._give_up(command.room)
         opened = self._open.get(command.room)
         room = self._rooms.get(command.room)
         if opened is None or room is None:
@@ -224,6 +250,15 @@ class Housekeeper:
         self._rooms.pop(command.room, None)
         self._open.pop(command.room, None)
         return cancelled
+
+    async def _give_up(self, name: str) -> int:
+        """Close a room that could not be opened; nobody follows it, so its prompts end in the ledger alone."""
+        waiting = await self._journal.read(read_prompts_in, name, [PromptState.WAITING])
+        ended = [evolve(prompt, state=PromptState.CANCELLED) for prompt in waiting]
+        row = evolve(self._unopened[name].row, is_closed=True)
+        await self._journal.record(Transaction(name, changes=[*ended, row], is_durable=True))
+        del self._unopened[name]
+        return len(ended)
 
     async def run_pruning(self) -> None:
         """Forget, now and every hour, what retention does not keep."""
@@ -267,7 +302,13 @@ class Housekeeper:
         others = [name for name, room in self._rooms.items() if room.setup.spec.workdir == workdir]
         if others:
             _log.warning("rooms_share_directory", rooms=[*others, row.name], workdir=str(workdir))
-        agent = self._config.agents[row.agent]
+        agent = self._config.agents.get(row.agent)
+        if agent is None:
+            known = ", ".join(sorted(self._config.agents))
+            raise ConfigError(
+                f"room {row.name}: its agent {row.agent!r} is not in the configuration any more, which has {known}:"
+                f" add a table [agents.{row.agent}], or close the room"
+            )
         agent = evolve(
             agent, model=row.model or agent.model, permission_mode=row.permission_mode or agent.permission_mode
         )

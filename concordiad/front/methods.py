@@ -107,6 +107,8 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
         case EventsList():
             return Answer(await list_events(house, request.params, caller))
         case InRoom(name):
+            if request.method == "room.close" and name in house.unopened:
+                return Answer({"room": name, "cancelled": await house.close(name, caller.author)})
             return Answer(await _in_room(house, caller, request.method, find_room(house, name, caller)))
         case RoomCreate():
             return Answer(await _create_room(house, caller, request.params))
@@ -127,8 +129,14 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
         case Nothing() if request.method == "rpc.discover":
             return Answer(discover())
         case Nothing():
-            rooms = [await room.describe() for room in house.rooms.values()]
-            return Answer({"rooms": rooms} if request.method == "room.list" else {**_daemon(house), "rooms": rooms})
+            rooms = {
+                "rooms": [await room.describe() for room in house.rooms.values()],
+                "unopened": [
+                    {"name": each.row.name, "workdir": each.row.workdir, "agent": each.row.agent, "reason": each.reason}
+                    for each in house.unopened.values()
+                ],
+            }
+            return Answer(rooms if request.method == "room.list" else {**_daemon(house), **rooms})
     raise LocalProtocolError(f"method {request.method} is in the table but not here")
 
 

@@ -37,6 +37,11 @@ def find_room(house: House, name: str, caller: Caller) -> Room:
         return room
     if caller.room is not None:
         raise RoomError.not_found(f"there is no room {name[:64]!r}: you are in {caller.room}")
+    if name in house.unopened:
+        raise RoomError.not_now(
+            f"room {name} could not be opened: {house.unopened[name].reason}; mend that and start concordiad again, or"
+            f" `concordiactl room close {name}`"
+        )
     close = difflib.get_close_matches(name, house.rooms, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(house.rooms) or 'none'}"
     raise RoomError.not_found(f"there is no room {name[:64]!r}: {hint}")
@@ -55,7 +60,8 @@ async def find_record(house: House, name: str, caller: Caller) -> Record:
 
 async def find_room_to_join(house: House, name: str, caller: Caller) -> Room:
     """Find an open room as `find_room` does; of a closed one a host is told what can be done. Raises RoomError."""
-    if caller.is_host and name not in house.rooms and await _kept(house, name) is not None and name not in house.rooms:
+    is_gone = name not in house.rooms and name not in house.unopened
+    if caller.is_host and is_gone and await _kept(house, name) is not None and name not in house.rooms:
         raise RoomError.not_found(
             f"room {name} is closed: read its record with `concordiactl tail --room {name} --no-follow`, or go on with"
             f" it by `concordiactl room create {name}`"

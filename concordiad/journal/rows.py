@@ -26,6 +26,7 @@ from concordiad.core.model import (
     RoomRow,
     Turn,
     TurnState,
+    rfc3339,
 )
 from concordiad.core.roles import Role
 
@@ -351,7 +352,9 @@ def read_members(connection: sqlite3.Connection, room: str, limit: int) -> list[
 
 def find_prune_seq(connection: sqlite3.Connection, room: str, at_before: str | None, keep_bytes: int | None) -> int:
     """
-    Find the first event that retention keeps: none older than a time, no more bytes than that; never the last one.
+    Find the first event that retention keeps: none older than a time, no more bytes than that.
+
+    What has not ended is never forgotten, nor is the last event: the number may be lower for it, and the bytes more.
 
     Args:
         room: whose events.
@@ -372,13 +375,31 @@ def find_prune_seq(connection: sqlite3.Connection, room: str, at_before: str | N
                 keep_from = max(keep_from, seq + 1)
                 break
     if at_before is not None:
-        query = (
-            "SELECT seq FROM events WHERE room = ? AND seq >= ? AND json_extract(CAST(json AS TEXT), '$.at') >= ?"
-            " ORDER BY seq LIMIT 1"
-        )
-        row = connection.execute(query, (room, keep_from, at_before)).fetchone()
-        keep_from = row[0] if row is not None else last
+        keep_from = _first_since(connection, room, keep_from, at_before) or last
+    unfinished = connection.execute(_UNFINISHED_SINCE, {"room": room}).fetchone()[0]
+    if unfinished is not None:
+        since = _first_since(connection, room, first_seq(connection, room), rfc3339(unfinished))
+        keep_from = min(keep_from, since or last)
     return min(keep_from, last)
+
+
+_UNFINISHED_SINCE: Final = (
+    "SELECT min(since) FROM ("
+    " SELECT min(submitted_at) AS since FROM prompts WHERE room = :room AND state IN ('waiting', 'running')"
+    " UNION ALL SELECT min(started_at) FROM turns WHERE room = :room AND state = 'running'"
+    " UNION ALL SELECT min(requested_at) FROM approvals WHERE room = :room)"
+)
+"""Since when there is something that has not ended; NULL if there is nothing."""
+
+
+def _first_since(connection: sqlite3.Connection, room: str, seq: int, at: str) -> int | None:
+    """Find the first event from a number on that is no older than a time."""
+    query = (
+        "SELECT seq FROM events WHERE room = ? AND seq >= ? AND json_extract(CAST(json AS TEXT), '$.at') >= ?"
+        " ORDER BY seq LIMIT 1"
+    )
+    row = connection.execute(query, (room, seq, at)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def read_session(connection: sqlite3.Connection, room: str) -> AgentSession | None:

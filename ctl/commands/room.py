@@ -61,7 +61,14 @@ def list_rooms(settings: Settings) -> None:
     """List the rooms."""
     with settings.connect() as connection:
         result = connection.call("room.list")
-    text = "" if settings.is_json else table(Screen.out(), HEADER, [_row(about) for about in result["rooms"]])
+    rows = [_row(about) for about in result["rooms"]]
+    rows += [
+        (room["name"], "not open", first_line(room["agent"]), "", "", first_line(room["workdir"]))
+        for room in result.get("unopened", [])
+    ]
+    text = "" if settings.is_json else table(Screen.out(), HEADER, rows)
+    for room in result.get("unopened", []):
+        click.echo(f"concordiactl: {first_line(room['reason'])}", err=True)
     print_result(settings, result, text)
 
 

@@ -68,6 +68,11 @@ def _room(settings: Settings, out: Screen, room: dict[str, Any], guests: list[di
     return f"{out.style('room ' + room['name'], 'bold')}\n{indent(fields(out, pairs), 2)}"
 
 
+def _unopened(out: Screen, room: dict[str, Any]) -> str:
+    pairs = [("state", f"{out.style('● not open', 'red')}  {first_line(room['reason'])}")]
+    return f"{out.style('room ' + first_line(room['name']), 'bold')}\n{indent(fields(out, pairs), 2)}"
+
+
 def _guest(guest: dict[str, Any], now: float) -> str:
     address = f"from {first_line(guest['address'])}" if guest["address"] else ""
     lag = lag_of(guest)
@@ -104,6 +109,10 @@ def status(settings: Settings) -> None:
         path = connection.path
     if settings.room is not None:
         names = [room["name"] for room in result["rooms"]]
+        for room in result.get("unopened", []):
+            if room["name"] == settings.room:
+                raise Failure(f"room {settings.room} could not be opened: {room['reason']}", EXIT_FAILURE)
+        result.pop("unopened", None)
         result["rooms"] = [room for room in result["rooms"] if room["name"] == settings.room]
         if not result["rooms"]:
             raise Failure(f"there is no room {settings.room!r}{_nearest(settings.room, names)}", EXIT_FAILURE)
@@ -115,4 +124,5 @@ def status(settings: Settings) -> None:
     about = f"{head}, pid {daemon['pid']}, up {duration(daemon['uptime_s'])}\n"
     places = fields(out, [("socket", path), ("state", first_line(daemon["state_dir"]))])
     shown = [_room(settings, out, room, guests.get(room["name"], []), now) for room in rooms]
+    shown += [_unopened(out, room) for room in result.get("unopened", [])]
     print_result(settings, result, "\n".join([about + indent(places, 2), *shown]))

@@ -263,6 +263,57 @@ def test_flooding_room_does_not_lose_or_mix(site: Site) -> None:
         assert {event["room"] for event in watcher.events} == {"flood"}
 
 
+def test_a_created_room_that_cannot_be_opened_is_told_of(site: Site, tmp_path: Path) -> None:
+    """Its directory or its agent's table is gone: the others are served, and it can be seen, mended, or closed."""
+    extra = {"agents.extra": {"kind": "rehearsal"}}
+    site.configure(extra)
+    with site.running() as daemon:
+        client = daemon.connect()
+        for name, agent in (("placeless", "rehearsal"), ("agentless", "extra")):
+            (tmp_path / name).mkdir()
+            client.call("room.create", name=name, workdir=str(tmp_path / name), agent=agent)
+        client.call("room.pause", room="placeless")
+    (tmp_path / "placeless").rmdir()
+    site.configure({})
+    with site.running() as daemon:
+        client = daemon.connect()
+        listed = client.call("room.list")
+        assert [room["name"] for room in listed["rooms"]] == ["main"]
+        reasons = {room["name"]: room["reason"] for room in listed["unopened"]}
+        assert reasons.keys() == {"placeless", "agentless"}
+        assert "is no directory" in reasons["placeless"]
+        assert "[agents.extra]" in reasons["agentless"]
+        assert "could not be opened" in str(client.refused("prompt.submit", room="agentless", text="x"))
+        assert client.call("room.close", room="agentless") == {"room": "agentless", "cancelled": 0}
+    (tmp_path / "placeless").mkdir()
+    with site.running() as daemon:
+        listed = daemon.connect().call("daemon.status")
+        assert ([room["name"] for room in listed["rooms"]], listed["unopened"]) == (["main", "placeless"], [])
+
+
+def test_retention_never_forgets_what_has_not_ended(site: Site) -> None:
+    """The events of a prompt that waits stay, however old or large what came after it is."""
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.call("room.pause")
+        client.call("room.resume")
+        running = client.submit("[[hang]]")
+        client.next("turn.started")
+        waiting = client.submit("waits")
+        for number in range(30):
+            client.call("prompt.cancel", id=client.submit(f"{number}")["id"])
+        client.call("room.pause")
+        client.call("turn.interrupt")
+        client.finished(running["id"])
+    site.configure({"retention": {"bytes": 500, "days": 0.0000001}})
+    with site.running() as daemon:
+        daemon.wait_for_log("pruned")
+        events = daemon.connect().call("events.list", since=0)["events"]
+        accepted = [event["prompt"]["id"] for event in events if event["type"] == "prompt.accepted"]
+        assert waiting["id"] in accepted
+        assert running["id"] not in accepted
+
+
 def test_retention_forgets_only_what_is_over(site: Site) -> None:
     """Events beyond the configured size are forgotten at the start; waiting prompts and the numbers are not."""
     with site.running() as daemon:

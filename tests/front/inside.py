@@ -94,7 +94,7 @@ async def open_house(root: Path, *rooms: str) -> AsyncIterator[Inside]:
     send, commands = trio.open_memory_channel[Command](COMMANDS)
     opened: dict[str, OpenRoom] = {}
     async with open_journal(root / "journal.db") as journal, trio.open_nursery() as houses:
-        keeper = Housekeeper(config, journal, opened, _make_spec, IdFactory(), time.time, closing, hurry)
+        keeper = Housekeeper(config, journal, opened, _make_spec, IdFactory(), time.time, closing, hurry, {})
         with send:
             await houses.start(run_house, keeper, commands, closing)
             try:
