@@ -66,6 +66,7 @@ def check_agent(
     title = f"agent {place.name}"
     if agent.kind is Kind.REHEARSAL:
         yield ok(title, "the rehearsal agent: no model is behind it")
+        yield from _check_rehearsal(place, evolve(agent, credentials={}), choices, environment)
         return
     try:
         command = find_command(agent)
@@ -88,13 +89,32 @@ def check_agent(
         yield error(title, _fact(fault), f"{update}, or {other}" if is_old else f"install it anew, or {other}")
         return
     yield ok(title, f"{agent.kind.value} {version}, {command[0]}")
+    for flags, where, chosen in _chosen(place, agent, choices):
+        yield _check_flags(flags, chosen, command, variables, update, where)
+    if not faults:
+        yield _check_login(login, place, command, variables)
+
+
+def _chosen(place: Place, agent: Agent, choices: Mapping[Choice, Iterable[str]]) -> Iterator[tuple[str, str, Agent]]:
+    """Give each way in which rooms start an agent: a finding's title, where it is configured, and its settings."""
     for (model, mode), rooms in choices.items():
         chosen = evolve(agent, model=model or agent.model, permission_mode=mode or agent.permission_mode)
         where = f"{place}" if (model, mode) == (None, None) else f"[rooms.{', '.join(rooms)}] or {place}"
         flags = f"flags of {place.name}" if (model, mode) == (None, None) else f"flags in {', '.join(rooms)}"
-        yield _check_flags(flags, chosen, command, variables, update, where)
-    if not faults:
-        yield _check_login(login, place, command, variables)
+        yield flags, where, chosen
+
+
+def _check_rehearsal(
+    place: Place, agent: Agent, choices: Mapping[Choice, Iterable[str]], environment: Mapping[str, str]
+) -> Iterator[Finding]:
+    variables = agent_environment(agent, environment)
+    for title, where, chosen in _chosen(place, agent, choices):
+        if not (chosen.model or chosen.permission_mode or chosen.args):
+            continue
+        try:
+            check_flags(chosen, find_command(agent), variables)
+        except ConfigError as fault:
+            yield error(title, _fact(fault), f"correct args, model or permission_mode under {where}")
 
 
 def _explain_missing(title: str, place: Place, agent: Agent, fact: str) -> Finding:

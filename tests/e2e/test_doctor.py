@@ -266,6 +266,30 @@ def test_a_full_disk_is_an_error(mounting: Site) -> None:
     mend(mounting, found.of("disk")[2])
 
 
+@pytest.mark.parametrize(
+    ("room", "table", "fault"),
+    [
+        ({"permission_mode": "plan"}, {"args": ["--fallback-model=x"]}, None),
+        ({"permission_mode": "strange"}, {}, "argument 'strange' is invalid"),
+        ({}, {"permission_mode": "strange"}, "argument 'strange' is invalid"),
+        ({}, {"args": ["--no-such-flag"]}, "unknown option '--no-such-flag'"),
+    ],
+)
+def test_the_rehearsal_agent_refuses_what_it_does_not_know(
+    site: Site, room: dict[str, object], table: dict[str, object], fault: str | None
+) -> None:
+    """A daemon with it would not start, so it is told before."""
+    site.configure({"rooms.main": room, "agents.rehearsal": table})
+    found = look(site)
+    title = "flags in main" if room else "flags of rehearsal"
+    assert (found.code, found.names("error")) == ((0, []) if fault is None else (1, [title]))
+    if fault is not None:
+        _, what, remedy = found.of(title)
+        assert fault in what
+        assert remedy is not None and remedy.startswith("correct args, model or permission_mode under [")
+        assert site.refuse().code == 78
+
+
 def claude(site: Site, *, room: dict[str, object] | None = None, **table: object) -> None:
     """Give the room main the real CLI, whose API is nobody."""
     nowhere = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
