@@ -44,7 +44,7 @@ def _measure(guests: int) -> list[Row]:
         lines = write_said(said, LINES)
         write_finished(finished, FINISHED, TEXT)
         hosted.crowd.join([hosted.token] * guests)
-        hosted.crowd.settle()
+        hosted.crowd.settle_level()
         crowd = Crowd(server.port)
         crowd.join([server.token] * guests)
         crowd.settle()

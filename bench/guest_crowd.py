@@ -151,10 +151,12 @@ class Crowd:
             continue
 
     def settle_level(self) -> None:
-        """Read until all of them have come to the same event, and nothing more comes."""
+        """Read until all of them have come to the same event, and nothing more comes; they count from there on."""
         # Who came last has been told of nobody.
         self._run(lambda: len({guest.seq for guest in self.guests if guest.seq}) <= 1)
         self.settle(1.0)
+        for guest in self.guests:
+            guest.events = guest.crc = 0
 
     def idle(self, seconds: float) -> None:
         """Read for a while, and answer pings."""
