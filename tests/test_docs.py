@@ -91,6 +91,17 @@ def test_every_test_that_a_page_names_is_there(name: str) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_every_promise_names_a_test(name: str) -> None:
+    """Each row of a table whose last column is for tests names one."""
+    unproven = []
+    for block in page(name).split("\n\n"):
+        lines = block.strip().split("\n")
+        if re.search(r"\| (its )?tests?( here)? \|$", lines[0]):
+            unproven += [line for line in lines[2:] if not re.search(r"\[`test_\w+`\]\(", line.rsplit(" | ", 1)[1])]
+    assert unproven == []
+
+
 def state_table(table: Mapping[tuple[str, str], str], states: Sequence[str], inputs: Sequence[str]) -> str:
     """Write a state table as the page shows it: a row a state that can move, a column an input."""
     lines = [f"| | {' | '.join(inputs)} |", f"| --- |{' --- |' * len(inputs)}"]
