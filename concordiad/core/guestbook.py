@@ -58,6 +58,7 @@ class Guestbook:
         clock: monotonic seconds, by which invites end and guests linger.
         new_id: makes ids.
         new_token: makes tokens of 192 random bits.
+        taken: names of people who are no guests, and of what else speaks in the room.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class Guestbook:
         clock: Callable[[], float],
         new_id: Callable[[], str],
         new_token: Callable[[], str],
+        taken: Iterable[str] = (),
     ) -> None:
+        self._taken: Final = frozenset(_fold(name) for name in taken)
         self._room = room
         self._now = now
         self._clock = clock
@@ -401,14 +404,17 @@ class Guestbook:
         self._members[member.id] = entries.rows[member.id] = evolve(member, here_since=None)
         entries.add("guest.left", guest=author_view(member.author), reason=reason)
 
+    def _is_taken(self, folded: str) -> bool:
+        return folded in self._names or folded in self._taken
+
     def _free_name(self, name: str) -> str:
         name = " ".join(unicodedata.normalize("NFC", name).split())
         folded = _fold(name)
-        if folded not in self._names:
+        if not self._is_taken(folded):
             return name
         # From where the last search ended: a thousand guests of one name would be a million looks.
         number = self._numbers.get(folded, 2)
-        while _fold(f"{name} ({number})") in self._names:
+        while self._is_taken(_fold(f"{name} ({number})")):
             number += 1
         self._numbers[folded] = number + 1
         return f"{name} ({number})"

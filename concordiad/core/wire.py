@@ -41,6 +41,8 @@ LAST_LIMIT: Final = 10_000
 """Events that one subscription may ask to see again by number of lines."""
 LONGEST_S: Final = 366 * 86400.0
 """The longest time that somebody may ask for: a year."""
+FILLERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and symbols that show nothing: the fillers of Hangul, and Braille without a dot (Unicode 15)."""
 NAME_LIMIT: Final = 40
 """Characters in a guest's name."""
 HELLO_KEY_LEAST: Final = 16
@@ -86,9 +88,14 @@ def _is_name(_: Any, attribute: "attrs.Attribute[str]", value: str | None) -> No
         raise FieldError(attribute.name, f"must be 1 to {KEY_LIMIT} printable characters")
 
 
+def _is_visible(character: str) -> bool:
+    """Tell whether a character shows something by itself, as blanks, combining marks and fillers do not."""
+    return unicodedata.category(character)[0] in "LNPS" and character not in FILLERS
+
+
 def fault_of_name(name: str) -> str | None:
     """Say what is wrong with a guest's name; None if it is good."""
-    if not name.strip():
+    if not any(_is_visible(character) for character in name):
         return "is empty or blank: give the name that the others shall see"
     if len(name) > NAME_LIMIT or not name.isprintable():
         return f"must be 1 to {NAME_LIMIT} printable characters"
@@ -448,11 +455,12 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class BadRequest(RemoteProtocolError):
-    """A message that is no good request; `id` is its id where that could be read."""
+    """A message that is no good request; its id and its method are there where they could be read."""
 
     def __init__(self, code: Code, message: str, request_id: int | str | None = None, field: str | None = None):
         super().__init__(code, message)
         self.request_id = request_id
+        self.method: str | None = None
         self.field = field
 
 
@@ -502,7 +510,11 @@ def decode_request(message: bytes, default_room: str = DEFAULT_ROOM) -> Request:
         raise BadRequest(INVALID_PARAMS, f"params must be an object, not {name_of_type(members)}", identity)
     if envelope.method in _ROOM_METHODS:
         members.setdefault("room", default_room)
-    params = structure_params(params_class, members, identity)
+    try:
+        params = structure_params(params_class, members, identity)
+    except BadRequest as error:
+        error.method = envelope.method
+        raise
     return Request(identity, envelope.method, params, is_notification=envelope.id is msgspec.UNSET)
 
 

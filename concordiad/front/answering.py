@@ -12,7 +12,7 @@ from concordiad.core.wire import (
 )
 from concordiad.errors import JournalError, RemoteProtocolError, RoomError
 from concordiad.front.caller import Caller
-from concordiad.front.methods import call
+from concordiad.front.methods import allow, call
 from concordiad.front.outbox import STALL_S
 from concordiad.house import House
 from concordiad.room import Room
@@ -39,12 +39,22 @@ async def answer(message: bytes, caller: Caller, house: House) -> Answered:
         request_id = request.id
         met = await call(house, caller, request)
     except BadRequest as error:
-        return Answered(encode_error(error.request_id, error))
+        return Answered(encode_error(error.request_id, _fault_of(error, caller)))
     except RoomError as error:
         return Answered(encode_error(request_id, error))
     except JournalError as error:
         return Answered(encode_error(request_id, RemoteProtocolError(INTERNAL_ERROR, str(error))))
     return Answered(b"" if request.is_notification else encode_result(request_id, met.result), met.follow)
+
+
+def _fault_of(error: BadRequest, caller: Caller) -> BadRequest | RoomError:
+    """Tell whoever may not call a method that, rather than how it would be called rightly."""
+    try:
+        if error.method is not None:
+            allow(error.method, caller)
+    except RoomError as refusal:
+        return refusal
+    return error
 
 
 def too_much(message: bytes, size_bytes: int) -> bytes:

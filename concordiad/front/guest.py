@@ -76,7 +76,7 @@ async def serve_guest(
     """
     limits = company.limits
     outbox = Outbox(limits.guest_bytes, company.budget, writer_of(transport))
-    stream = OwnedStream(transport, head, outbox, limits.message_bytes)
+    stream = OwnedStream(transport, head, outbox, limits.message_bytes, REFUSED)
     guest = Guest(source.address, outbox, stream)
     sent = trio.Event()
     try:

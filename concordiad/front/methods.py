@@ -66,6 +66,25 @@ class Answer:
     follow: tuple[Room, int] | None = None
 
 
+def allow(method: str, caller: Caller) -> Right:
+    """
+    Say how far a caller's right to a method goes.
+
+    Raises:
+        RoomError: it has none.
+    """
+    if caller.role is None:
+        raise RoomError.not_allowed(
+            "this process was started by a room's agent, which may not command its own daemon: call from elsewhere"
+        )
+    if method == "hello":
+        raise RoomError.not_allowed("hello is for guests, once, as the first message on the guests' door")
+    right = decide(method, caller.role, may_approve=caller.may_approve)
+    if right is None:
+        raise RoomError.not_allowed(f"a {caller.role} may not call {method}")
+    return right
+
+
 async def call(house: House, caller: Caller, request: Request) -> Answer:
     """
     Meet one request.
@@ -74,15 +93,7 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
         RoomError: it cannot be met; says why and what to do.
         JournalError: the journal cannot be read.
     """
-    if caller.role is None:
-        raise RoomError.not_allowed(
-            "this process was started by a room's agent, which may not command its own daemon: call from elsewhere"
-        )
-    if request.method == "hello":
-        raise RoomError.not_allowed("hello is for guests, once, as the first message on the guests' door")
-    right = decide(request.method, caller.role, may_approve=caller.may_approve)
-    if right is None:
-        raise RoomError.not_allowed(f"a {caller.role} may not call {request.method}")
+    right = allow(request.method, caller)
     match request.params:
         case PromptSubmit():
             return Answer(await _submit(house, caller, right, request.params))

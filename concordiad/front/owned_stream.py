@@ -44,9 +44,13 @@ class OwnedStream(trio.abc.Stream):
         head: what was read from it already: the request's head and what came behind it.
         outbox: the way out.
         message_bytes: the longest frame.
+        refusal: what is sent instead of any other close frame until somebody is admitted; None: the other one.
     """
 
-    def __init__(self, transport: trio.abc.Stream, head: bytes, outbox: Outbox, message_bytes: int) -> None:
+    def __init__(
+        self, transport: trio.abc.Stream, head: bytes, outbox: Outbox, message_bytes: int, refusal: bytes | None = None
+    ) -> None:
+        self._refusal = refusal
         self._transport = transport
         end = _HEAD_END.search(head)
         self._head = head[: end.end()] if end else head
@@ -61,12 +65,13 @@ class OwnedStream(trio.abc.Stream):
     def admit(self) -> None:
         """Let more come than an introduction."""
         self._introduction_bytes = float("inf")
+        self._refusal = None
 
     def end(self, frame: bytes) -> None:
         """Write a close frame; nothing is sent after it, and nothing that comes is listened to."""
         if not self._has_ended:
             self._has_ended = True
-            self._outbox.push(frame)
+            self._outbox.push(self._refusal or frame)
             self._outbox.seal()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:

@@ -69,8 +69,10 @@ async def whole_id(house: House, room: str, kind: str, prefix: str, caller: Call
         some = ", ".join(found)
         raise RoomError.conflict(f"{len(found)} or more {kind}s of room {room} begin with {prefix}: {some}")
     # To guests nothing more is told, so that what they may not see stays like what does not exist, to the letter.
-    known = await house.journal.read(find_latest_ids, kind, room, COMPARED) if caller.is_host else []
-    hint = did_you_mean(prefix, known, "list them with `concordiactl history`")
+    hint = ""
+    if caller.is_host:
+        known = await house.journal.read(find_latest_ids, kind, room, COMPARED)
+        hint = did_you_mean(prefix, known, "list them with `concordiactl history`")
     raise RoomError.not_found(f"no {kind} {prefix[:40]} in room {room}{hint}")
 
 

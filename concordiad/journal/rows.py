@@ -334,6 +334,12 @@ def read_guestbook(connection: sqlite3.Connection, room: str, now: float) -> tup
     return invites, [Member(*row) for invite in invites for row in connection.execute(query, (invite.id,))]
 
 
+def read_local_names(connection: sqlite3.Connection, room: str) -> list[str]:
+    """Read the names of this machine's users who have asked something in a room."""
+    query = "SELECT DISTINCT author_name FROM prompts WHERE room = ? AND author_kind = 'local'"
+    return [row[0] for row in connection.execute(query, (room,))]
+
+
 def read_invites(connection: sqlite3.Connection, room: str, limit: int) -> list[Invite]:
     """Read a room's latest invites, also those that are over, oldest first."""
     query = "SELECT * FROM invites WHERE room = ? ORDER BY id DESC LIMIT ?"

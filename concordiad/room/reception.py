@@ -5,8 +5,11 @@ Laws: nobody is told that it is in, or that somebody is out, before that is dura
 together and recorded in one commit, so that a thousand who come at once are a handful of commits.
 """
 
+import os
+import pwd
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import trio
@@ -16,7 +19,7 @@ from concordiad.core.admission import Entries
 from concordiad.core.guestbook import Guestbook
 from concordiad.errors import RoomError
 from concordiad.journal import Journal
-from concordiad.journal.rows import read_guestbook
+from concordiad.journal.rows import read_guestbook, read_local_names
 from concordiad.room.fanout import Transcript
 from concordiad.room.messages import (
     ARRIVALS,
@@ -54,16 +57,29 @@ def make_token() -> str:
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
+OTHERS: Final = ("you", "host", "agent", "claude", "rehearsal", "concordia", "concordiad")
+"""What else speaks in a room, or is called by these words in it: no guest may pass for it."""
+
+
 async def open_guestbook(room: str, journal: Journal, new_id: Callable[[], str], now: Callable[[], float]) -> Guestbook:
     """
-    Read who may come into a room, and who was here when the daemon ended.
+    Read who may come into a room, who was here when the daemon ended, and who of this machine is known there.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    guestbook = Guestbook(room, now, trio.current_time, new_id, make_token)
+    known = await journal.read(read_local_names, room)
+    guestbook = Guestbook(room, now, trio.current_time, new_id, make_token, (*OTHERS, *_owners(), *known))
     guestbook.load(*await journal.read(read_guestbook, room, now()))
     return guestbook
+
+
+def _owners() -> list[str]:
+    """Name the users who are hosts everywhere: the daemon's own, and root."""
+    names = ["root"]
+    with suppress(KeyError):
+        names.append(pwd.getpwuid(os.getuid()).pw_name)
+    return names
 
 
 class _Reception:

@@ -153,10 +153,56 @@ def test_two_of_one_name_are_two_people(house: House) -> None:
         (first, one), (second, two) = house.enter(link, name="ada"), house.enter(link, name="Ada")
         assert (one["guest"]["name"], two["guest"]["name"]) == ("ada", "Ada (2)")
         first.submit("[[hang]]")
+        first.next("turn.started")
         waiting = first.submit("mine")
         assert second.refused("prompt.cancel", id=waiting["id"]).name == "not_allowed"
         assert first.call("prompt.cancel", id=waiting["id"])["prompt"]["state"] == "cancelled"
         first.call("turn.interrupt")
+
+
+@pytest.mark.parametrize("name", ["root", "ROOT", "\uff52oot", "you", "Claude", "asker"])
+def test_nobody_passes_for_a_host_or_the_agent(house: House, name: str) -> None:
+    """Those names are taken as another guest's is, in whatever way they are written."""
+    with house.site.running() as daemon:
+        host = daemon.connect()
+        mine = host.submit("who am I?")["author"]["name"]
+    with house.site.running() as daemon:
+        link = house.invite(daemon.connect())
+        _, welcome = house.enter(link, name=mine if name == "asker" else name)
+        assert welcome["guest"]["name"].endswith(" (2)")
+
+
+@pytest.mark.parametrize("name", ["\u3164", "\u0301" * 3, "\u200b", "\u2800"])
+def test_a_name_shows_something(house: House, name: str) -> None:
+    """Fillers, combining marks and zero-width characters alone are as good as no name."""
+    with house.site.running() as daemon:
+        guest = house.knock(house.invite(daemon.connect()))
+        link = read_link(daemon.connect().call("invite.create")["invite"]["url"])
+        assert guest.refused("hello", token=link.token, name=name).field == "name"
+
+
+def test_any_first_message_that_is_no_good_hello_is_refused_alike(house: House) -> None:
+    """Also one that is too long, or too much at once: a stranger learns nothing by it."""
+    with house.site.running() as daemon:
+        link = house.invite(daemon.connect())
+        ends = set()
+        for message in (b"{}", b'{"a":"%b"}' % (b"x" * 100_000), b"[" * 5000, b'"' + b"x" * 2_000_000):
+            stranger = house.knock(link)
+            with contextlib.suppress(OSError):
+                stranger.send_message(message)
+            closed = stranger.wait_for_close()
+            ends.add((closed.code, closed.reason))
+        assert {code for code, _ in ends} == {4401}
+
+
+def test_what_a_guest_may_not_do_is_said_before_how(house: House) -> None:
+    """A viewer who calls a host's method with bad params is told that it may not, not what is wrong with them."""
+    with house.site.running() as daemon:
+        guest, _ = house.enter(house.invite(daemon.connect(), role="viewer"))
+        assert guest.refused("guest.kick", guest="x").name == "not_allowed"
+        assert guest.refused("prompt.submit").name == "not_allowed"
+        assert guest.refused("turn.get", nonsense=1).name == "invalid_params"
+        assert "concordiactl" not in str(guest.refused("prompt.get", id="0000"))
 
 
 def test_a_guest_who_reads_nothing_is_nobody_elses_burden(house: House) -> None:

@@ -52,4 +52,4 @@ async def test_guests_are_told_nothing_of_what_is_recorded(tmp_path: Path) -> No
         guest = await inside.guest()
         own = await inside.submit(guest, "[[text:hi]]")
         for identity in (slip(prompt), slip(own), prompt):
-            assert await hint(inside, "prompt.get", identity, guest) == "list them with `concordiactl history`"
+            assert await hint(inside, "prompt.get", identity, guest) == f"no prompt {identity} in room main"
