@@ -118,6 +118,8 @@ async def run_door(door: DoorState, house: House, serve_guest: ServeGuest, conne
     """
     listening = door.entrance.listening
     _log.info("door_opened", url=door.entrance.url)
+    if (door.settings.public_url or "").startswith("http://"):
+        _log.warning("guests_in_plain_text", url=door.entrance.url, hint="use https: by a proxy, or tls_*")
     try:
         async with trio.open_nursery() as probing:
             probing.start_soon(door.readiness.run, house)

@@ -139,3 +139,10 @@ def test_query_is_in_no_log(site: Site) -> None:
             get(url_of(daemon), path)
         assert daemon.stop() == 0
         assert "hush-hush" not in daemon.log
+
+
+def test_links_in_plain_text_are_warned_of(tmp_path: Path) -> None:
+    """A proxy that speaks plain text to the world shows every token to whoever carries it."""
+    site = Site(tmp_path, {"guests": {"listen": "127.0.0.1:0", "public_url": "http://a.example"}})
+    with site.running() as daemon:
+        assert "https" in daemon.wait_for_log("guests_in_plain_text")
