@@ -141,8 +141,8 @@ def test_query_is_in_no_log(site: Site) -> None:
         assert "hush-hush" not in daemon.log
 
 
-def test_links_in_plain_text_are_warned_of(tmp_path: Path) -> None:
+def test_links_in_plain_text_are_warned_of(site: Site) -> None:
     """A proxy that speaks plain text to the world shows every token to whoever carries it."""
-    site = Site(tmp_path, {"guests": {"listen": "127.0.0.1:0", "public_url": "http://a.example"}})
+    site.configure({"guests": {"listen": "127.0.0.1:0", "public_url": "http://a.example"}})
     with site.running() as daemon:
         assert "https" in daemon.wait_for_log("guests_in_plain_text")
