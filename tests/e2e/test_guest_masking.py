@@ -29,7 +29,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         path.touch(mode=0o600)
         path.write_text(value)
         credentials[name] = str(path)
-    agent = {**REHEARSAL, "credentials": credentials}
+    agent = {**REHEARSAL, "env": {"CONCORDIA_REHEARSAL_PACE_MS": "30"}, "credentials": credentials}
     site = Site(tmp_path, {"guests": {"listen": "127.0.0.1:0"}, "agents.rehearsal": agent})
     with site.running() as daemon:
         yield daemon
@@ -70,6 +70,7 @@ def test_live_text_is_masked_across_its_pieces(host: ControlClient) -> None:
         prompt = host.submit(f"[[gate:/]][[text:before {PHRASE} after {KEY} end]]")
         answer = guest.finished(prompt["id"])["answer"]
         host.finished(prompt["id"])
+        assert any("horse" in event["text"] and PHRASE not in event["text"] for event in host.events if "text" in event)
         assert live_text(host.events) == f"before {PHRASE} after {KEY} end"
         masked = f"before {'*' * len(PHRASE)} after {'*' * len(KEY)} end"
         assert (live_text(guest.events), answer) == (masked, masked)
