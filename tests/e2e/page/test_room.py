@@ -10,6 +10,9 @@ from tests.support.daemon import Site
 
 pytestmark = pytest.mark.browser
 
+WHOLE_WORDS = """[document.querySelector(".now .words")].map((words) => [
+  words.innerText, words.scrollWidth <= words.clientWidth && words.scrollHeight <= words.clientHeight])[0]"""
+
 
 def test_a_prompt_is_answered_live_before_everybody(visit: Visit) -> None:
     """What one person asks is seen by the other as it is being written, and word for word the same at the end."""
@@ -103,6 +106,20 @@ def test_the_queue_shows_ones_own_place(visit: Visit, gate: Gate) -> None:
     ada.wait_for_end_of_turn(count=2)
     ada.assert_fits()
     ben.assert_fits()
+
+
+def test_the_line_of_what_goes_on_is_whole_on_a_phone(visit: Visit, gate: Gate) -> None:
+    """With the clock, a queue, the own place in it and the button beside it, no word of it is cut."""
+    ada = visit("ada", is_phone=True)
+    ada.send(str(gate))
+    ada.browser.find(".now .stop")
+    ada.send("second")
+    ada.browser.find(".now .waiting", "1 waiting · you are 1st")
+    ada.browser.screenshot("page-phone-waiting")
+    assert ada.evaluate(WHOLE_WORDS) == ["At work for you", True]
+    gate.open()
+    ada.wait_for_end_of_turn(count=2)
+    ada.assert_fits()
 
 
 def test_a_viewer_watches(visit: Visit) -> None:
