@@ -56,6 +56,7 @@ class TypedRoom:
         self._hello: Json | None = None
         self._is_away = False
         self._is_busy = False
+        self._asked: set[str] = set()
 
     def welcome(self, hello: Json) -> None:
         """Say who one is and how the room is."""
@@ -63,6 +64,7 @@ class TypedRoom:
         snapshot = hello["snapshot"]
         if snapshot is not None:
             self._is_busy = snapshot["turn"] is not None
+            self._asked = {approval["id"] for approval in snapshot["approvals"]}
         if not is_first:
             self._remark("connected again")
             return
@@ -83,6 +85,10 @@ class TypedRoom:
         kind = event.body["type"]
         if kind in ("turn.started", "turn.finished", "turn.returned"):
             self._is_busy = kind == "turn.started"
+        elif kind == "approval.requested":
+            self._asked.add(event.body["approval"]["id"])
+        elif kind == "approval.resolved":
+            self._asked.discard(event.body["approval"]["id"])
         self._transcript.show(event.body)
 
     def missed(self) -> None:
@@ -137,10 +143,18 @@ class TypedRoom:
             first_line(self._hello["room"]),
             f"{first_line(self._hello['guest']['name'])} ({role_of(self._hello)})",
             "not connected: trying again" if self._is_away else "connected",
-            "the agent works" if self._is_busy else "",
+            self._doing(),
             f"{plural(waiting, 'prompt')} to send" if waiting else "",
         ]
         return " · ".join(part for part in parts if part)
+
+    def _doing(self) -> str:
+        """Say what goes on; nothing while that is not known."""
+        if self._is_away or self._hello is None:
+            return ""
+        if self._asked:
+            return "needs a decision: /approvals" if self._hello["may_approve"] else "waits for a host's decision"
+        return "the agent works" if self._is_busy else ""
 
     def _remark(self, text: str) -> None:
         self._transcript.close()

@@ -258,6 +258,29 @@ def test_an_approval_says_what_to_type_to_those_who_may(tmp_path: Path) -> None:
             assert (f"/approve {APPROVAL}" in typist.screen.text) == may_approve
 
 
+@pytest.mark.parametrize(
+    ("may_approve", "words"), [(True, "needs a decision: /approvals"), (False, "waits for a host's decision")]
+)
+def test_the_last_row_says_that_a_decision_waits(tmp_path: Path, may_approve: bool, words: str) -> None:
+    """Until it is made: then the agent works again."""
+    seen = threading.Event()
+
+    def script(guest: Guest) -> None:
+        guest.welcome(may_approve=may_approve)
+        guest.event(event("turn.started", 7, turn=told(running_turn())))
+        guest.event(event("approval.requested", 8, approval=permission()))
+        assert seen.wait(30)
+        guest.event(event("approval.resolved", 9, approval=permission(), resolution="approved", by=ADA, reason=None))
+        guest.wait_until_gone()
+
+    with at_the_door(tmp_path, script) as typist:
+        typist.wait_for(f"connected · {words}")
+        assert "the agent works" not in typist.screen.text
+        seen.set()
+        typist.wait_for("connected · the agent works")
+        assert words not in typist.screen.text
+
+
 def test_ctrl_c_clears_the_line_first(tmp_path: Path) -> None:
     """And leaves at the second time, if nothing was typed in between."""
     with at_the_door(tmp_path, listening) as typist:
