@@ -107,6 +107,22 @@ def test_only_a_link_is_a_link(page: Browser, fragment: str, link: object) -> No
     assert run(page, "fragment.js", "return it.parseFragment(args[0]);", fragment) == link
 
 
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        ("daemon_died: concordiad ended: so it is", "concordiad ended: so it is"),
+        ("api_error 529: overloaded", "overloaded"),
+        ("silence: the agent said nothing for 5 s", "the agent said nothing for 5 s"),
+        ("max_turns", "max turns"),
+        ("exit status 1: no: such thing", "exit status 1: no: such thing"),
+        ("signal SIGKILL", "signal SIGKILL"),
+    ],
+)
+def test_a_reason_is_told_without_the_word_for_programs(page: Browser, reason: str, sentence: str) -> None:
+    """People read the sentence behind it; what has no such word is shown as it is."""
+    assert run(page, "reason.js", "return it.sentenceOf(args[0]);", reason) == sentence
+
+
 SHOW = """
     const nodes = it.markdown(args[0]);
     const box = document.createElement("div");

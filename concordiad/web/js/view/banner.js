@@ -5,6 +5,7 @@
  * seconds until the next try are for eyes only.
  */
 
+import { sentenceOf } from "../reason.js";
 import { fill, h, show } from "./dom.js";
 
 const ENDED = {
@@ -65,9 +66,10 @@ export class Banner {
       return;
     }
     this.element.className = `banner ${words.kind}`;
-    const whole = `${words.text}${words.reason ? ` (${words.reason})` : ""}`;
+    const reason = words.reason ? sentenceOf(words.reason) : null;
+    const whole = `${words.text}${reason ? ` (${reason})` : ""}`;
     if (this.#text.textContent !== whole)
-      fill(this.#text, words.text, words.reason ? [" (", h("bdi", {}, words.reason), ")"] : null);
+      fill(this.#text, words.text, reason ? [" (", h("bdi", { title: words.reason }, reason), ")"] : null);
     show(this.#action, Boolean(words.action));
     this.#action.textContent = words.action ?? "";
   }

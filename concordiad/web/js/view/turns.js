@@ -5,6 +5,7 @@
  */
 
 import { count, duration, money, several, wholeTime } from "../format.js";
+import { sentenceOf } from "../reason.js";
 import { visibleLine } from "../text.js";
 import { h } from "./dom.js";
 import { timeAt } from "./when.js";
@@ -71,6 +72,6 @@ export function turnFinished({ turn, by, at }, { me }) {
     `div.entry.finish.${kind}`,
     { title: wholeTime(at) },
     h("p", {}, h("span.outcome", {}, word), by ? [" by ", nameOf(by, me)] : null, shown),
-    isTelling ? h("p.reason", { dir: "auto" }, turn.reason) : null,
+    isTelling ? h("p.reason", { dir: "auto", title: turn.reason }, sentenceOf(turn.reason)) : null,
   );
 }
