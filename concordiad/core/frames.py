@@ -12,6 +12,8 @@ _FINAL_TEXT: Final = 0x81
 _FINAL_CLOSE: Final = 0x88
 _FINAL_PONG: Final = 0x8A
 _MASKED: Final = 0x80
+_FINAL: Final = 0x80
+_CONTROL: Final = 0x08
 _TWO_BYTES: Final = 126
 _EIGHT_BYTES: Final = 127
 _HEAD_MOST: Final = 14
@@ -57,12 +59,22 @@ class FrameMeter:
 
     Args:
         limit_bytes: the longest payload of one frame.
+
+    Attributes:
+        last_frames: how many frames began that are the last, or only, one of their message.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._head = b""
         self._left_bytes = 0
+        self._is_fragmented = False
+        self.last_frames = 0
+
+    @property
+    def has_part(self) -> bool:
+        """Tell whether more has to come: of a frame, or of a message in several."""
+        return bool(self._head) or self._left_bytes > 0 or self._is_fragmented
 
     def feed(self, data: bytes) -> int:
         """
@@ -89,6 +101,10 @@ class FrameMeter:
                 raise OversizeFrame(f"a frame of {length} bytes")
             frames += 1
             place += size - had
+            # Control frames may stand between a message's fragments (RFC 6455, 5.4).
+            if not self._head[0] & _CONTROL:
+                self._is_fragmented = not self._head[0] & _FINAL
+                self.last_frames += not self._is_fragmented
             self._head = b""
             self._left_bytes = length
         return frames

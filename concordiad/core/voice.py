@@ -27,6 +27,10 @@ class Voice:
     def _encode(self, lines: Sequence[bytes]) -> bytes:
         return text_frames([line[:-1] for line in self._live.mask(lines)])
 
+    def meant(self, said: str, texts: Iterable[str]) -> str:
+        """Find which of some texts a guest means, who has seen them masked; what is none of them is meant as said."""
+        return next((text for text in texts if self._masker.mask_text(text) == said), said)
+
     def answer(self, message: bytes) -> bytes:
         """Write one guest's answer as a frame."""
         return text_frame(self._masker.mask(message))

@@ -55,6 +55,7 @@ from concordiad.front.records import find_record, find_room, find_room_to_join
 from concordiad.house import House
 from concordiad.journal.rows import read_prompt, read_prompts_of, read_turn
 from concordiad.room import Room
+from concordiad.room.approvals import texts_of
 from concordiad.room.messages import Submission
 
 
@@ -272,13 +273,19 @@ async def _create_room(house: House, caller: Caller, params: RoomCreate) -> dict
 
 async def _answer(house: House, caller: Caller, params: ApprovalAnswer) -> dict[str, Any]:
     room = find_room(house, params.room, caller)
-    known = [approval.id for approval in await room.approvals()]
+    pending = await room.approvals()
+    known = [approval.id for approval in pending]
     waiting = [identity for identity in known if identity.startswith(params.id)]
+    answers = dict(params.answers)
+    if not caller.is_host and answers:
+        # A guest answers what it was shown, in which secrets are masked; the agent is to hear its own words.
+        texts = [text for approval in pending if approval.id in waiting for text in texts_of(approval.input)]
+        answers = {room.voice.meant(asked, texts): room.voice.meant(said, texts) for asked, said in answers.items()}
     try:
         approval = await room.answer(
             waiting[0] if len(waiting) == 1 else params.id,
             is_allowed=params.allow,
-            answers=dict(params.answers),
+            answers=answers,
             reason=params.reason,
             by=caller.author,
         )

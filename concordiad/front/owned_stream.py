@@ -9,6 +9,7 @@ The library's close handshake is never begun by us: a ping that arrives in it ma
 it wait for ever. Our close frame is written here, and the connection ended by `finish`, in bounded time.
 """
 
+import math
 import re
 from typing import Final
 
@@ -25,11 +26,14 @@ FRAMES_PER_S: Final = 100.0
 """Frames of one guest, of any kind: a page sends one a request, and a pong every half minute."""
 INTRODUCTION_BYTES: Final = 16 * 1024
 """What may come before somebody is admitted: a hello has less than 1 KiB."""
+MESSAGE_S: Final = 30.0
+"""From the first byte of a guest's message to its last: the longest prompt, over a slow telephone."""
 LAST_WORDS_S: Final = 1.0
 """How long a guest may take to read the end and hang up."""
 LAST_WORDS_BYTES: Final = 1024 * 1024
 """What is read and thrown away meanwhile: hanging up on unread bytes would destroy what was sent (RFC 9293, 3.10.4)."""
 FLOOD: Final = close_frame(1008, "too many messages at once: slow down and come back")
+UNFINISHED: Final = close_frame(1008, "the message was not finished in time")
 TOO_LONG: Final = close_frame(1009, "the message is too long")
 
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
@@ -60,11 +64,12 @@ class OwnedStream(trio.abc.Stream):
         self._introduction_bytes: float = INTRODUCTION_BYTES
         self.heard_at = trio.current_time()
         self._frames = Allowance(FRAMES_BURST, FRAMES_PER_S, self.heard_at)
+        self._finish_by = math.inf
         self._has_ended = False
 
     def admit(self) -> None:
         """Let more come than an introduction."""
-        self._introduction_bytes = float("inf")
+        self._introduction_bytes = math.inf
         self._refusal = None
 
     def end(self, frame: bytes) -> None:
@@ -99,16 +104,25 @@ class OwnedStream(trio.abc.Stream):
             await trio.lowlevel.checkpoint()
             return b""
         else:
-            data = bytes(await self._transport.receive_some(READ_BYTES))
+            data = b""
+            with trio.move_on_at(self._finish_by) as waiting:
+                data = bytes(await self._transport.receive_some(READ_BYTES))
+            if waiting.cancelled_caught:
+                self.end(UNFINISHED)
         if self._has_ended or not data:
             return b""
         self.heard_at = trio.current_time()
         self._introduction_bytes -= len(data)
+        last_frames = self._meter.last_frames
         try:
             frames = self._meter.feed(data)
         except OversizeFrame:
             self.end(TOO_LONG)
             return b""
+        if not self._meter.has_part:
+            self._finish_by = math.inf
+        elif self._finish_by == math.inf or self._meter.last_frames != last_frames:
+            self._finish_by = self.heard_at + MESSAGE_S
         if self._introduction_bytes < 0 or not self._frames.take(self.heard_at, frames):
             self.end(FLOOD)
             return b""

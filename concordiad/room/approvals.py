@@ -5,7 +5,7 @@ Law: an approval is resolved once; whoever comes later is told how it was resolv
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -153,6 +153,24 @@ def questions_of(tool_input: bytes) -> list[str]:
     return [
         entry["question"] for entry in questions if isinstance(entry, dict) and isinstance(entry.get("question"), str)
     ]
+
+
+def texts_of(tool_input: bytes) -> list[str]:
+    """List every text in a tool's input; empty where it is nested too deeply to be read."""
+    try:
+        return list(_texts(msgspec.json.decode(tool_input)))
+    except RecursionError:
+        return []
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
 
 
 def _list(questions: list[str]) -> str:

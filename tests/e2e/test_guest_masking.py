@@ -4,6 +4,7 @@ Configured credentials on their way to guests: masked in live text, in what is r
 The rehearsal agent says a text word by word, so a credential of several words is streamed in pieces.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -124,3 +125,19 @@ def test_what_a_guest_sends_itself_is_masked_for_the_others(host: ControlClient)
         listener.finished(prompt["id"])
         assert_knows_nothing(listener)
         assert host.next("prompt.accepted")["prompt"]["text"] == f"What is {KEY}?"
+
+
+def test_a_masked_question_can_be_answered(host: ControlClient) -> None:
+    """By what the guest was shown; the agent hears its own words, which the guest never does."""
+    with enter(host, may_approve=True) as guest:
+        prompt = host.submit(f"[[ask:Is it {KEY}?|use {KEY}|no]]")
+        asked = guest.next("approval.requested")["approval"]
+        (question,) = asked["input"]["questions"]
+        assert question["question"] == f"Is it {'*' * len(KEY)}?"
+        choice = question["options"][0]["label"]
+        guest.call("approval.answer", id=asked["id"], allow=True, answers={question["question"]: choice})
+        assert guest.finished(prompt["id"])["outcome"] == "completed"
+        host.finished(prompt["id"])
+        results = [event for event in host.events if event["type"] == "agent.tool_result"]
+        assert f'\\"Is it {KEY}?\\"=\\"use {KEY}\\"' in json.dumps(results)
+        assert_knows_nothing(guest)

@@ -86,6 +86,9 @@ export class App {
     setInterval(() => this.#tick(), 1000);
     for (const type of ["online", "offline"]) window.addEventListener(type, () => this.#nudge());
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#nudge());
+    // A page that the browser keeps for "back" would keep its connection, and its reader would seem to be here.
+    window.addEventListener("pagehide", () => this.#session.leave());
+    window.addEventListener("pageshow", (event) => event.persisted && this.#session.start());
   }
 
   /** The room let the reader in, or back in. */
@@ -183,6 +186,7 @@ export class App {
     const hasEnded = status.kind === "ended";
     this.#parts.approvals.show(hasEnded ? new Map() : room.approvals, mayAnswer(me));
     this.#parts.now.show(room, me, isLive);
+    this.#parts.transcript.setLive(isLive);
     show(this.#parts.now.element, !hasEnded && (room.turn !== null || room.queue.length > 0));
     this.#parts.underway.show(isLive);
     this.#parts.composer.setClosed(hasEnded);

@@ -69,6 +69,11 @@ export class Session {
     this.start();
   }
 
+  /** Hang up because the page is put away; `start` comes back to the same place. */
+  leave() {
+    this.#abandon();
+  }
+
   #abandon() {
     const rpc = this.#rpc;
     this.#rpc = this.#liveSince = null;
