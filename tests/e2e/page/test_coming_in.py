@@ -111,6 +111,29 @@ def test_a_lost_connection_costs_nothing(visit: Visit, daemon: Daemon, site: Sit
         ada.browser.close()
 
 
+def test_nothing_goes_on_without_a_connection(visit: Visit, daemon: Daemon, site: Site) -> None:
+    """While nobody knows how a turn goes, the page claims nothing; later it says in words what became of it."""
+    ada = visit("ada", is_phone=True)
+    ada.send("[[text:Half of it]][[hang]]")
+    ada.browser.find(".live .busy", "Writing…")
+    ada.browser.find(".now.running .words", "At work for you")
+    site.configure({"guests": {"listen": f"127.0.0.1:{ada.evaluate('location.port')}"}})
+    daemon.kill()
+    ada.browser.find(".now .words", "What goes on is not known")
+    ada.browser.find(".live .busy", "So far")
+    ada.browser.screenshot("page-phone-not-known")
+    assert not ada.saw(".pulse, .now button")
+    assert ada.evaluate("document.querySelector('.now .clock').innerText") == ""
+    with site.running():
+        ada.wait_for_end_of_turn("Uncertain")
+        assert not ada.saw(".live")
+        ada.browser.find(".finish .reason", "concordiad ended while the agent worked on it")
+        assert not ada.saw(".finish .reason", "daemon_died")
+        assert ada.evaluate("document.querySelector('.finish .reason').title").startswith("daemon_died: ")
+        ada.browser.screenshot("page-phone-uncertain")
+        ada.browser.close()
+
+
 def test_a_journal_from_a_backup_is_told_anew(visit: Visit, daemon: Daemon, site: Site, tmp_path: Path) -> None:
     """A page that has seen what the daemon has forgotten forgets it too, and shows what there is."""
     ada = visit("ada")

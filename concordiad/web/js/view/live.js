@@ -16,6 +16,7 @@ export class LiveText {
   element;
   #block;
   #body = h("div.markdown");
+  #label = h("span");
   #shown = 0;
   #stable = 0;
   #tail = h("div.tail");
@@ -24,8 +25,15 @@ export class LiveText {
   constructor(block) {
     this.#block = block;
     this.#body.append(this.#tail);
-    const what = block.kind === "thinking" ? "Thinking" : "Writing";
-    this.element = h(`div.entry.live.${block.kind}`, {}, h("p.busy", {}, h("span.pulse"), `${what}…`), this.#body);
+    this.element = h(`div.entry.live.${block.kind}`, {}, h("p.busy", {}, h("span.pulse"), this.#label), this.#body);
+    this.still(false);
+  }
+
+  /** Say that it is being written, or, while that is not known, that this is how far it came. */
+  still(isStill) {
+    const [now, before] = this.#block.kind === "thinking" ? ["Thinking…", "Thought so far"] : ["Writing…", "So far"];
+    this.#label.textContent = isStill ? before : now;
+    this.element.classList.toggle("still", isStill);
   }
 
   /** Show what has come; tells whether there is more to show later. */

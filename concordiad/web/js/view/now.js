@@ -2,6 +2,7 @@
  * What goes on right now: who asked, for how long, what waits behind it; and the way to stop it.
  *
  * Contract: the button stops the very turn that it was shown with, never the one after it. The clock is for eyes only.
+ * Without a connection nothing is claimed, and nothing moves.
  */
 
 import { clock, count, ordinal } from "../format.js";
@@ -18,6 +19,7 @@ export class Now {
   #queue = h("button.quiet.waiting", { type: "button" });
   #problem = h("p.problem", { role: "alert" });
   #turn = null;
+  #isLive = false;
   #interruptTurn;
 
   /** @param {function(string): Promise} interruptTurn @param {function(HTMLElement)} openQueue */
@@ -34,9 +36,11 @@ export class Now {
       this.#problem.textContent = "";
     }
     this.#turn = turn;
-    this.element.classList.toggle("running", turn !== null);
+    this.#isLive = isLive;
+    this.element.classList.toggle("running", turn !== null && isLive);
     const authors = turn?.authors ?? [];
-    if (turn === null) fill(this.#words, "Nothing runs");
+    if (!isLive) fill(this.#words, "What goes on is not known");
+    else if (turn === null) fill(this.#words, "Nothing runs");
     else if (room.approvals.size > 0) fill(this.#words, "On hold");
     else if (authors.length === 0) fill(this.#words, "At work by itself");
     else
@@ -47,13 +51,14 @@ export class Now {
       );
     show(this.#stop, turn !== null && isLive && mayInterrupt(me, turn));
     const mine = room.placeOf(me.id);
-    show(this.#queue, room.queue.length > 0);
+    show(this.#queue, isLive && room.queue.length > 0);
     fill(this.#queue, `${count(room.queue.length)} waiting`, mine === null ? "" : ` · you are ${ordinal(mine)}`);
     this.tick(Date.now());
   }
 
   tick(now) {
-    this.#clock.textContent = this.#turn === null ? "" : clock((now - Date.parse(this.#turn.started_at)) / 1000);
+    const isRunning = this.#isLive && this.#turn !== null;
+    this.#clock.textContent = isRunning ? clock((now - Date.parse(this.#turn.started_at)) / 1000) : "";
   }
 
   async #interrupt() {

@@ -82,6 +82,11 @@ export class Transcript {
     this.#frame();
   }
 
+  /** Whether there is a connection, by which what is being written would come. */
+  setLive(isLive) {
+    this.#writing.still(!isLive);
+  }
+
   /** Go to the end and stay there. */
   follow() {
     this.#isFollowing = true;

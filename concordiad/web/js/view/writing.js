@@ -16,14 +16,23 @@ export class Writing {
   element = h("div.writing", { "aria-live": "off" });
   #deltas = new Deltas();
   #live = new Map();
+  #isStill = false;
 
   /** Take a piece of a block. */
   take(delta) {
     const block = this.#deltas.take(delta);
     if (this.#live.has(block.name)) return;
     const live = new LiveText(block);
+    live.still(this.#isStill);
     this.#live.set(block.name, live);
     this.element.append(live.element);
+  }
+
+  /** Show that nothing comes now, or that it may again. */
+  still(isStill) {
+    if (isStill === this.#isStill) return;
+    this.#isStill = isStill;
+    for (const live of this.#live.values()) live.still(isStill);
   }
 
   /** Let go what a recorded event ends. */
