@@ -98,6 +98,9 @@ export class Room {
   }
 }
 
+/* What a room is after its agent ended as it wanted it. */
+const AFTER = { asleep: "asleep", restarted: "starting", closed: "draining" };
+
 const CHANGES = {
   "prompt.accepted": (room, { prompt }) => {
     room.remember(prompt);
@@ -125,8 +128,10 @@ const CHANGES = {
     if (room.turn === null) room.become("idle");
   },
   "agent.exited": (room, event) => {
-    if (event.next_attempt_s === null) {
-      room.become("asleep", event.reason);
+    if (Object.hasOwn(AFTER, event.status)) {
+      room.become(AFTER[event.status], event.reason);
+    } else if (event.next_attempt_s === null) {
+      room.become("draining", event.reason);
     } else {
       room.become(room.state === "agent-failing" ? "agent-failing" : "agent-down", event.reason);
       room.nextAttempt = { seconds: event.next_attempt_s, at: event.at };

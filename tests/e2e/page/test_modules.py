@@ -123,6 +123,38 @@ def test_a_reason_is_told_without_the_word_for_programs(page: Browser, reason: s
     assert run(page, "reason.js", "return it.sentenceOf(args[0]);", reason) == sentence
 
 
+@pytest.mark.parametrize(
+    ("status", "delay_s", "state", "words"),
+    [
+        ("asleep", None, "asleep", "The agent sleeps until the next prompt."),
+        ("restarted", None, "starting", "The agent was ended; another one follows."),
+        ("closed", None, "draining", "The agent was ended, because the room stops."),
+        (
+            "stuck",
+            2,
+            "agent-down",
+            "The agent was stuck and had to be ended: signal SIGKILL. It is started again in 2.0 s.",
+        ),
+        ("died", 0, "agent-down", "The agent went down: signal SIGKILL. It is started again at once."),
+        ("died", None, "draining", "The agent went down: signal SIGKILL."),
+    ],
+)
+def test_an_agents_end_is_told_as_it_was_meant(
+    page: Browser, status: str, delay_s: float | None, state: str, words: str
+) -> None:
+    """What the room wanted is no crash, and the room is then as the daemon says it."""
+    body = """
+        const {Room} = await import("/js/room.js");
+        const [status, next_attempt_s] = args;
+        const event = {seq: 1, type: "agent.exited", reason: "signal SIGKILL", status, next_attempt_s};
+        const room = new Room();
+        room.apply({...event, at: "2026-01-01T00:00:00.000Z"});
+        const line = document.createElement("p");
+        line.append(...it.NOTES["agent.exited"](event).parts);
+        return [room.shown, line.textContent];"""
+    assert run(page, "view/notes.js", body, status, delay_s) == [state, words]
+
+
 SHOW = """
     const nodes = it.markdown(args[0]);
     const box = document.createElement("div");

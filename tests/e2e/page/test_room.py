@@ -6,7 +6,7 @@ from tests.e2e.gate import Gate
 from tests.e2e.page.guest_page import Visit
 from tests.support.browser import Key
 from tests.support.control_client import ControlClient
-from tests.support.daemon import Site
+from tests.support.daemon import Daemon, Site
 
 pytestmark = pytest.mark.browser
 
@@ -172,6 +172,21 @@ def test_the_page_says_how_the_room_is(visit: Visit, host: ControlClient) -> Non
     host.call("room.close", room="main")
     ada.browser.find(".banner.bad", "The room has closed.")
     ada.assert_fits()
+
+
+def test_an_agent_that_sleeps_is_told_of(visit: Visit, site: Site, daemon: Daemon) -> None:
+    """An agent without work is let go: that is no failure, and the next prompt wakes it."""
+    ada = visit("ada", is_phone=True)
+    daemon.kill()
+    port = ada.evaluate("location.port")
+    site.configure({"guests": {"listen": f"127.0.0.1:{port}"}, "rooms.main": {"idle_s": 0.3}})
+    with site.running():
+        ada.browser.find(".note", "The agent sleeps until the next prompt.")
+        ada.wait_for_state("Asleep")
+        ada.browser.screenshot("page-phone-asleep")
+        ada.send("wake up")
+        ada.wait_for_end_of_turn()
+        ada.browser.close()
 
 
 def test_an_agent_that_dies_is_told_of(visit: Visit) -> None:

@@ -6,6 +6,7 @@
  */
 
 import { bytes, count, duration } from "../format.js";
+import { sentenceOf } from "../reason.js";
 import { visibleLine } from "../text.js";
 import { h } from "./dom.js";
 
@@ -44,6 +45,13 @@ function roomChanged({ state, fresh, by }, name) {
   return { parts: [words ?? `The room: ${visibleLine(state)}.`, by ? [" (", name(by), ")"] : null], kind };
 }
 
+/* The agent ended as the room wanted it: by which signal would only read like a crash. */
+const PARTINGS = {
+  asleep: "The agent sleeps until the next prompt.",
+  restarted: "The agent was ended; another one follows.",
+  closed: "The agent was ended, because the room stops.",
+};
+
 function apiRetry({ error, status, attempt, max_retries: most, delay_s: delay }) {
   const why = visibleLine(error ?? "no answer").replaceAll("_", " ");
   const code = status === null ? "" : ` (${status})`;
@@ -70,9 +78,11 @@ export const NOTES = {
     const goesOn = session === "resumed" ? ", and goes on with the conversation" : "";
     return plain(`The agent (${visibleLine(`${kind} ${version ?? ""}`)}) has started${goesOn}.`);
   },
-  "agent.exited"({ reason, next_attempt_s: delay }) {
-    if (delay === null) return plain("The agent has ended: ", others(reason), ".");
-    return warn("The agent went down: ", others(reason), `. It is started again in ${duration(delay)}.`);
+  "agent.exited"({ status, reason, next_attempt_s: delay }) {
+    if (Object.hasOwn(PARTINGS, status)) return plain(PARTINGS[status]);
+    const what = status === "stuck" ? "The agent was stuck and had to be ended: " : "The agent went down: ";
+    const when = delay === null ? "" : ` It is started again ${delay < 0.1 ? "at once" : `in ${duration(delay)}`}.`;
+    return warn(what, h("bdi", { title: reason }, sentenceOf(reason)), `.${when}`);
   },
   "agent.api_retry": apiRetry,
   "approval.resolved": approvalResolved,
