@@ -211,8 +211,10 @@ class Group(click.Group):
         """Find the command that was typed, or say which one may have been meant."""
         name = args[0]
         known = self.list_commands(ctx)
-        # Whoever presses Tab behind a slip is not told of it, but offered what could stand there.
-        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
+        if name not in known and not name.startswith("-"):
+            if ctx.resilient_parsing:
+                # Whoever presses Tab behind a slip is not told of it; but nothing can stand there.
+                return name, click.Command(name, add_help_option=False), args[1:]
             from difflib import get_close_matches
 
             near = get_close_matches(name, known, n=1)

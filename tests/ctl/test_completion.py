@@ -118,8 +118,8 @@ def test_what_the_daemon_knows_is_completed(
         ("concordiactl history --prompts --state c", ["plain,cancelled"]),
         ("concordiactl --version", ["plain,--version"]),
         ("concordiactl cancel ", []),
-        ("concordiactl statsu comp", ["plain,completion"]),
-        ("concordiactl room lsit re", ["plain,resume", "plain,restart"]),
+        ("concordiactl statsu comp", []),
+        ("concordiactl room lsit re", []),
         ("concordiactl --socket /nowhere show ", []),
     ],
 )
