@@ -19,7 +19,10 @@ END_GRACE_S: Final = 2.0
 """How long a leftover has between SIGTERM and SIGKILL, and after that."""
 ROUNDS: Final = 3
 """A process may start another one while it ends; what is still there after so many rounds starts them on purpose."""
+EXEC_S: Final = 1.0
+"""How long a process may be between two programs: some microseconds, unless the machine has no time for it."""
 _POLL_S: Final = 0.02
+_EXEC_POLL_S: Final = 0.001
 
 
 def mark_of(journal_id: str, room: str = "", incarnation: str = "") -> str:
@@ -52,6 +55,37 @@ def end_leftovers(mark: str, grace_s: float = END_GRACE_S) -> int:
     return len(ended)
 
 
+def read_environment(pid: int) -> list[bytes]:
+    """
+    Read a process's environment, as its entries; a kernel thread and a zombie have none.
+
+    In the middle of an exec there is nothing to be read although the process has an environment before and after.
+    Whoever took that for "has none" would miss a process of ours.
+
+    Raises:
+        OSError: there is no such process, or it may not be looked at.
+    """
+    deadline = time.monotonic() + EXEC_S
+    while True:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            environment = file.read()
+        if environment or _has_no_environment(pid) or time.monotonic() > deadline:
+            return environment.split(b"\0")
+        time.sleep(_EXEC_POLL_S)
+
+
+def _has_no_environment(pid: int) -> bool:
+    try:
+        os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return True
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        # proc(5): env_start and env_end are fields 50 and 51; the second, the command in brackets, may hold blanks.
+        fields = file.read().rpartition(b")")[2].split()
+    start, end = int(fields[50 - 3]), int(fields[51 - 3])
+    return 0 < start == end
+
+
 def _wait(marked: dict[int, int], grace_s: float) -> None:
     deadline = time.monotonic() + grace_s
     while any(map(_is_alive, marked.values())) and time.monotonic() < deadline:
@@ -68,8 +102,7 @@ def _open_marked(mark: str) -> Iterator[tuple[int, int]]:
         except OSError:
             continue
         try:
-            with open(f"/proc/{name}/environ", "rb") as file:
-                is_ours = any(entry.startswith(wanted) for entry in file.read().split(b"\0"))
+            is_ours = any(entry.startswith(wanted) for entry in read_environment(int(name)))
         except OSError:
             is_ours = False
         if is_ours and _is_alive(pidfd):

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from concordiad.agent.leftovers import MARK, end_leftovers, mark_of
+from concordiad.agent import leftovers
+from concordiad.agent.leftovers import MARK, end_leftovers, mark_of, read_environment
 
 JOURNAL = f"journal-of-test-{os.getpid()}"
 OURS = mark_of(JOURNAL, "main", "i1")
 PATIENCE_S = 10
 BRIEF_S = 0.1
+LOOKS = 2000
 
 WAITS = "import signal\nprint('ready', flush=True)\nsignal.pause()"
 IGNORES_SIGTERM = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAITS
@@ -202,3 +204,30 @@ def test_no_descriptor_is_left_open(children: Children) -> None:
     before = os.listdir("/proc/self/fd")
     end_leftovers(OURS)
     assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def test_a_process_in_the_middle_of_an_exec_is_found(tmp_path: Path) -> None:
+    """A process that does nothing but exec itself has an environment whenever it is looked at."""
+    again = tmp_path / "again"
+    again.write_text('#!/bin/sh\nexec "$0"\n')
+    again.chmod(0o755)
+    mark = f"{MARK}={OURS}"
+    with subprocess.Popen([again], env={MARK: OURS}) as child:
+        try:
+            seen = {mark.encode() in read_environment(child.pid) for _ in range(LOOKS)}
+        finally:
+            child.kill()
+    assert seen == {True}
+
+
+def test_an_empty_environment_is_no_exec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was given no environment at all is not waited for."""
+    # A sleep of less than nothing raises.
+    monkeypatch.setattr(leftovers, "_EXEC_POLL_S", -1.0)
+    with subprocess.Popen([sys.executable, "-ISc", WAITS], stdout=subprocess.PIPE, env={}) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        try:
+            assert read_environment(child.pid) == [b""]
+        finally:
+            child.kill()

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
+from concordiad.agent.leftovers import read_environment
 from tests.support.control_client import PATIENCE_S, ControlClient
 
 ROOT: Final = Path(__file__).parents[2]
@@ -258,7 +259,7 @@ def _marked(home: Path) -> list[int]:
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
-            variables = Path("/proc", name, "environ").read_bytes().split(b"\0")
+            variables = read_environment(int(name))
         except OSError:
             continue
         if f"HOME={home}".encode() in variables and any(variable.startswith(MARK) for variable in variables):
