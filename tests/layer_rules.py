@@ -22,7 +22,7 @@ The order that imports keep, lowest first. The errors are ground that the core s
 codes, and nothing else. The configuration is below whoever is configured, the house between its rooms and its doors.
 """
 PURE: Final = (
-    *("attrs", "cattrs", "msgspec"),
+    *("attrs", "cattrs", "msgspec", "rapidfuzz"),
     *(
         "bisect",
         "codecs",

@@ -70,6 +70,14 @@ class Priority(enum.StrEnum):
     HIGH = "high"
 
 
+class Stage(enum.StrEnum):
+    """By what it was found that prompts ask the same: two by core.similarity, the last by a language model."""
+
+    SAME = "same"
+    NEAR = "near"
+    MEANING = "meaning"
+
+
 class PromptState(enum.StrEnum):
     """Where a prompt stands; core.turns.PROMPT_TABLE says how it moves."""
 

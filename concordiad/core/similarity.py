@@ -1,0 +1,133 @@
+"""
+Which prompts ask the same, found without a model.
+
+Laws: a verdict depends on the two texts alone, and not on their order; on any doubt there is none. Who merges by it
+asks one person's text for all, so that a difference that could matter to anybody must never pass.
+"""
+
+from collections.abc import Collection
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from attrs import frozen
+from rapidfuzz import fuzz
+
+from concordiad.core.layout import letters_of, parts_of
+from concordiad.core.model import Stage
+from concordiad.core.phrasing import phrase_of
+
+NEAR_CHARS: Final = 4000
+"""What is longer is only ever the same: nobody writes it twice by chance, and reading its words would hold the loop."""
+HEAD_CHARS: Final = 512
+"""Of so much the similarity is told: two microseconds a pair, so that a thousand leaders are no matter."""
+NEAR: Final = 80.0
+"""The least score, of 100: below it too much of a prompt would rest on repaired spelling."""
+
+
+@frozen
+class Features:
+    """
+    What of a prompt is compared.
+
+    Attributes:
+        same: a hash of what two prompts of the same text have in common.
+        near: a hash of what two prompts of nearly the same text have in common; None if this one has no such.
+        head: the beginning of its words as they were spelled, for the score.
+    """
+
+    same: bytes
+    near: bytes | None
+    head: str
+
+
+class Match(NamedTuple):
+    """
+    That two prompts ask the same.
+
+    Attributes:
+        similarity: 0 to 1, 1.0 for the same text.
+    """
+
+    stage: Stage
+    similarity: float
+
+
+SAME: Final = Match(Stage.SAME, 1.0)
+
+
+def features(text: str) -> Features:
+    """Read a prompt for comparison."""
+    parts = parts_of(text)
+    same = sha256(letters_of(parts).encode("utf-8", "surrogatepass")).digest()
+    phrase = phrase_of(parts) if len(text) <= NEAR_CHARS else None
+    if phrase is None:
+        return Features(same, None, "")
+    return Features(same, sha256(phrase.key.encode("utf-8", "surrogatepass")).digest(), phrase.spelled[:HEAD_CHARS])
+
+
+def judge(a: Features, b: Features, stages: Collection[Stage]) -> Match | None:
+    """Tell by which of these stages two prompts ask the same; None if by none of them."""
+    if Stage.SAME in stages and a.same == b.same:
+        return SAME
+    if Stage.NEAR in stages and a.near is not None and a.near == b.near:
+        score = fuzz.ratio(a.head, b.head)
+        return Match(Stage.NEAR, score / 100) if score >= NEAR else None
+    return None
+
+
+class Index:
+    """
+    The prompts that others may join, found by what they have in common.
+
+    Both stages ask whether two hashes are equal, so whatever `judge` would find stands under one of two keys.
+    """
+
+    def __init__(self) -> None:
+        self._features: dict[str, Features] = {}
+        self._arrivals: dict[str, int] = {}
+        self._next_arrival = 0
+        self._same: dict[bytes, set[str]] = {}
+        self._near: dict[bytes, set[str]] = {}
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._features)
+
+    def add(self, key: str, features: Features) -> None:
+        """Let a prompt be found by its key; a key that is here already gets these features instead."""
+        self.remove(key)
+        self._features[key] = features
+        self._arrivals[key], self._next_arrival = self._next_arrival, self._next_arrival + 1
+        self._same.setdefault(features.same, set()).add(key)
+        if features.near is not None:
+            self._near.setdefault(features.near, set()).add(key)
+
+    def remove(self, key: str) -> None:
+        """Let it be found no longer, if it was."""
+        features = self._features.pop(key, None)
+        if features is None:
+            return
+        del self._arrivals[key]
+        _drop(self._same, features.same, key)
+        if features.near is not None:
+            _drop(self._near, features.near, key)
+
+    def matches(self, features: Features, stages: Collection[Stage]) -> list[tuple[str, Match]]:
+        """List what asks the same, best first: the same before the near, then by similarity, then as they came."""
+        keys = self._same.get(features.same, set())
+        if features.near is not None:
+            keys = keys | self._near.get(features.near, set())
+        judged = ((key, judge(features, self._features[key], stages)) for key in keys)
+        found = [(key, match) for key, match in judged if match is not None]
+        return sorted(found, key=self._rank)
+
+    def _rank(self, found: tuple[str, Match]) -> tuple[bool, float, int]:
+        key, match = found
+        return match.stage is not Stage.SAME, -match.similarity, self._arrivals[key]
+
+
+def _drop(index: dict[bytes, set[str]], feature: bytes, key: str) -> None:
+    keys = index[feature]
+    keys.remove(key)
+    if not keys:
+        del index[feature]
