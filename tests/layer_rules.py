@@ -177,7 +177,7 @@ def core_does_nothing_but_compute(module: Module) -> Iterator[str]:
 PASSED_ON: Final = {"stdin": {"Incarnation"}, "stdout": {"run_pump"}, "stderr": {"run_stderr"}}
 """To whom the keeper, who spawns the agent, hands which of its streams."""
 STREAM_OWNERS: Final = {
-    "stdin": ("concordiad.room.writer", "concordiad.agent.process"),
+    "stdin": ("concordiad.room.hold", "concordiad.agent.process"),
     "stdout": ("concordiad.room.pump", "concordiad.agent.process"),
     "stderr": ("concordiad.room.pump", "concordiad.agent.process"),
 }
@@ -185,7 +185,7 @@ STREAM_OWNERS: Final = {
 
 
 def agents_streams_have_one_owner(module: Module) -> Iterator[str]:
-    """Only the writer writes the agent's stdin, only the pump reads its output; elsewhere they are just passed on."""
+    """The writer's hold alone writes the agent's stdin, the pump alone reads its output; others only pass them on."""
     if not is_in(module.name, "concordiad") or is_in(
         module.name, "concordiad.agent.rehearsal", "concordiad.agent.find"
     ):

@@ -319,7 +319,7 @@ def test_every_type_of_event_is_on_the_page() -> None:
 
 def test_every_notice_is_on_the_page() -> None:
     """Each code of a notice is in its table."""
-    told = {text_of(call.args[0]) for call in calls("_notice")}
+    told = {text_of(call.args[0]) for call in calls("notice")}
     told |= {text_of(word.value) for call in calls("members") for word in call.keywords if word.arg == "code"}
     assert sorted(each for each in told if each) == sorted(fields_of(event_sections()["notice"], number=1))
 

@@ -105,7 +105,7 @@ LET_THROUGH: Final[list[tuple[Rule, str, str]]] = [
     (agents_streams_have_one_owner, "concordiad.room.keeper", "async def f(p): await run_pump(p.stdout, 1)"),
     (agents_streams_have_one_owner, "concordiad.room.keeper", "def f(n, p): n.start_soon(run_stderr, p.stderr)"),
     (agents_streams_have_one_owner, "concordiad.room.keeper", "def f(p): return Incarnation(stdin=p.stdin)"),
-    (agents_streams_have_one_owner, "concordiad.room.writer", "async def f(p): await p.stdin.write(b'')"),
+    (agents_streams_have_one_owner, "concordiad.room.hold", "async def f(p): await p.stdin.write(b'')"),
     (agents_streams_have_one_owner, "concordiad.ops.log", "import sys\nsys.stderr.isatty()"),
     (journal_alone_knows_sqlite, "concordiad.journal.schema", "import sqlite3"),
     (errors_and_cancellation_pass, "concordiad.x", "try: f()\nexcept* (ValueError, OSError): pass"),

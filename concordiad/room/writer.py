@@ -34,22 +34,24 @@ from concordiad.core.agents import (
     Unsupported,
     WentIdle,
 )
-from concordiad.core.model import AgentSession, Approval, Author, Outcome, Prompt, Turn, rfc3339
+from concordiad.core.model import Approval, Author, Outcome, Prompt, Turn, rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer
-from concordiad.core.views import author_view, members, turn_event_view
+from concordiad.core.views import author_view, turn_event_view
 from concordiad.errors import AgentGone as StdinGone
 from concordiad.errors import RoomError
 from concordiad.journal.rows import ApprovalResolved
 from concordiad.room.approvals import Approvals, Resolution
+from concordiad.room.controls import Controls
+from concordiad.room.deadlines import Deadlines
 from concordiad.room.desk import SECOND_DIGITS, Desk
-from concordiad.room.ledger import Entry, InProgress, mark
+from concordiad.room.hold import Hold
+from concordiad.room.ledger import InProgress
 from concordiad.room.messages import (
     AgentGone,
     AgentUp,
     AnswerApproval,
     Away,
     Describe,
-    Draft,
     Drain,
     Farewell,
     FromAgent,
@@ -70,10 +72,11 @@ from concordiad.room.messages import (
     ToWriter,
     WantAgent,
     close_replies,
-    record,
     serve,
 )
-from concordiad.room.patience import NEVER, Patience
+from concordiad.room.patience import NEVER, Limit
+from concordiad.room.rest import Rest
+from concordiad.room.scribe import Scribe
 
 _log = structlog.get_logger("concordiad.room")
 
@@ -115,14 +118,6 @@ class _Stop:
     is_last: bool = False
 
 
-@frozen
-class _Interruption:
-    """An interrupt that the agent has not answered yet: the turn it is for, and who waits for the answer."""
-
-    turn: Turn
-    reply: Reply[Turn] | None
-
-
 class Writer:
     """
     What the writer owns.
@@ -149,32 +144,20 @@ class Writer:
         self._room = room
         self._graces = graces
         self._new_id = new_id
-        self._now = now
         self._ends = ends
-        self._idle_s = idle_s
         self._state = WriterState.DOWN
-        self._agent: Incarnation | None = None
-        self._kind = ""
-        self._session_id: str | None = None
-        self._model: str | None = None
-        self._has_history = False
+        self._hold = Hold()
+        self._scribe = Scribe(room, self._hold, ends.fanout)
         self._desk = Desk(room, now)
-        self._controls: dict[str, _Interruption | None] = {}
+        self._controls = Controls()
         self._approvals = Approvals(room, graces.approval_s, new_id, now)
-        self._patience = Patience(graces.silence_s, graces.turn_limit_s)
+        self._deadlines = Deadlines(graces, self._hold, self._desk, self._controls)
+        self._rest = Rest(idle_s)
         self._is_asked = False
-        self._start_deadline = NEVER
-        self._settle_deadline = NEVER
-        self._answer_deadline = NEVER
         self._settling = ""
         self._stop: _Stop | None = None
-        self._is_input_closed = False
         self._has_answered = False
-        self._idle_since: float | None = None
-        self._is_asleep = False
         self._is_stuck = False
-        self._background = 0
-        self._wanting: list[WantAgent] = []
         self._away = ("starting", "")
         self._restarts = -1
         self.has_ended = False
@@ -182,28 +165,16 @@ class Writer:
     def unanswered(self) -> list[object]:
         """List the questions that wait for the agent, or for its end."""
         restarts = [] if self._stop is None else [self._stop.restart]
-        return [*self._controls.values(), *self._wanting, *restarts]
+        return [*self._controls.unanswered(), *self._rest.unanswered(), *restarts]
 
     def next_deadline(self) -> float:
         """Tell when something is to be done that no message brings, in monotonic seconds."""
         stop = NEVER if self._stop is None else self._stop.deadline
-        sleep = NEVER
-        if self._idle_s and self._idle_since is not None and not self._background and self._is_free():
-            sleep = self._idle_since + self._idle_s
-        running = self._desk.running
-        interrupt = NEVER if running is None or self._is_input_closed else running.stop_deadline
-        own = min(self._start_deadline, self._settle_deadline, self._answer_deadline)
-        return min(self._approvals.next_deadline(), own, interrupt, self._turn_deadline(), stop, sleep)
+        sleep = self._rest.deadline() if self._is_free() else NEVER
+        return min(self._approvals.next_deadline(), self._deadlines.next(), self._turn_limit().deadline, stop, sleep)
 
-    def _turn_deadline(self) -> float:
-        """Tell when the running turn is stopped if it goes on as it does; one that was stopped already is not again."""
-        running = self._desk.running
-        if running is None or running.stop_deadline < NEVER or self._is_input_closed:
-            return NEVER
-        # An agent that has not even given its first answers has a deadline for those.
-        if self._state is WriterState.STARTING:
-            return NEVER
-        return self._patience.limit(is_asking=len(self._approvals) > 0).deadline
+    def _turn_limit(self) -> Limit:
+        return self._deadlines.turn_limit(self._state, is_asking=len(self._approvals) > 0)
 
     async def take(self, message: ToWriter) -> None:
         """Do what one message asks for."""
@@ -211,8 +182,8 @@ class Writer:
             case Offer(prompts):
                 await self._take_offer(prompts)
             case FromAgent(incarnation, facts, reply):
-                if self._agent is not None and incarnation == self._agent.id:
-                    self._patience.note_output(trio.current_time())
+                if incarnation == self._hold.incarnation:
+                    self._deadlines.patience.note_output(trio.current_time())
                     for fact in facts:
                         await self._take_fact(fact)
                 if reply is not None:
@@ -221,13 +192,13 @@ class Writer:
                 await self._take_agent(incarnation)
             case AgentGone(incarnation, how, reply):
                 farewell = self._farewell()
-                if self._agent is not None and incarnation == self._agent.id:
+                if incarnation == self._hold.incarnation:
                     await self._lose_agent(how)
                 reply.answer(farewell)
             case Away(room_state, reason):
                 self._away = (room_state, reason)
             case WantAgent():
-                self._take_want(message)
+                self._rest.want(message, is_draining=self._is_draining)
             case Restart():
                 await self._restart(message)
             case KeeperEnded():
@@ -250,8 +221,8 @@ class Writer:
         parting, words = Parting.DIED, None
         if self._stop is not None:
             parting = Parting.CLOSED if self._is_draining else Parting.RESTARTED
-        elif self._is_asleep:
-            parting, words = Parting.ASLEEP, f"asleep after {self._idle_s:g} s without a prompt"
+        elif self._rest.is_asleep:
+            parting, words = Parting.ASLEEP, f"asleep after {self._rest.idle_s:g} s without a prompt"
         elif self._is_stuck:
             parting = Parting.STUCK
         return Farewell(parting, self._has_answered, words)
@@ -262,48 +233,33 @@ class Writer:
         for approval in self._approvals.overdue(now):
             reason = f"nobody answered within {self._graces.approval_s:g} s"
             await self._resolve(approval, Resolution("timed_out", None), reason)
-            if self._agent is not None:
-                await self._write(self._agent.codec.deny(approval.request_id, reason))
+            if self._hold.agent is not None:
+                await self._hold.write(self._hold.agent.codec.deny(approval.request_id, reason))
         running = self._desk.running
-        self._patience.watch(None if running is None else running.turn.id, now)
-        if running is not None and now >= self._turn_deadline():
-            reason = self._patience.limit(is_asking=len(self._approvals) > 0).reason
-            await self._interrupt_agent(running, None, reason, None, is_timed_out=True)
+        self._deadlines.patience.watch(None if running is None else running.turn.id, now)
+        limit = self._turn_limit()
+        if running is not None and now >= limit.deadline:
+            await self._interrupt_agent(running, None, limit.reason, None, is_timed_out=True)
         await self._end_stuck_agent(now)
         if self._stop is not None:
             await self._stop_agent(self._stop, now)
         elif self._is_free():
-            await self._rest(now)
-        elif self._is_asleep and self._state is WriterState.DOWN:
+            await self._ask_for_turn()
+            if self._rest.is_over(now):
+                self._rest.is_asleep = True
+                self._hold.end()
+        elif self._rest.is_asleep and self._state is WriterState.DOWN:
             await self._ask_for_turn()
 
     async def _end_stuck_agent(self, now: float) -> None:
         """End an agent that has missed a deadline; the keeper starts the next one, which resumes the conversation."""
-        running = self._desk.running
-        if now >= self._start_deadline:
-            why = f"gave no first answer within {self._graces.start_s:g} s"
-        elif now >= self._settle_deadline:
-            why = f"did not say that it is done within {self._graces.settle_s:g} s of its result"
-        elif running is not None and now >= running.stop_deadline and not self._is_input_closed:
-            why = f"went on for {self._graces.interrupt_s:g} s after it was interrupted"
-        elif now >= self._answer_deadline:
-            why = f"did not answer an interrupt within {self._graces.interrupt_s:g} s"
-        else:
+        why = self._deadlines.missed(now)
+        if why is None:
             return
-        self._start_deadline = self._settle_deadline = self._answer_deadline = NEVER
         self._is_stuck = True
-        self._end_agent()
+        self._hold.end()
         what_next = "it is ended" if self._is_draining else "it is ended and started again"
-        await self._notice("agent_stuck", f"the agent {why}: {what_next}")
-
-    async def _rest(self, now: float) -> None:
-        """Ask for the next turn; end an agent that has had none for so long."""
-        await self._ask_for_turn()
-        if self._idle_since is None:
-            self._idle_since = now
-        elif self._idle_s and not self._background and now >= self._idle_since + self._idle_s:
-            self._is_asleep = True
-            self._end_agent()
+        await self._scribe.notice("agent_stuck", f"the agent {why}: {what_next}")
 
     async def _ask_for_turn(self) -> None:
         if not self._is_asked:
@@ -312,101 +268,44 @@ class Writer:
 
     def _move(self, move: WriterInput) -> None:
         before, self._state = self._state, move_writer(self._state, move)
-        if self._state is not WriterState.SETTLING:
-            self._settle_deadline = NEVER
-        elif before is not WriterState.SETTLING:
-            self._settle_deadline = trio.current_time() + self._graces.settle_s
+        self._deadlines.note_move(before, self._state, trio.current_time())
 
     def _is_free(self) -> bool:
-        return self._state is WriterState.IDLE and not self._controls and not self._is_input_closed
-
-    @property
-    def _is_rehearsal(self) -> bool:
-        return self._agent is not None and self._agent.codec.is_rehearsal
-
-    async def _record(self, entry: Entry | None) -> None:
-        """Have an entry of the ledger recorded, durably; one that closes a turn is the turn's line in the log."""
-        if entry is None:
-            return
-        await record(self._ends.fanout, [entry.draft], entry.changes)
-        turn = entry.progress.turn
-        if turn.outcome is not None:
-            _log.info(
-                "turn_finished",
-                room=self._room,
-                turn=turn.id,
-                origin=turn.origin.value,
-                prompts=len(turn.prompts),
-                outcome=turn.outcome.value,
-                reason=turn.reason,
-                duration_s=turn.duration_s,
-                ttft_s=turn.ttft_s,
-                input_tokens=turn.input_tokens,
-                output_tokens=turn.output_tokens,
-                cost_usd=turn.cost_usd,
-            )
-
-    async def _notice(self, code: str, message: str) -> None:
-        body = mark(members(code=code, message=message), is_rehearsal=self._is_rehearsal)
-        await self._ends.fanout.send(Post([Draft("notice", body)]))
-
-    async def _write(self, line: bytes) -> bool:
-        """Write a control line; tells whether the agent took it. If not, the keeper will say that it is gone."""
-        if self._agent is None or self._is_input_closed:
-            return False
-        try:
-            await self._agent.stdin.write(line)
-        except StdinGone:
-            self._end_agent()
-            return False
-        return True
-
-    def _end_agent(self) -> None:
-        if self._agent is not None and not self._is_input_closed:
-            self._is_input_closed = True
-            self._agent.stdin.close()
-            self._agent.end.set()
+        return self._state is WriterState.IDLE and not self._controls and not self._hold.is_closed
 
     async def _take_agent(self, incarnation: Incarnation) -> None:
         self._move(WriterInput.SPAWNED)
-        self._agent = incarnation
-        self._restarts += 1
-        self._is_input_closed = False
-        self._idle_since = None
-        self._is_stuck = False
-        self._background = 0
-        self._session_id = incarnation.session_id
-        self._has_history = incarnation.is_resumed
-        self._model = incarnation.model
-        self._kind = incarnation.kind
+        self._hold.take(incarnation)
+        self._scribe.begin(incarnation)
         self._desk.begin(incarnation)
-        self._patience.begin()
+        self._rest.begin()
+        self._deadlines.begin(trio.current_time())
+        self._restarts += 1
+        self._is_stuck = False
         self._has_answered = False
-        self._start_deadline = trio.current_time() + self._graces.start_s
         for request_id, line in incarnation.codec.handshake(self._new_id):
-            self._controls[request_id] = None
-            await self._write(line)
+            self._controls.ask(request_id)
+            await self._hold.write(line)
 
     async def _take_offer(self, prompts: Sequence[tuple[Prompt, float]]) -> None:
         self._is_asked = False
-        self._idle_since = None
-        agent = self._agent
+        self._rest.note_work()
+        agent = self._hold.agent
         if agent is None or not self._is_free() or self._stop is not None:
             await self._ends.batcher.send(TakeBack(prompts))
-            if self._is_asleep:
-                self._wake()
+            if self._rest.is_asleep:
+                self._rest.wake()
             return
         self._move(WriterInput.HANDED_OVER)
         entry = self._desk.open_ours(self._new_id(), prompts)
-        await self._record(entry)
+        await self._scribe.write(entry)
         turn = entry.progress.turn
         try:
-            await agent.stdin.write(agent.codec.prompt(turn.id, turn.text, is_raw=prompts[0][0].is_raw))
+            await self._hold.hand_over(agent, agent.codec.prompt(turn.id, turn.text, is_raw=prompts[0][0].is_raw))
         except StdinGone as gone:
-            self._end_agent()
             if not gone.begun:
                 returned = self._desk.return_ours(str(gone))
-                await self._record(returned)
+                await self._scribe.write(returned)
                 if returned is not None:
                     await self._ends.batcher.send(TakeBack(returned.progress.prompts))
 
@@ -419,21 +318,20 @@ class Writer:
             case Began(turn):
                 self._desk.note_acknowledged(turn, has_begun=True)
             case OwnTurnBegan(turn, text):
-                self._idle_since = None
+                self._rest.note_work()
                 await self._close_own()
                 self._move(WriterInput.OWN_BEGAN)
-                await self._record(self._desk.open_own(turn, text))
+                await self._scribe.write(self._desk.open_own(turn, text))
             case Ended():
                 await self._take_result(fact)
             case BrokeOff(turn, partial):
                 self._desk.note_partial(turn, partial)
             case ToolsRunning(count):
-                self._patience.note_tools(count)
+                self._deadlines.patience.note_tools(count)
             case Retrying(delay_s):
-                self._patience.note_wait(trio.current_time() + delay_s)
+                self._deadlines.patience.note_wait(trio.current_time() + delay_s)
             case BackgroundRunning(tasks):
-                # The idle time begins anew with the end of the last one: the agent has something to say then.
-                self._background, self._idle_since = tasks, None
+                self._rest.note_background(tasks)
             case LineDone(turn):
                 await self._take_line_done(turn)
             case WentIdle():
@@ -447,17 +345,14 @@ class Writer:
             case Answered():
                 await self._take_answer(fact)
             case Session(session_id, model):
-                self._model = model or self._model
-                if session_id != self._session_id:
-                    self._session_id = session_id
-                    await self._record_session()
+                await self._scribe.name_session(session_id, model)
             case Unsupported(request_id, why):
-                if self._agent is not None:
-                    await self._write(self._agent.codec.refuse(request_id, why))
+                if self._hold.agent is not None:
+                    await self._hold.write(self._hold.agent.codec.refuse(request_id, why))
             case ConversationLost():
-                await self._lose_conversation("the agent has no such conversation any more")
+                await self._scribe.lose_conversation("the agent has no such conversation any more")
             case Unreadable(why, size_bytes):
-                await self._notice("unreadable_output", f"the agent wrote {size_bytes} bytes that are {why}")
+                await self._scribe.notice("unreadable_output", f"the agent wrote {size_bytes} bytes that are {why}")
 
     async def _take_result(self, ended: Ended) -> None:
         if self._desk.is_ours(ended.turn):
@@ -467,18 +362,16 @@ class Writer:
             self._move(WriterInput.OWN_ENDED)
         entry = self._desk.close_by_result(ended)
         if entry is None:
-            await self._notice("stale_result", f"the agent ended turn {ended.turn}, which is over already")
+            await self._scribe.notice("stale_result", f"the agent ended turn {ended.turn}, which is over already")
             return
         self._has_answered = self._has_answered or ended.outcome is Outcome.COMPLETED
-        await self._record(entry)
-        if not self._has_history:
-            self._has_history = True
-            await self._record_session()
+        await self._scribe.write(entry)
+        await self._scribe.note_history()
 
     async def _take_line_done(self, turn: str) -> None:
         if self._desk.is_ours(turn):
             self._move(WriterInput.RESULT)
-            await self._record(self._desk.close_ours_without_result())
+            await self._scribe.write(self._desk.close_ours_without_result())
         elif self._state is WriterState.SETTLING and turn != self._settling:
             return
         self._move(WriterInput.LINE_DONE)
@@ -488,66 +381,42 @@ class Writer:
         # An idle from before the agent took up our line says nothing about it.
         if self._desk.ours is not None and self._desk.ours.has_begun:
             self._move(WriterInput.RESULT)
-            await self._record(self._desk.close_ours_without_result())
+            await self._scribe.write(self._desk.close_ours_without_result())
         self._move(WriterInput.AGENT_IDLE)
 
     async def _close_own(self) -> None:
         if self._desk.own is not None:
             self._move(WriterInput.OWN_ENDED)
-            await self._record(self._desk.close_own_without_result())
-
-    async def _record_session(self) -> None:
-        incarnation = None if self._agent is None else self._agent.id
-        session = AgentSession(self._room, self._kind, self._session_id, incarnation, self._has_history)
-        await record(self._ends.fanout, [], [session])
-
-    async def _lose_conversation(self, why: str) -> None:
-        self._session_id, self._has_history = None, False
-        await self._record_session()
-        message = f"the conversation so far is lost to the agent: {why}; the transcript keeps it"
-        await record(self._ends.fanout, [Draft("notice", members(code="context_lost", message=message))])
+            await self._scribe.write(self._desk.close_own_without_result())
 
     async def _take_answer(self, answered: Answered) -> None:
-        if answered.request_id not in self._controls:
+        if not self._controls.take(answered):
             return
-        interruption = self._controls.pop(answered.request_id)
-        if not self._controls:
-            self._answer_deadline = NEVER
-        if interruption is not None and interruption.reply is not None:
-            interruption.reply.answer(
-                interruption.turn
-                if answered.error is None
-                else RoomError.conflict(f"the agent refused to be interrupted: {answered.error}")
-            )
         if answered.total_cost_usd is not None:
             self._desk.note_total_cost(answered.total_cost_usd)
         if self._state is WriterState.STARTING and not self._controls:
-            self._start_deadline = NEVER
+            self._deadlines.note_ready()
             self._move(WriterInput.READY)
             if self._away[0] == "agent-failing":
-                body = members(state="recovered", reason="the agent answers again", by=None)
-                await record(self._ends.fanout, [Draft("room.changed", body)])
+                await self._scribe.change_room(state="recovered", reason="the agent answers again", by=None)
             self._away = ("agent-down", "")
 
     async def _lose_agent(self, how: str) -> None:
         self._move(WriterInput.GONE)
-        self._start_deadline = NEVER
-        for interruption in self._controls.values():
-            if interruption is not None and interruption.reply is not None:
-                interruption.reply.answer(interruption.turn)
-        self._controls.clear()
-        self._answer_deadline = NEVER
+        self._deadlines.note_ready()
+        self._controls.end()
         for approval in self._approvals.pending():
             await self._resolve(approval, Resolution("withdrawn", None), f"the agent ended: {how}")
         left = self._desk.close_for_lost_agent(how)
         for entry in left:
-            await self._record(entry)
-        self._agent = None
-        self._away = ("asleep", f"no prompt for {self._idle_s:g} s") if self._is_asleep else ("agent-down", how)
+            await self._scribe.write(entry)
+        self._hold.let_go()
+        asleep = ("asleep", f"no prompt for {self._rest.idle_s:g} s")
+        self._away = asleep if self._rest.is_asleep else ("agent-down", how)
         if self._stop is not None and self._stop.restart is not None:
             await self._finish_restart(self._stop.restart)
-        elif left and not self._has_history:
-            await self._lose_conversation(f"it ended ({how}) before it had saved anything")
+        elif left and not self._scribe.has_history:
+            await self._scribe.lose_conversation(f"it ended ({how}) before it had saved anything")
 
     async def _interrupt(self, turn: str | None, by: Author, reply: Reply[Turn]) -> None:
         running = self._desk.running
@@ -573,16 +442,15 @@ class Writer:
     ) -> None:
         deadline = trio.current_time() + self._graces.interrupt_s
         self._desk.note_stopped(by, reason, deadline, is_timed_out=is_timed_out)
-        if self._agent is None:
+        if self._hold.agent is None:
             return
-        self._answer_deadline = min(self._answer_deadline, deadline)
         request_id = self._new_id()
-        self._controls[request_id] = _Interruption(running.turn, reply)
-        await self._write(self._agent.codec.interrupt(request_id))
+        self._controls.interrupt(request_id, running.turn, reply, deadline)
+        await self._hold.write(self._hold.agent.codec.interrupt(request_id))
 
     async def _take_approval(self, asked: ApprovalAsked) -> None:
-        draft, approval = self._approvals.add(asked, is_rehearsal=self._is_rehearsal)
-        await record(self._ends.fanout, [draft], [approval])
+        draft, approval = self._approvals.add(asked, is_rehearsal=self._hold.is_rehearsal)
+        await self._scribe.tell(draft, approval)
 
     async def _answer_approval(self, message: AnswerApproval) -> None:
         try:
@@ -593,9 +461,9 @@ class Writer:
         reason = message.reason or (None if message.is_allowed else f"denied by {message.by.name}")
         how = "approved" if message.is_allowed else "denied"
         await self._resolve(approval, Resolution(how, message.by), reason)
-        if self._agent is not None:
-            codec = self._agent.codec
-            await self._write(
+        if self._hold.agent is not None:
+            codec = self._hold.agent.codec
+            await self._hold.write(
                 codec.allow(approval.request_id, approval.input, message.answers)
                 if message.is_allowed
                 else codec.deny(approval.request_id, reason or how)
@@ -603,23 +471,10 @@ class Writer:
         message.reply.answer(approval)
 
     async def _resolve(self, approval: Approval, resolution: Resolution, reason: str | None) -> None:
-        draft = self._approvals.resolve(approval, resolution, reason, is_rehearsal=self._is_rehearsal)
+        draft = self._approvals.resolve(approval, resolution, reason, is_rehearsal=self._hold.is_rehearsal)
         # What it waited for it has now: its silence counts from here.
-        self._patience.note_wait(trio.current_time())
-        await record(self._ends.fanout, [draft], [ApprovalResolved(approval.id)])
-
-    def _take_want(self, want: WantAgent) -> None:
-        if self._is_draining or not (want.is_urgent or self._is_asleep):
-            want.reply.answer(None)
-        else:
-            self._wanting.append(want)
-
-    def _wake(self) -> None:
-        """Let the keeper spawn now, whether it waits to be wanted or for the end of a backoff."""
-        self._is_asleep = False
-        for want in self._wanting:
-            want.reply.answer(None)
-        self._wanting.clear()
+        self._deadlines.patience.note_wait(trio.current_time())
+        await self._scribe.tell(draft, ApprovalResolved(approval.id))
 
     @property
     def _is_draining(self) -> bool:
@@ -629,12 +484,12 @@ class Writer:
         if self._stop is not None and self._stop.restart is not None:
             self._stop.restart.reply.answer(RoomError.not_now(f"room {self._room} is closing"))
         self._stop = _Stop(trio.current_time() + self._graces.turn_s, f"room {self._room} was stopped")
-        self._wake()
+        self._rest.wake()
 
     async def _restart(self, restart: Restart) -> None:
         if self._stop is not None:
             restart.reply.answer(RoomError.conflict(f"room {self._room} is closing or restarting already"))
-        elif self._agent is None:
+        elif self._hold.agent is None:
             await self._finish_restart(restart)
         else:
             deadline = trio.current_time() + self._graces.turn_s
@@ -643,19 +498,18 @@ class Writer:
     async def _finish_restart(self, restart: Restart) -> None:
         self._stop = None
         if restart.is_fresh:
-            self._session_id, self._has_history = None, False
-            await self._record_session()
-        body = members(state="restarted", reason=None, by=author_view(restart.by), fresh=restart.is_fresh)
-        await record(self._ends.fanout, [Draft("room.changed", body)])
+            await self._scribe.forget_session()
+        by = author_view(restart.by)
+        await self._scribe.change_room(state="restarted", reason=None, by=by, fresh=restart.is_fresh)
         restart.reply.answer(None)
-        self._wake()
+        self._rest.wake()
 
     async def _stop_agent(self, stop: _Stop, now: float) -> None:
         """Close the input once nothing runs; interrupt what runs when its grace is over; then close it all the same."""
         running = self._desk.running
         if self._state is WriterState.STARTING or (running is None and self._state is not WriterState.BUSY):
             self._stop = evolve(stop, deadline=NEVER)
-            self._end_agent()
+            self._hold.end()
         elif now >= stop.deadline:
             if running is not None and not stop.is_last:
                 self._stop = evolve(stop, deadline=now + self._graces.interrupt_s, is_last=True)
@@ -663,25 +517,25 @@ class Writer:
             else:
                 self._stop = evolve(stop, deadline=NEVER)
                 self._desk.note_left(stop.reason)
-                self._end_agent()
+                self._hold.end()
 
     def _describe(self) -> dict[str, Any]:
-        agent = self._agent
+        agent = self._hold.agent
         running = self._desk.running
         state, reason = self._away if agent is None else (_STATE_NAMES[self._state], "")
         turn = None if running is None else turn_event_view(running.turn, running.authors())
         if turn is not None:
-            turn["silent_s"] = round(self._patience.silent_s(trio.current_time()), SECOND_DIGITS)
+            turn["silent_s"] = round(self._deadlines.patience.silent_s(trio.current_time()), SECOND_DIGITS)
         return {
             "state": "draining" if self._is_draining else state,
             "reason": reason or None,
             "approvals": len(self._approvals),
             "turn": turn,
             "version": None if agent is None else agent.version,
-            "model": None if agent is None else self._model,
+            "model": None if agent is None else self._scribe.model,
             "pid": None if agent is None else agent.pid,
             "incarnation": None if agent is None else agent.id,
-            "session_id": self._session_id,
+            "session_id": self._scribe.session_id,
             "started_at": None if agent is None else rfc3339(agent.started_at),
             "restarts": max(self._restarts, 0),
         }

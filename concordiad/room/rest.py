@@ -1,0 +1,70 @@
+"""
+When a room lets its agent go because there is nothing to do, and who waits until it wants one again.
+
+Plain and synchronous, in monotonic seconds.
+"""
+
+from concordiad.room.messages import WantAgent
+from concordiad.room.patience import NEVER
+
+
+class Rest:
+    """
+    The agent's idle time.
+
+    Args:
+        idle_s: so long after its last turn the agent is let go; 0: never.
+
+    Attributes:
+        is_asleep: whether the agent was let go, and nothing has come since.
+    """
+
+    def __init__(self, idle_s: float) -> None:
+        self.idle_s = idle_s
+        self.is_asleep = False
+        self._since: float | None = None
+        self._background = 0
+        self._wanting: list[WantAgent] = []
+
+    def unanswered(self) -> list[object]:
+        """List who waits for the room to want an agent."""
+        return list(self._wanting)
+
+    def begin(self) -> None:
+        """Count anew for another incarnation."""
+        self._since, self._background = None, 0
+
+    def note_work(self) -> None:
+        """Note that there is something to do: the idle time begins anew after it."""
+        self._since = None
+
+    def note_background(self, tasks: int) -> None:
+        """Note what runs in the background: the agent has something to say when the last of it ends."""
+        self._background, self._since = tasks, None
+
+    def deadline(self) -> float:
+        """Tell when the agent has been idle for long enough."""
+        if not self.idle_s or self._since is None or self._background:
+            return NEVER
+        return self._since + self.idle_s
+
+    def is_over(self, now: float) -> bool:
+        """Count an idle moment; tells whether the agent is to be let go."""
+        if self._since is None:
+            self._since = now
+            return False
+        return now >= self.deadline()
+
+    def want(self, want: WantAgent, *, is_draining: bool) -> None:
+        """Let the keeper wait until the room wants an agent; it does unless it sleeps, or is to wait for a restart."""
+        if is_draining or not (want.is_urgent or self.is_asleep):
+            want.reply.answer(None)
+        else:
+            self._wanting.append(want)
+
+    def wake(self) -> None:
+        """Let the keeper spawn now, whether it waits to be wanted or for the end of a backoff."""
+        self.is_asleep = False
+        for want in self._wanting:
+            want.reply.answer(None)
+        self._wanting.clear()

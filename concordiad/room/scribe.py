@@ -1,0 +1,114 @@
+"""
+What the writer has recorded: the turns' entries, notices, and which conversation the agent has.
+
+Law: everything but a notice is durable when the method that recorded it returns.
+"""
+
+from typing import Any
+
+import structlog
+import trio
+
+from concordiad.core.model import AgentSession
+from concordiad.core.views import members
+from concordiad.journal.rows import Change
+from concordiad.room.hold import Hold
+from concordiad.room.ledger import Entry, mark
+from concordiad.room.messages import Draft, Incarnation, Post, record
+
+_log = structlog.get_logger("concordiad.room")
+
+
+class Scribe:
+    """
+    What is recorded for the writer.
+
+    Args:
+        room: its name.
+        hold: the agent that it is about.
+        fanout: where it is sent.
+
+    Attributes:
+        session_id: the conversation that the agent has; None where the next one begins anew.
+        has_history: whether a result was ever seen in it.
+        model: the one that the agent names.
+    """
+
+    def __init__(self, room: str, hold: Hold, fanout: trio.MemorySendChannel[Post]) -> None:
+        self._room = room
+        self._hold = hold
+        self._fanout = fanout
+        self._kind = ""
+        self.session_id: str | None = None
+        self.has_history = False
+        self.model: str | None = None
+
+    def begin(self, incarnation: Incarnation) -> None:
+        """Write for another incarnation."""
+        self.session_id = incarnation.session_id
+        self.has_history = incarnation.is_resumed
+        self.model = incarnation.model
+        self._kind = incarnation.kind
+
+    async def write(self, entry: Entry | None) -> None:
+        """Have an entry of the ledger recorded; one that closes a turn is the turn's line in the log."""
+        if entry is None:
+            return
+        await record(self._fanout, [entry.draft], entry.changes)
+        turn = entry.progress.turn
+        if turn.outcome is not None:
+            _log.info(
+                "turn_finished",
+                room=self._room,
+                turn=turn.id,
+                origin=turn.origin.value,
+                prompts=len(turn.prompts),
+                outcome=turn.outcome.value,
+                reason=turn.reason,
+                duration_s=turn.duration_s,
+                ttft_s=turn.ttft_s,
+                input_tokens=turn.input_tokens,
+                output_tokens=turn.output_tokens,
+                cost_usd=turn.cost_usd,
+            )
+
+    async def tell(self, draft: Draft, change: Change | None = None) -> None:
+        """Have one event recorded, with the row that belongs to it."""
+        await record(self._fanout, [draft], [] if change is None else [change])
+
+    async def change_room(self, **body: Any) -> None:
+        """Say that the room as such has changed."""
+        await self.tell(Draft("room.changed", members(**body)))
+
+    async def notice(self, code: str, message: str) -> None:
+        """Say what people should know; nobody waits until it is recorded."""
+        body = mark(members(code=code, message=message), is_rehearsal=self._hold.is_rehearsal)
+        await self._fanout.send(Post([Draft("notice", body)]))
+
+    async def name_session(self, session_id: str, model: str | None) -> None:
+        """Take what the agent calls its conversation and its model."""
+        self.model = model or self.model
+        if session_id != self.session_id:
+            self.session_id = session_id
+            await self._record_session()
+
+    async def note_history(self) -> None:
+        """Note that the conversation has something to be resumed."""
+        if not self.has_history:
+            self.has_history = True
+            await self._record_session()
+
+    async def forget_session(self) -> None:
+        """Let the next incarnation begin a new conversation."""
+        self.session_id, self.has_history = None, False
+        await self._record_session()
+
+    async def lose_conversation(self, why: str) -> None:
+        """Say that the agent has lost the conversation so far."""
+        await self.forget_session()
+        message = f"the conversation so far is lost to the agent: {why}; the transcript keeps it"
+        await self.tell(Draft("notice", members(code="context_lost", message=message)))
+
+    async def _record_session(self) -> None:
+        session = AgentSession(self._room, self._kind, self.session_id, self._hold.incarnation, self.has_history)
+        await record(self._fanout, [], [session])
