@@ -9,6 +9,7 @@ import fcntl
 import math
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -31,10 +32,13 @@ from concordiad.front.door import DoorState, run_door
 from concordiad.front.entrance import bind_door, fit_to_descriptors
 from concordiad.front.guest import serve_guest
 from concordiad.front.pages import WEB, read_pages
+from concordiad.front.summary import summarise
 from concordiad.house import COMMANDS, Command, House, Housekeeper, SpecMaker, Unopened, run_house
 from concordiad.journal import open_journal
 from concordiad.journal.schema import check_sqlite
+from concordiad.ops.activation import Passed, take_sockets
 from concordiad.ops.ids import IdFactory
+from concordiad.ops.notify import Manager, find_manager, run_notifying
 from concordiad.room import Room
 
 LAST_EVENTS_S: Final = 2.0
@@ -52,12 +56,16 @@ class Setup:
 
     Attributes:
         may_move_door: the guests' port may be another one if the default one is taken.
+        manager: who started the daemon and wants to hear of it.
+        passed: the sockets that are open already.
     """
 
     config: Config
     directories: Directories
     make_spec: SpecMaker
     may_move_door: bool
+    manager: Manager
+    passed: Passed
 
 
 def prepare(config: Config, directories: Directories, environment: Mapping[str, str], *, is_try: bool) -> Setup:
@@ -82,7 +90,12 @@ def prepare(config: Config, directories: Directories, environment: Mapping[str, 
             rehearsal = Agent(kind=Kind.REHEARSAL, permission_mode=agent.permission_mode)
             return make_spec("rehearsal", rehearsal, workdir, environment)
 
-    return Setup(config, directories, make, may_move_door=is_try)
+    passed = take_sockets(environment)
+    if passed.guests is not None and config.guests is None:
+        raise ConfigError(
+            "the service manager passed a TCP socket, but there is no table [guests]: add it, or disable that socket"
+        )
+    return Setup(config, directories, make, is_try, find_manager(environment), passed)
 
 
 def _make_directory(directory: Path) -> None:
@@ -119,13 +132,13 @@ def hold_state(directory: Path, socket: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _prepare_door(config: Config, *, may_move: bool) -> Iterator[DoorState | None]:
+def _prepare_door(config: Config, passed: socket.socket | None, *, may_move: bool) -> Iterator[DoorState | None]:
     """Bind the guests' port, where there is to be one."""
     if config.guests is None:
         yield None
         return
     settings = fit_to_descriptors(config.guests, config.limits.connections)
-    with bind_door(settings, may_move=may_move) as entrance:
+    with bind_door(settings, may_move=may_move, passed=passed) as entrance:
         yield DoorState(settings, entrance, read_pages(WEB), config.graces.head_s)
 
 
@@ -151,14 +164,14 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
         signal.signal(number, signal.SIG_IGN)
     with (
         hold_state(directories.state, directories.socket),
-        bind_control_socket(directories.socket, config.control.group) as listener,
-        _prepare_door(config, may_move=setup.may_move_door) as door,
+        bind_control_socket(directories.socket, config.control.group, setup.passed.control) as listener,
+        _prepare_door(config, setup.passed.guests, may_move=setup.may_move_door) as door,
         trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
         send_command,
     ):
         async with trio.open_nursery() as watchers:
             accepting = trio.CancelScope()
-            watchers.start_soon(_watch_signals, signals, accepting, closing, hurry, config.graces.turn_s)
+            watchers.start_soon(_watch_signals, signals, setup.manager, accepting, closing, hurry, config.graces.turn_s)
             async with open_journal(directories.journal) as journal:
                 left = await trio.to_thread.run_sync(end_leftovers, mark_of(journal.id))
                 _log.info("journal_opened", epoch=journal.epoch, processes_left_by_last_run=left)
@@ -173,6 +186,7 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
                     async with trio.open_nursery() as houses:
                         await houses.start(run_house, keeper, commands, closing)
                         connections.start_soon(_accept_within, accepting, listener, door, house, connections)
+                        watchers.start_soon(run_notifying, setup.manager, partial(summarise, house))
                         announce(setup, house)
                     house.ended.set()
                     connections.cancel_scope.deadline = trio.current_time() + LAST_EVENTS_S
@@ -200,6 +214,7 @@ async def _accept_within(
 
 async def _watch_signals(
     signals: AsyncIterator[int],
+    manager: Manager,
     accepting: trio.CancelScope,
     closing: trio.Event,
     hurry: trio.Event,
@@ -211,6 +226,7 @@ async def _watch_signals(
         if not closing.is_set():
             _log.info("draining", signal=name, running_turns_have_s=turn_s, hint="a second signal leaves no grace")
             told_at = trio.current_time()
+            manager.tell(STOPPING=1, STATUS="draining: what runs may end, what waits stays waiting")
             accepting.cancel()
             closing.set()
         elif trio.current_time() - told_at >= SAME_WISH_S:

@@ -43,9 +43,13 @@ ACCEPT_PAUSE_S: Final = 0.1
 
 
 @contextmanager
-def bind_control_socket(path: Path, group: str | None) -> Iterator[trio.SocketListener]:
+def bind_control_socket(
+    path: Path, group: str | None, passed: socket.socket | None = None
+) -> Iterator[trio.SocketListener]:
     """
     Listen on a Unix socket, replacing a stale file of its name; the file is removed on leaving.
+
+    One that was passed is served as it is, whose file and mode are the service manager's.
 
     Raises:
         ConfigError: another daemon listens there, or the place or the group is not fit.
@@ -62,6 +66,10 @@ def bind_control_socket(path: Path, group: str | None) -> Iterator[trio.SocketLi
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConfigError(f"another concordiad serves {path}: stop it, or choose another --runtime-dir") from error
+        if passed is not None:
+            with passed:
+                yield trio.SocketListener(trio.socket.from_stdlib_socket(passed))
+            return
         _remove_stale(path)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:

@@ -46,35 +46,48 @@ class Entrance:
 
 
 @contextmanager
-def bind_door(settings: Guests, *, may_move: bool) -> Iterator[Entrance]:
+def bind_door(settings: Guests, *, may_move: bool, passed: socket.socket | None = None) -> Iterator[Entrance]:
     """
     Bind the guests' port and read what TLS needs; nobody is accepted yet.
 
     Args:
         settings: the table [guests].
         may_move: take any free port if the default one is taken.
+        passed: what the service manager listens on already, at the very address that the settings name.
 
     Raises:
-        ConfigError: the address is taken or is not this machine's, or TLS cannot be had.
+        ConfigError: the address is taken, is not this machine's or not the one that was passed, or TLS cannot be had.
     """
     tls = _make_tls(settings) if settings.has_tls else None
     scheme = "http" if tls is None else "https"
     address = settings.address
-    listening = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
-    with listening:
-        listening.setblocking(False)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            _bind(listening, (address.host, address.port), may_move=may_move and settings.listen == DEFAULT_LISTEN)
-            listening.listen(BACKLOG)
-        except OSError as error:
+    with passed or _listen(settings, may_move=may_move) as listening:
+        at = listening.getsockname()
+        if passed is not None and (at[0], at[1]) != (address.host, address.port):
             raise ConfigError(
-                f"guests.listen: cannot listen on {settings.listen}: {error.strerror}; choose another address or port"
-            ) from error
+                f"guests.listen is {settings.listen}, but the service manager listens on {at[0]}:{at[1]}: name the same"
+                " address in both"
+            )
         bound = evolve(address, port=listening.getsockname()[1])
         names = make_names((scheme, bound), settings.public_url, settings.hosts, settings.origins)
         url = settings.public_url or f"{scheme}://{bound.name}:{bound.port}"
         yield Entrance(listening, tls, names, "://".join(parse_origin(url)))
+
+
+def _listen(settings: Guests, *, may_move: bool) -> socket.socket:
+    address = settings.address
+    listening = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
+    listening.setblocking(False)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        _bind(listening, (address.host, address.port), may_move=may_move and settings.listen == DEFAULT_LISTEN)
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            f"guests.listen: cannot listen on {settings.listen}: {error.strerror}; choose another address or port"
+        ) from error
+    return listening
 
 
 def _bind(listening: socket.socket, address: tuple[str, int], *, may_move: bool) -> None:

@@ -73,9 +73,9 @@ class Site:
         whole = {name: {**usual.get(name, {}), **tables.get(name, {})} for name in [*usual, *tables]}
         self.config.write_text(write_toml(whole))
 
-    def start(self, *options: str, under: Sequence[str] = ()) -> "Daemon":
-        """Start a daemon, by way of the program `under` if there is one; it may not be ready yet."""
-        return Daemon(self, options, under)
+    def start(self, *options: str, under: Sequence[str] = (), passed: Sequence[int] = ()) -> "Daemon":
+        """Start a daemon, by way of the program `under` if there is one, which inherits the descriptors `passed`."""
+        return Daemon(self, options, under, passed)
 
     @contextlib.contextmanager
     def running(self, *options: str, under: Sequence[str] = ()) -> Iterator["Daemon"]:
@@ -119,7 +119,7 @@ class Daemon:
         lines: what it has said on standard error.
     """
 
-    def __init__(self, site: Site, options: Sequence[str], under: Sequence[str]) -> None:
+    def __init__(self, site: Site, options: Sequence[str], under: Sequence[str], passed: Sequence[int] = ()) -> None:
         self.site = site
         self.lines: list[str] = []
         self._clients: list[ControlClient] = []
@@ -133,6 +133,7 @@ class Daemon:
             stderr=subprocess.PIPE,
             cwd=site.work,
             env=site.environment,
+            pass_fds=passed,
             start_new_session=True,
         )
         self._listener = threading.Thread(target=self._listen, name="daemon-log")
