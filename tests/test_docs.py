@@ -18,6 +18,7 @@ from concordiad.agent.orders import REHEARSAL_VERBS, VERBS
 from concordiad.config import Agent, Config, Control, Graces, Guests, Limits, Retention, Room, parse_config
 from concordiad.core import codes
 from concordiad.core.admission import CLOSED, EXPIRED, NOT_ADMITTED, REMOVED, REVOKED, STOPPING
+from concordiad.core.breaker import BREAKER_TABLE, BreakerInput, BreakerState
 from concordiad.core.model import History, InviteState, Origin, Outcome, PromptState, TurnState
 from concordiad.core.roles import RIGHTS, Right, Role
 from concordiad.core.turns import PROMPT_TABLE, TURN_TABLE, WRITER_TABLE, WriterInput, WriterState
@@ -123,13 +124,14 @@ def inputs_of(table: Mapping[Any, str]) -> list[str]:
         ("### A prompt", PROMPT_TABLE, list(PromptState), inputs_of(PROMPT_TABLE)),
         ("### A turn", TURN_TABLE, list(TurnState), inputs_of(TURN_TABLE)),
         ("### The writer", WRITER_TABLE, list(WriterState), list(WriterInput)),
+        ("### A breaker", BREAKER_TABLE, list(BreakerState), list(BreakerInput)),
     ],
-    ids=["prompt", "turn", "writer"],
+    ids=["prompt", "turn", "writer", "breaker"],
 )
 def test_state_tables_are_those_of_the_code(
     heading: str, table: Mapping[tuple[str, str], str], states: Sequence[str], inputs: Sequence[str]
 ) -> None:
-    """Each state machine is on the page as it is in core/turns.py."""
+    """Each state machine is on the page as it is in the code."""
     assert state_table(table, states, inputs) in section(page("docs/architecture.md"), heading)
 
 
