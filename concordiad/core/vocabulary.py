@@ -1,0 +1,102 @@
+"""
+Words by which two prompts are told apart: those that deny, those that are numbers, and pairs that are opposites.
+
+They are of the languages that people write to a coding assistant in. A word too many only keeps two prompts apart that
+might be merged; what is missing here is left to the model.
+"""
+# ruff: noqa: RUF001  # letters and signs of other scripts
+
+import re
+from typing import Final
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+NEGATIONS: Final = frozenset(
+    _words("""
+    no not never none nor neither nothing nobody nowhere without cannot except unless only stop avoid instead
+    dont doesnt didnt cant couldnt wont wouldnt shouldnt isnt arent wasnt werent hasnt havent hadnt mustnt
+    nein nicht nie niemals kein keine keinen keinem keiner keines nichts niemand ohne außer weder statt nur
+    non ne pas jamais rien sans aucun aucune sauf ni nunca nada sin ningún ninguno ninguna excepto salvo solo sólo
+    não nao nem sem nenhum nenhuma mai senza nessun nessuno nessuna niente tranne niet geen nooit zonder niets
+    не нет ни никогда без кроме нельзя nie nigdy bez inte ingen inget aldrig utan ikke aldri uten hayır değil
+    لا ليس لم لن بدون नहीं मत बिना 안 못
+    """)
+)
+"""Words that deny or restrict."""
+NEGATION_SIGNS: Final = re.compile("不|没|沒|别|別|未|无|無|勿|ない|ません|なし|ずに|않|없|마세요|지마")
+"""The same where words are not parted by spaces, or carry it in their ending."""
+NUMBER_WORDS: Final = {
+    word: str(number)
+    for number, words in enumerate(
+        (
+            _words("two twice both zwei beide beiden deux dos"),
+            _words("three drei trois tres"),
+            _words("four vier quatre cuatro"),
+            _words("five fünf cinq cinco"),
+            _words("six sechs seis"),
+            _words("seven sieben sept siete"),
+            _words("eight acht huit ocho"),
+            _words("nine neun neuf nueve"),
+            _words("ten zehn dix diez"),
+            _words("eleven elf onze once"),
+            _words("twelve zwölf douze doce"),
+        ),
+        2,
+    )
+    for word in words
+}
+"""Numbers as words. One is left out: it is an article or a pronoun more often than a number."""
+OPPOSITES: Final = (
+    (
+        _words("enabl activat aktivier einschalt activ"),
+        _words("disabl deactivat deaktivier ausschalt abschalt désactiv desactiv"),
+    ),
+    (
+        _words("add insert append creat hinzu erstell ajout crée añad agreg crea"),
+        _words("remov delet drop entfern lösch supprim elimin borr"),
+    ),
+    (
+        _words("start begin launch starte démarr inici arranc"),
+        _words("stop halt kill terminat abort beend arrêt deten"),
+    ),
+    (_words("open reopen öffn ouvr abr"), _words("clos shut schließ ferm cerr")),
+    (_words("show unhide display zeig anzeig montr mostr"), _words("hid verberg versteck cach ocult")),
+    (
+        _words("allow permit accept approv grant erlaub autoris"),
+        _words("deny denied forbid reject refus block revok verbiet interdi"),
+    ),
+    (_words("install"), _words("uninstall deinstall désinstall desinstall")),
+    (
+        _words("increas rais more larger bigger longer higher faster erhöh mehr größer länger augment más plus"),
+        _words(
+            "decreas reduc lower less fewer smaller shorter slower verringer senk weniger kleiner kürzer diminu menos"
+        ),
+    ),
+    (_words("before vor avant antes"), _words("after nach après después")),
+    (_words("first erste premi primer"), _words("last final letzte derni últim")),
+    (_words("minim least"), _words("maxim most")),
+    (_words("upgrad"), _words("downgrad")),
+    (_words("commit keep behalt gard"), _words("revert undo discard rollback verwerf annul")),
+    (_words("push upload export encod encrypt lock writ"), _words("pull download import decod decrypt unlock read")),
+    (_words("true yes succe pass"), _words("false fail error")),
+    (_words("left top above oben links"), _words("right bottom below unten rechts")),
+    (_words("new neu nouve nuev"), _words("old alt ancien viej")),
+    (_words("all every each alle tous todos"), _words("some einige certains algunos")),
+    (_words("on an"), _words("off aus")),
+    (_words("up"), _words("down")),
+)
+"""Beginnings of words that mean each other's opposite; those of up to three letters are whole words."""
+COMMON: Final = frozenset(
+    _words("""
+    the and for are was were been being with that this these those from into onto what when where which who whom
+    whose why how does did doing has have had having can could should would will shall may might must you your yours
+    our ours they them their its his her she him but also then than there here please let lets any just now about
+    over under again still too very get got make made want need try know tell say see look thing things something
+    somebody der die das den dem des ein eine einen einem einer und oder ist sind war warum wieso was wie wer wann
+    bitte mir uns les des une est sont pour que qui quoi comment pourquoi los las una por para qué cómo quién está son
+    """)
+)
+"""Words that two prompts may share without having anything in common."""
