@@ -64,6 +64,8 @@ class FrameMeter:
         last_frames: how many frames began that are the last, or only, one of their message.
     """
 
+    __slots__ = ("_head", "_is_fragmented", "_left_bytes", "_limit_bytes", "last_frames")
+
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._head = b""

@@ -8,8 +8,7 @@ only once that is recorded.
 """
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from hmac import compare_digest
 from typing import Any, Final, TypeVar
 
@@ -297,10 +296,9 @@ class Guestbook:
             elif member.here_since is None:
                 self._note_joined(member, self._invites[member.invite], entries)
 
-    @contextmanager
-    def seated(self, seat: Seat, admission: Admission) -> Iterator[None]:
+    def sit(self, seat: Seat, admission: Admission) -> None:
         """
-        Be here with a connection.
+        Be here with a connection, until `leave`.
 
         Raises:
             RoomError: the right to be here was lost meanwhile.
@@ -314,15 +312,15 @@ class Guestbook:
             self._plan(identity, self._clock())
         else:
             self._due.pop(identity, None)
-        try:
-            yield
-        finally:
-            seats = self._seats[identity]
-            del seats[seat]
-            if not seats:
-                del self._seats[identity]
-                if identity in self._members:
-                    self._plan(identity, self._clock() + LINGER_S)
+
+    def leave(self, seat: Seat, identity: str) -> None:
+        """Be here with that connection no more."""
+        seats = self._seats[identity]
+        del seats[seat]
+        if not seats:
+            del self._seats[identity]
+            if identity in self._members:
+                self._plan(identity, self._clock() + LINGER_S)
 
     def dismiss_all(self, code: int, reason: str) -> None:
         """Have every connection closed."""

@@ -44,7 +44,10 @@ class Guest:
     Attributes:
         address: where it comes from, for the hosts.
         connected_at: Unix seconds.
+        reading: its reading of what the guest sends; cancelled to end that.
     """
+
+    __slots__ = ("_follower", "_outbox", "_stream", "address", "connected_at", "reading")
 
     def __init__(self, address: str, outbox: Outbox, stream: OwnedStream) -> None:
         self.address = address
@@ -52,7 +55,7 @@ class Guest:
         self._outbox = outbox
         self._stream = stream
         self._follower: Follower | None = None
-        self.reading: Final = trio.CancelScope()
+        self.reading = trio.CancelScope()
 
     @property
     def heard_at(self) -> float:

@@ -209,23 +209,35 @@ async def serve_connection(
 
     Owns: its stream. Ends when: the client has hung up, or has been told what it did wrong.
     """
-    outbox = Outbox(house.config.limits.follower_bytes, budget, writer_of(stream))
     requests = _Requests(stream, message_s)
     async with stream, trio.open_nursery() as nursery:
-        nursery.start_soon(_run_sender, stream, outbox, house, nursery.cancel_scope)
-        nursery.start_soon(_close_when, house.ended, outbox)
-        while (lines := await requests.receive()) is not None:
-            for line in lines:
-                message, follow = await _answer(line, caller, house)
-                if not await outbox.put(message) and isinstance(line, bytes):
-                    await outbox.put(too_much(line, len(message)) + b"\n")
-                if follow is not None:
-                    room, after = follow
-                    outbox.follow(room.transcript, plain_lines, after)
-        if requests.fault is not None:
-            await outbox.put(encode_error(None, requests.fault) + b"\n")
-        outbox.close()
-        nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_S
+
+        def call_sender() -> None:
+            nursery.start_soon(_run_sender, stream, outbox, house, nursery.cancel_scope)
+
+        outbox = Outbox(house.config.limits.follower_bytes, budget, call_sender, writer_of(stream))
+        nursery.start_soon(_close_when, house.ended, outbox, nursery.cancel_scope)
+        try:
+            await _converse(requests, caller, house, outbox)
+            nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_S
+            await outbox.rested()
+        finally:
+            outbox.give_up()
+        nursery.cancel_scope.cancel()
+
+
+async def _converse(requests: "_Requests", caller: Caller, house: House, outbox: Outbox) -> None:
+    """Answer one request after the other, until there are no more."""
+    while (lines := await requests.receive()) is not None:
+        for line in lines:
+            message, follow = await _answer(line, caller, house)
+            if not await outbox.put(message) and isinstance(line, bytes):
+                await outbox.put(too_much(line, len(message)) + b"\n")
+            if follow is not None:
+                room, after = follow
+                outbox.follow(room.transcript, plain_lines, after)
+    if requests.fault is not None:
+        await outbox.put(encode_error(None, requests.fault) + b"\n")
 
 
 async def _run_sender(stream: trio.SocketStream, outbox: Outbox, house: House, scope: trio.CancelScope) -> None:
@@ -233,14 +245,14 @@ async def _run_sender(stream: trio.SocketStream, outbox: Outbox, house: House, s
         await outbox.run(stream, house.journal)
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         # The client has hung up; what it asked for is done all the same.
-        await trio.lowlevel.checkpoint()
-    scope.cancel()
+        scope.cancel()
 
 
-async def _close_when(ended: trio.Event, outbox: Outbox) -> None:
+async def _close_when(ended: trio.Event, outbox: Outbox, scope: trio.CancelScope) -> None:
     """Let the client go once it has read the end of every room."""
     await ended.wait()
-    outbox.close()
+    await outbox.rested()
+    scope.cancel()
 
 
 class _Requests:

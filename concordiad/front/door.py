@@ -9,8 +9,8 @@ connection's fault is nobody else's. No query and no header is ever logged.
 import errno
 import math
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, Protocol
 
 import structlog
 import trio
@@ -101,16 +101,23 @@ class DoorState:
         return self.lobby.guests >= self.settings.connections
 
 
-ServeGuest = Callable[[trio.abc.Stream, bytes, Source], Awaitable[None]]
-"""
-Serves a request to /ws whose head was found fit: upgrades it, does everything after, and closes the stream.
+class Visitor(Protocol):
+    """A connection whose request to /ws was found fit, from there on."""
 
-It is given the bytes that have come, and calls `Source.admitted` once a hello was accepted: until then the connection
-counts as half open, and may be cancelled to make room for another.
-"""
+    async def run(self) -> None:
+        """
+        Serve it, from the upgrade on, and close it.
+
+        Until `Source.admitted` is called, because a hello was accepted, the connection counts as half open, and may be
+        cancelled to make room for another.
+        """
 
 
-async def run_door(door: DoorState, house: House, serve_guest: ServeGuest, connections: trio.Nursery) -> None:
+Meet = Callable[[trio.abc.Stream, Request, Source], Visitor]
+"""Makes a visitor of a fit request."""
+
+
+async def run_door(door: DoorState, house: House, meet: Meet, connections: trio.Nursery) -> None:
     """
     Accept connections.
 
@@ -127,7 +134,7 @@ async def run_door(door: DoorState, house: House, serve_guest: ServeGuest, conne
                 await trio.lowlevel.wait_readable(listening)
                 try:
                     for stream, peer in _accept(listening):
-                        _let_in(stream, peer, door, house, serve_guest, connections)
+                        _let_in(stream, peer, door, house, meet, connections)
                 except OSError as error:
                     if error.errno not in SCARCE:
                         raise
@@ -158,7 +165,7 @@ def _let_in(
     peer: str,
     door: DoorState,
     house: House,
-    serve_guest: ServeGuest,
+    meet: Meet,
     connections: trio.Nursery,
 ) -> None:
     if door.connections >= most_connections(door.settings):
@@ -169,16 +176,18 @@ def _let_in(
     source = make_source(peer, door.lobby, behind_proxy=door.settings.behind_proxy)
     door.connections += 1
     door.lobby.enter(source)
-    connections.start_soon(_serve_within, transport, source, door, house, serve_guest)
+    connections.start_soon(_serve_within, transport, source, door, house, meet)
 
 
 async def _serve_within(
-    transport: trio.SocketStream, source: Source, door: DoorState, house: House, serve_guest: ServeGuest
+    transport: trio.SocketStream, source: Source, door: DoorState, house: House, meet: Meet
 ) -> None:
     """Bound one connection: whatever goes wrong in it ends it alone."""
     try:
-        with door.lobby.visit(source):
-            await _serve_connection(transport, source, door, house, serve_guest)
+        with source.scope:
+            visitor = await _serve_requests(transport, source, door, house, meet)
+            if visitor is not None:
+                await visitor.run()
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         # It has hung up, or what it speaks is no TLS.
         await trio.lowlevel.checkpoint()
@@ -187,6 +196,7 @@ async def _serve_within(
         _log.error("connection_failed", fault=type(error).__name__, where=_place_of(error))
     finally:
         transport.socket.close()
+        door.lobby.leave(source)
         door.connections -= 1
 
 
@@ -200,10 +210,10 @@ def _place_of(error: BaseException) -> str:
     return "" if step is None else f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno}"
 
 
-async def _serve_connection(
-    transport: trio.SocketStream, source: Source, door: DoorState, house: House, serve_guest: ServeGuest
-) -> None:
-    """Answer the requests of one connection, up to its last, or one that goes on as a guest."""
+async def _serve_requests(
+    transport: trio.SocketStream, source: Source, door: DoorState, house: House, meet: Meet
+) -> Visitor | None:
+    """Answer the requests of one connection; returns a visitor if the last one goes on as a guest."""
     stream: trio.abc.Stream = transport
     deadline = trio.current_time() + door.head_s
     if door.entrance.tls is not None:
@@ -211,12 +221,12 @@ async def _serve_connection(
         with trio.move_on_at(deadline) as handshake:
             await tls.do_handshake()
         if handshake.cancelled_caught:
-            return
+            return None
     reader = HeadReader(door.settings.head_bytes)
     for left in reversed(range(KEPT_REQUESTS)):
         request = await _receive(stream, reader, deadline)
         if request is None:
-            return
+            return None
         door.lobby.stay(source)
         is_head = is_last = False
         response: Response | None
@@ -226,17 +236,17 @@ async def _serve_connection(
             response = await _answer(request, source, door, house)
             is_head, is_last = request.method == b"HEAD", request.is_last
             if response is None:
-                await serve_guest(stream, request.raw, source)
-                return
+                return meet(stream, request, source)
         is_last = is_last or response.is_refusal or not left
         with trio.move_on_after(SEND_S) as sending:
             await stream.send_all(response.encode(is_head=is_head, is_last=is_last))
         if sending.cancelled_caught:
-            return
+            return None
         if is_last:
             await _part(transport)
-            return
+            return None
         deadline = trio.current_time() + door.head_s
+    return None
 
 
 async def _receive(stream: trio.abc.ReceiveStream, reader: HeadReader, deadline: float) -> Request | Response | None:

@@ -5,13 +5,13 @@ Laws: until a token was accepted nothing of any room is told, and whoever is ref
 the reason; the requests of one guest are answered in their order; one guest's fault, silence or slowness is nobody
 else's.
 
-Tasks of a connection: this one, which reads the guest's messages; trio-websocket's reader; the outbox's sender; and, as
-long as a request is at work, the one that answers. The reader of messages never waits for an answer, so pings and the
-guest's close are seen at once.
+Tasks of a connection: this one, in which the WebSocket library reads; as long as a request is at work, one that
+answers; and as long as something waits to be sent, one that sends. The reader never waits for an answer, so pings and
+the guest's close are seen at once; and a guest who is silent is one task.
 """
 
-from collections import deque
-from contextlib import ExitStack
+import math
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 import structlog
@@ -25,15 +25,16 @@ from concordiad.core.codes import INVALID_PARAMS
 from concordiad.core.frames import close_frame, text_frame
 from concordiad.core.model import rfc3339
 from concordiad.core.views import author_view
-from concordiad.core.voice import Voice
 from concordiad.core.wire import BadRequest, EventsSubscribe, Hello, decode_request, encode_error, encode_result
 from concordiad.errors import RoomError
 from concordiad.front.answering import answer, too_much
 from concordiad.front.caller import Caller
 from concordiad.front.company import Company, Guest
+from concordiad.front.http import Request, make_upgrade
 from concordiad.front.outbox import Outbox, writer_of
-from concordiad.front.owned_stream import FLOOD, OwnedStream
+from concordiad.front.owned_stream import OwnedStream
 from concordiad.front.readings import subscribe
+from concordiad.front.websocket import WebSocket
 from concordiad.house import House
 from concordiad.room import Room
 
@@ -48,8 +49,6 @@ HELLO_TRIES: Final = 3
 """Times that somebody with a good token may give a name that will not do."""
 WAITING_REQUESTS: Final = 64
 """Requests of one guest that may wait for their answers."""
-LIBRARY_MESSAGES: Final = 8
-"""Messages that the library may hold before the reader of messages has taken them, which it does at once."""
 
 _log = structlog.get_logger("concordiad.guests")
 
@@ -65,206 +64,235 @@ class Source(Protocol):
         """Hear that this is no stranger any more."""
 
 
-async def serve_guest(
-    transport: trio.abc.Stream, head: bytes, source: Source, *, house: House, company: Company
-) -> None:
-    """
-    Serve one guest whose request for a WebSocket was found fit.
-
-    Owns: the connection. Ends when: it is closed. Raises: nothing; what goes wrong ends this connection, and is logged
-    where it is a mistake of ours or of a library.
-    """
-    limits = company.limits
-    outbox = Outbox(limits.guest_bytes, company.budget, writer_of(transport))
-    stream = OwnedStream(transport, head, outbox, limits.message_bytes, REFUSED)
-    guest = Guest(source.address, outbox, stream)
-    sent = trio.Event()
-    try:
-        async with trio.open_nursery() as sending:
-            sending.start_soon(_run_sender, transport, outbox, house, guest, sent)
-            try:
-                async with trio.open_nursery() as serving:
-                    with guest.reading:
-                        await _serve(_Connection(guest, stream, outbox, source, house, company), serving)
-                    serving.cancel_scope.cancel()
-            except* Exception as errors:  # noqa: BLE001  # the boundary: a guest must not take anybody else down
-                _log.exception("guest_failed", address=source.address, exc_info=errors)
-            await stream.finish(sent)
-            sending.cancel_scope.cancel()
-    finally:
-        outbox.seal()
-        await trio.aclose_forcefully(transport)
-
-
-async def _run_sender(transport: trio.abc.Stream, outbox: Outbox, house: House, guest: Guest, sent: trio.Event) -> None:
-    try:
-        await outbox.run(transport, house.journal)
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
-        # The guest has hung up; what it asked for is done all the same.
-        await trio.lowlevel.checkpoint()
-    finally:
-        sent.set()
-        guest.reading.cancel()
-
-
-@frozen
-class _Connection:
-    """What belongs to one guest's connection."""
-
-    guest: Guest
-    stream: OwnedStream
-    outbox: Outbox
-    source: Source
-    house: House
-    company: Company
-
-
-async def _serve(connection: _Connection, nursery: trio.Nursery) -> None:
-    """Upgrade, admit, converse; returns when there is no more to hear."""
-    stream, company = connection.stream, connection.company
-    admitted: _Admitted | None = None
-    try:
-        with trio.move_on_after(company.hello_s):
-            request = await trio_websocket.wrap_server_stream(
-                nursery,
-                stream,
-                message_queue_size=LIBRARY_MESSAGES,
-                max_message_size=company.limits.message_bytes,
-                receive_buffer_size=None,
-            )
-            websocket = await request.accept()
-            admitted = await _introduce(websocket, connection)
-        if admitted is None:
-            stream.end(REFUSED)
-            return
-        with ExitStack() as presence:
-            try:
-                # Who is revoked before this was not let in, who is revoked from here on is dismissed.
-                presence.enter_context(admitted.room.guestbook.seated(connection.guest, admitted.admission))
-            except RoomError:
-                stream.end(REFUSED)
-                return
-            company.here[connection.guest] = None
-            presence.callback(company.here.pop, connection.guest, None)
-            stream.admit()
-            connection.source.admitted()
-            await _converse(websocket, connection, admitted, nursery)
-    except trio_websocket.ConnectionClosed as closed:
-        # Of what is no WebSocket the library only says so to us; the guest is to hear it too.
-        if closed.reason is not None and closed.reason.code in GARBAGE:
-            stream.end(GARBAGE[closed.reason.code])
-
-
 @frozen
 class _Admitted:
-    """Somebody who presented a good token, and the hello that waits for its answer."""
+    """
+    Somebody who was let in.
+
+    Attributes:
+        member: the id under which it sits in the guestbook.
+    """
 
     room: Room
-    admission: Admission
-    hello: Hello
-    request_id: int | str | None
+    member: str
+    caller: Caller
 
 
-async def _introduce(websocket: trio_websocket.WebSocketConnection, connection: _Connection) -> _Admitted | None:
-    """Hear a hello; None if it opens no room."""
-    for _ in range(HELLO_TRIES):
-        message = await websocket.get_message()
-        if not isinstance(message, str):
-            return None
+class GuestConnection:
+    """
+    One guest, from its request for a WebSocket on, which was found fit.
+
+    Args:
+        transport: the socket, or the TLS over it.
+        request: the request.
+        source: where it comes from.
+    """
+
+    __slots__ = (
+        "_admitted",
+        "_allowance",
+        "_company",
+        "_guest",
+        "_house",
+        "_outbox",
+        "_source",
+        "_start",
+        "_stream",
+        "_transport",
+        "_tries",
+        "_upgrade",
+        "_waiting",
+        "_websocket",
+        "_working",
+    )
+
+    def __init__(
+        self, transport: trio.abc.Stream, request: Request, source: Source, *, house: House, company: Company
+    ) -> None:
+        limits = company.limits
+        self._transport = transport
+        self._source = source
+        self._house = house
+        self._company = company
+        self._upgrade = make_upgrade(request)
+        self._outbox = Outbox(limits.guest_bytes, company.budget, self._call_sender, writer_of(transport))
+        self._stream = OwnedStream(
+            transport, request.behind, self._outbox, limits.message_bytes, self._hear, refusal=REFUSED
+        )
+        self._websocket = WebSocket(self._stream, WAITING_REQUESTS, limits.message_bytes)
+        self._guest = Guest(source.address, self._outbox, self._stream)
+        self._allowance = Allowance(limits.request_burst, limits.requests_per_s, trio.current_time())
+        self._waiting = 0
+        self._working: trio.CancelScope | None = None
+        self._tries = HELLO_TRIES
+        self._admitted: _Admitted | None = None
+        self._start: Callable[[Callable[[], Awaitable[None]]], None]
+
+    async def run(self) -> None:
+        """
+        Upgrade, hear a hello, converse.
+
+        Owns: the connection. Ends when: it is closed. Raises: nothing; what goes wrong ends this connection, and is
+        logged where it is a mistake of ours or of a library.
+        """
         try:
-            request = decode_request(message.encode())
-        except BadRequest:
-            return None
-        hello = request.params
-        if not isinstance(hello, Hello) or request.is_notification:
-            return None
-        room = next((room for room in connection.house.rooms.values() if room.guestbook.find(hello.token)), None)
-        if room is None or hello.room not in (None, room.name):
-            return None
+            async with trio.open_nursery() as tasks:
+                self._start = tasks.start_soon
+                try:
+                    self._outbox.push(self._upgrade)
+                    self._upgrade = b""
+                    await self._read()
+                    if self._working is not None:
+                        self._working.cancel()
+                    await self._stream.finish()
+                finally:
+                    # Nothing calls for a sender once there is no place for one.
+                    self._outbox.give_up()
+                tasks.cancel_scope.cancel()
+        except* Exception as errors:  # noqa: BLE001  # the boundary: a guest must not take anybody else down
+            _log.exception("guest_failed", address=self._guest.address, exc_info=errors)
+        finally:
+            self._leave()
+            await trio.aclose_forcefully(self._transport)
+
+    async def _read(self) -> None:
+        """Hear what the guest sends, until it or we want no more."""
+        reading = self._guest.reading
+        reading.deadline = trio.current_time() + self._company.hello_s
+        with reading:
+            await self._websocket.read()
+        if self._admitted is None and reading.cancelled_caught:
+            self._stream.end(REFUSED)
+        closed = self._websocket.closed
+        # Of what is no WebSocket the library only says so to us; the guest is to hear it too.
+        if closed is not None and closed.code in GARBAGE:
+            self._stream.end(GARBAGE[closed.code])
+
+    def _hear(self, messages: int) -> bool:
+        """Have messages answered that are about to reach the library; False if they are too many."""
+        if not messages:
+            return True
+        is_at_work = self._waiting > 0
+        self._waiting += messages
+        if self._waiting > WAITING_REQUESTS or not self._allowance.take(trio.current_time(), messages):
+            return False
+        if not is_at_work:
+            self._start(self._work)
+        return True
+
+    async def _work(self) -> None:
+        """Answer what waits, in its order."""
+        with trio.CancelScope() as self._working:
+            try:
+                while self._waiting and not self._stream.has_ended:
+                    await self._meet(await self._websocket.get_message())
+                    self._waiting -= 1
+            except trio_websocket.ConnectionClosed:
+                # What was begun is no message, or nobody wants an answer any more.
+                return
+        self._working = None
+
+    async def _meet(self, message: str | bytes) -> None:
+        admitted, outbox = self._admitted, self._outbox
+        if admitted is None:
+            await self._introduce(message)
+        elif not isinstance(message, str):
+            self._guest.end(NOT_TEXT)
+        else:
+            request = message.encode()
+            answered, follow = await answer(request, admitted.caller, self._house)
+            voice = admitted.room.voice
+            if answered and not await outbox.put(voice.answer(answered)):
+                await outbox.put(text_frame(too_much(request, len(answered))))
+            if follow is not None:
+                self._guest.follow(*follow)
+
+    async def _introduce(self, message: str | bytes) -> None:
+        """Hear a hello; whoever's opens no room is shown out."""
+        understood = _understand(message, self._house)
+        self._tries -= 1
+        if understood is None:
+            self._guest.end(REFUSED)
+            return
+        hello, room, request_id = understood
         try:
             admission = await room.admit(hello.token, hello.name, hello.key)
+            # Who is revoked before this was not let in, who is revoked from here on is dismissed.
+            room.guestbook.sit(self._guest, admission)
         except RoomError as error:
-            if error.code is not INVALID_PARAMS:
-                return None
             # Only with a good token is anybody told what is wrong with the rest.
-            await connection.outbox.put(text_frame(encode_error(request.id, error)))
-        else:
-            return _Admitted(room, admission, hello, request.id)
-    return None
-
-
-async def _converse(
-    websocket: trio_websocket.WebSocketConnection,
-    connection: _Connection,
-    admitted: _Admitted,
-    nursery: trio.Nursery,
-) -> None:
-    """Answer the hello, then every request, until the guest goes."""
-    room, limits = admitted.room, connection.company.limits
-    caller = _caller_of(admitted)
-    connection.guest.follow(room, await _greet(connection, caller, admitted))
-    waiting: deque[bytes] = deque()
-    allowance = Allowance(limits.request_burst, limits.requests_per_s, trio.current_time())
-    while True:
-        message = await websocket.get_message()
-        if not isinstance(message, str):
-            connection.stream.end(NOT_TEXT)
+            is_told = error.code is INVALID_PARAMS
+            if is_told:
+                await self._outbox.put(text_frame(encode_error(request_id, error)))
+            if not is_told or not self._tries:
+                self._guest.end(REFUSED)
             return
-        if len(waiting) >= WAITING_REQUESTS or not allowance.take(trio.current_time()):
-            connection.stream.end(FLOOD)
-            return
-        waiting.append(message.encode())
-        if len(waiting) == 1:
-            nursery.start_soon(_work, waiting, connection, caller, room.voice)
+        caller = _caller_of(room, admission)
+        self._admitted = _Admitted(room, admission.member.id, caller)
+        self._company.here[self._guest] = None
+        self._guest.reading.deadline = math.inf
+        self._stream.admit()
+        self._source.admitted()
+        result, after = await _welcome(self._house, room, caller, admission, hello)
+        await self._outbox.put(room.voice.answer(encode_result(request_id, result)))
+        self._guest.follow(room, after)
+
+    def _leave(self) -> None:
+        if self._admitted is not None:
+            self._company.here.pop(self._guest, None)
+            self._admitted.room.guestbook.leave(self._guest, self._admitted.member)
+
+    def _call_sender(self) -> None:
+        self._start(self._send)
+
+    async def _send(self) -> None:
+        try:
+            await self._outbox.run(self._transport, self._house.journal)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            # The guest has hung up; what it asked for is done all the same.
+            self._guest.reading.cancel()
 
 
-def _caller_of(admitted: _Admitted) -> Caller:
-    admission = admitted.admission
+def _understand(message: str | bytes, house: House) -> tuple[Hello, Room, int | str | None] | None:
+    """Read a hello, with the room that its token opens and the request's id; None if it is anything else."""
+    if not isinstance(message, str):
+        return None
+    try:
+        request = decode_request(message.encode())
+    except BadRequest:
+        return None
+    hello = request.params
+    if not isinstance(hello, Hello) or request.is_notification:
+        return None
+    room = next((room for room in house.rooms.values() if room.guestbook.find(hello.token)), None)
+    return None if room is None or hello.room not in (None, room.name) else (hello, room, request.id)
+
+
+def _caller_of(room: Room, admission: Admission) -> Caller:
     return Caller(
         author=admission.author,
         role=admission.role,
-        room=admitted.room.name,
+        room=room.name,
         horizon=admission.horizon,
         may_approve=admission.may_approve,
     )
 
 
-async def _greet(connection: _Connection, caller: Caller, admitted: _Admitted) -> int:
-    """
-    Answer the hello; return where the transcript goes on.
-
-    The answer names everybody who is here: as a variable of the conversation it would stay as long as that.
-    """
-    result, after = await _welcome(connection.house, caller, admitted)
-    await connection.outbox.put(admitted.room.voice.answer(encode_result(admitted.request_id, result)))
-    return after
-
-
-async def _welcome(house: House, caller: Caller, admitted: _Admitted) -> tuple[dict[str, Any], int]:
+async def _welcome(
+    house: House, room: Room, caller: Caller, admission: Admission, hello: Hello
+) -> tuple[dict[str, Any], int]:
     """Say who the guest is now, and where its transcript goes on."""
-    admission, hello = admitted.admission, admitted.hello
     last = hello.last if hello.after is None else None
-    params = EventsSubscribe(room=admitted.room.name, after=hello.after, last=last)
+    params = EventsSubscribe(room=room.name, after=hello.after, last=last)
     subscribed, _, after = await subscribe(house, params, caller)
     result = {
         "member_token": admission.member_token,
         "guest": author_view(admission.author),
         "role": admission.role.value,
-        "room": admitted.room.name,
+        "room": room.name,
         "may_approve": admission.may_approve,
         "history": admission.invite.history.value,
         "expires_at": None if admission.invite.expires_at is None else rfc3339(admission.invite.expires_at),
         **subscribed,
     }
     return result, after
-
-
-async def _work(waiting: deque[bytes], connection: _Connection, caller: Caller, voice: Voice) -> None:
-    """Answer what waits, in its order."""
-    while waiting:
-        message, follow = await answer(waiting[0], caller, connection.house)
-        if message and not await connection.outbox.put(voice.answer(message)):
-            await connection.outbox.put(text_frame(too_much(waiting[0], len(message))))
-        if follow is not None:
-            connection.guest.follow(*follow)
-        waiting.popleft()

@@ -13,6 +13,7 @@ from typing import Final
 
 import h11
 from attrs import frozen
+from wsproto.utilities import generate_accept_token
 
 HEAD_FAULTS: Final = (400, 431, 501)
 """What h11 may hint at for a head that it does not take; anything else of its hints would be our mistake."""
@@ -60,6 +61,7 @@ class Request:
         headers: names in lower case.
         is_http_1_0: such a client knows neither a kept connection nor an upgrade.
         raw: the bytes of the head, and whatever has come behind it.
+        behind: only the latter.
     """
 
     method: bytes
@@ -68,6 +70,7 @@ class Request:
     headers: Sequence[tuple[bytes, bytes]]
     is_http_1_0: bool
     raw: bytes
+    behind: bytes
 
     def all(self, name: bytes) -> list[bytes]:
         """List the values of a header."""
@@ -142,7 +145,7 @@ class HeadReader:
         self._raw, self._parser = bytearray(), self._make_parser()
         if rest:
             self.feed(rest)
-        return Request(event.method, path, authority, list(event.headers), event.http_version == b"1.0", raw)
+        return Request(event.method, path, authority, list(event.headers), event.http_version == b"1.0", raw, rest)
 
 
 def _split_target(target: bytes) -> tuple[bytes | None, bytes]:
@@ -164,9 +167,9 @@ def is_upgrade(request: Request) -> bool:
 
 def upgrade_fault(request: Request) -> int | None:
     """
-    Return the status for an upgrade that wsproto would choke on; None for one that it takes.
+    Return the status for an upgrade that is no WebSocket's as RFC 6455 (4.2.1) has it; None for one that is.
 
-    It keeps the last of several headers of a name where h11 joins them, and decodes lists as ASCII.
+    Nothing is left to guess: no header that counts comes twice, and none has anything but ASCII.
     """
     if request.all(b"sec-websocket-version") != [VERSION]:
         return 426
@@ -184,6 +187,15 @@ def upgrade_fault(request: Request) -> int | None:
     has_tokens = len(connection) == 1 and b"upgrade" in request.tokens(b"connection")
     is_fit = is_key and is_plain and has_tokens and is_websocket and not request.has_body
     return None if is_fit else 400
+
+
+def make_upgrade(request: Request) -> bytes:
+    """Write the answer to a fit upgrade (RFC 6455, 4.2.2); no extension and no subprotocol is ever agreed on."""
+    accept = generate_accept_token(request.all(b"sec-websocket-key")[0])
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept
+    )
 
 
 @frozen

@@ -3,7 +3,8 @@ What waits to be sent to one client, the way out, and the client's places in the
 
 Laws: whole messages only, in the order in which they were put; what the socket takes is written at once, so that only
 what it does not take waits; what waits is bounded: who has an answer to give waits, a live transcript is dropped and
-caught up, from memory or from the journal, by the one task that sends.
+caught up, from memory or from the journal, by the one task that sends. That task is called when there is something for
+it to do, and ends when that is done: a client for whom nothing waits costs none.
 """
 
 import math
@@ -85,17 +86,19 @@ class Outbox:
     Args:
         limit_bytes: above this, `put` waits and live lines are refused; a message of more is large.
         budget: what large messages are charged to.
+        call_sender: called when `run` has something to do and does not run; starts a task for it.
         write: the way to the socket; None where only the sender can send.
     """
 
     __slots__ = (
         "_budget",
-        "_changed",
+        "_call_sender",
         "_charged_bytes",
         "_chunks",
         "_drained",
         "_followers",
-        "_is_closed",
+        "_has_changed",
+        "_is_called",
         "_is_sealed",
         "_is_sending",
         "_limit_bytes",
@@ -103,17 +106,20 @@ class Outbox:
         "waiting_bytes",
     )
 
-    def __init__(self, limit_bytes: int, budget: Budget, write: Write | None = None) -> None:
+    def __init__(
+        self, limit_bytes: int, budget: Budget, call_sender: Callable[[], None], write: Write | None = None
+    ) -> None:
         self._limit_bytes = limit_bytes
         self._budget = budget
+        self._call_sender = call_sender
         self._write = write
         self._charged_bytes = 0
         self._chunks: list[bytes | memoryview] = []
         self._followers: dict[str, Follower] = {}
-        self._changed = trio.Event()
         self._drained: trio.Event | None = None
+        self._has_changed = False
+        self._is_called = False
         self._is_sending = False
-        self._is_closed = False
         self._is_sealed = False
         self.waiting_bytes = 0
 
@@ -176,21 +182,26 @@ class Outbox:
             self._budget.give_back(charged)
 
     def wake(self) -> None:
-        """Let the sender look at what there is to do."""
-        self._changed.set()
-
-    def close(self) -> None:
-        """Let the sender end once everything is sent and nobody lags."""
-        self._is_closed = True
-        self.wake()
+        """Have the sender look at what there is to do."""
+        self._has_changed = True
+        if not self._is_called:
+            self._is_called = True
+            self._call_sender()
 
     def seal(self) -> None:
-        """Take nothing more; the sender ends once what waits is sent."""
-        self._is_closed = self._is_sealed = True
+        """Take nothing more; what waits is still sent."""
+        self._is_sealed = True
         for follower in self._followers.values():
             follower.leave()
         self._followers.clear()
-        self.wake()
+
+    def give_up(self) -> None:
+        """Take nothing more and send nothing more."""
+        self.seal()
+        self._budget.forget(self)
+        self._chunks.clear()
+        self.waiting_bytes = 0
+        self._note_drained()
 
     def follow(self, transcript: Transcript, encoding: Encoding, after: int) -> "Follower":
         """Bring the client every event of a room after a number, then live text too; replaces its place there."""
@@ -200,34 +211,40 @@ class Outbox:
         follower = Follower(self, transcript, encoding, after)
         if not self._is_sealed:
             self._followers[transcript.room] = follower
-            self.wake()
+            # Mostly it has missed nothing, or little: that is done on the spot.
+            if self.waiting_bytes or not follower.try_live() or not follower.is_live:
+                self.wake()
         return follower
 
     async def run(self, stream: trio.abc.SendStream, journal: Journal) -> None:
         """
-        Send what waits and catch up whoever lags, until the box is closed and empty.
+        Send what waits and catch up whoever lags, until there is nothing to do: as `call_sender` is to have it.
 
         Owns: the stream's sending side. Raises: trio.BrokenResourceError, trio.ClosedResourceError: the client has hung
         up, or holds on to a large message that it does not read.
         """
+        is_done = False
         try:
-            while True:
-                # Whatever changes from here on, while something is awaited, is looked at in the next round.
-                if self._changed.is_set():
-                    self._changed = trio.Event()
+            # Whatever changes while something is awaited is looked at in the next round.
+            while self._has_changed:
+                self._has_changed = False
                 if self._chunks:
                     await self._flush(stream)
-                elif await self._catch_up(journal) or self._changed.is_set():
-                    continue
-                elif self._is_closed:
-                    return
-                else:
-                    await self._changed.wait()
+                    self._has_changed = True
+                elif await self._catch_up(journal):
+                    self._has_changed = True
+            is_done = True
         finally:
-            self.seal()
-            self._budget.forget(self)
-            self._chunks.clear()
+            self._is_called = False
+            if not is_done:
+                self.give_up()
             self._note_drained()
+
+    async def rested(self) -> None:
+        """Wait until the sender has nothing to do: everything is sent and nobody lags, or it was given up."""
+        await trio.lowlevel.checkpoint()
+        while self._is_called:
+            await self._next_drain()
 
     async def _flush(self, stream: trio.abc.SendStream) -> None:
         chunks, self._chunks = self._chunks, []

@@ -10,7 +10,7 @@ it wait for ever. Our close frame is written here, and the connection ended by `
 """
 
 import math
-import re
+from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -36,8 +36,6 @@ FLOOD: Final = close_frame(1008, "too many messages at once: slow down and come 
 UNFINISHED: Final = close_frame(1008, "the message was not finished in time")
 TOO_LONG: Final = close_frame(1009, "the message is too long")
 
-_HEAD_END: Final = re.compile(rb"\n\r?\n")
-
 
 class OwnedStream(trio.abc.Stream):
     """
@@ -45,27 +43,53 @@ class OwnedStream(trio.abc.Stream):
 
     Args:
         transport: the socket, or the TLS over it.
-        head: what was read from it already: the request's head and what came behind it.
+        behind: what was read from it already, behind the request for the WebSocket.
         outbox: the way out.
         message_bytes: the longest frame.
+        hear: told how many messages end in what came, before the library gets it; False if they are too many.
         refusal: what is sent instead of any other close frame until somebody is admitted; None: the other one.
+
+    Attributes:
+        heard_at: when anything came last, in monotonic seconds.
+        has_ended: whether a close frame was written, ours or the library's.
     """
 
+    __slots__ = (
+        "_behind",
+        "_finish_by",
+        "_frames",
+        "_hear",
+        "_introduction_bytes",
+        "_is_let_go",
+        "_meter",
+        "_outbox",
+        "_refusal",
+        "_transport",
+        "has_ended",
+        "heard_at",
+    )
+
     def __init__(
-        self, transport: trio.abc.Stream, head: bytes, outbox: Outbox, message_bytes: int, refusal: bytes | None = None
+        self,
+        transport: trio.abc.Stream,
+        behind: bytes,
+        outbox: Outbox,
+        message_bytes: int,
+        hear: Callable[[int], bool],
+        refusal: bytes | None = None,
     ) -> None:
         self._refusal = refusal
         self._transport = transport
-        end = _HEAD_END.search(head)
-        self._head = head[: end.end()] if end else head
-        self._trailing = head[len(self._head) :]
+        self._behind = behind
         self._outbox = outbox
+        self._hear = hear
         self._meter = FrameMeter(message_bytes)
         self._introduction_bytes: float = INTRODUCTION_BYTES
         self.heard_at = trio.current_time()
         self._frames = Allowance(FRAMES_BURST, FRAMES_PER_S, self.heard_at)
         self._finish_by = math.inf
-        self._has_ended = False
+        self.has_ended = False
+        self._is_let_go = False
 
     def admit(self) -> None:
         """Let more come than an introduction."""
@@ -74,8 +98,8 @@ class OwnedStream(trio.abc.Stream):
 
     def end(self, frame: bytes) -> None:
         """Write a close frame; nothing is sent after it, and nothing that comes is listened to."""
-        if not self._has_ended:
-            self._has_ended = True
+        if not self.has_ended:
+            self.has_ended = True
             self._outbox.push(self._refusal or frame)
             self._outbox.seal()
 
@@ -84,7 +108,7 @@ class OwnedStream(trio.abc.Stream):
         whole = bytes(data)
         await self._outbox.put(whole)
         if is_close(whole):
-            self._has_ended = True
+            self.has_ended = True
             self._outbox.seal()
 
     async def wait_send_all_might_not_block(self) -> None:
@@ -92,24 +116,9 @@ class OwnedStream(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Give what came; nothing more once the end was written."""
-        if self._head:
-            head, self._head = self._head, b""
-            await trio.lowlevel.checkpoint()
-            return head
-        if self._trailing:
-            data, self._trailing = self._trailing, b""
-            await trio.lowlevel.checkpoint()
-        elif self._has_ended:
-            await trio.lowlevel.checkpoint()
-            return b""
-        else:
-            data = b""
-            with trio.move_on_at(self._finish_by) as waiting:
-                data = bytes(await self._transport.receive_some(READ_BYTES))
-            if waiting.cancelled_caught:
-                self.end(UNFINISHED)
-        if self._has_ended or not data:
+        """Give what came; nothing more once the end was written, or the library has let go."""
+        data = await self._receive()
+        if self.has_ended or self._is_let_go or not data:
             return b""
         self.heard_at = trio.current_time()
         self._introduction_bytes -= len(data)
@@ -119,30 +128,40 @@ class OwnedStream(trio.abc.Stream):
         except OversizeFrame:
             self.end(TOO_LONG)
             return b""
+        messages = self._meter.last_frames - last_frames
         if not self._meter.has_part:
             self._finish_by = math.inf
-        elif self._finish_by == math.inf or self._meter.last_frames != last_frames:
+        elif self._finish_by == math.inf or messages:
             self._finish_by = self.heard_at + MESSAGE_S
-        if self._introduction_bytes < 0 or not self._frames.take(self.heard_at, frames):
+        is_bearable = self._introduction_bytes >= 0 and self._frames.take(self.heard_at, frames)
+        if not is_bearable or not self._hear(messages):
             self.end(FLOOD)
             return b""
         return data
 
+    async def _receive(self) -> bytes:
+        if self._behind or self.has_ended or self._is_let_go:
+            data, self._behind = self._behind, b""
+            await trio.lowlevel.checkpoint()
+            return data
+        if self._finish_by == math.inf:
+            return bytes(await self._transport.receive_some(READ_BYTES))
+        with trio.move_on_at(self._finish_by):
+            return bytes(await self._transport.receive_some(READ_BYTES))
+        self.end(UNFINISHED)
+        return b""
+
     async def aclose(self) -> None:
         """Let the library go; `finish` does the rest, once it is known whether there is a last word."""
+        self._is_let_go = True
         await trio.lowlevel.checkpoint()
 
-    async def finish(self, sent: trio.Event) -> None:
-        """
-        Hang up once the guest has read everything, or has had its time.
-
-        Args:
-            sent: set when the outbox is empty or broken.
-        """
+    async def finish(self) -> None:
+        """Hang up once the guest has read everything, or has had its time."""
         self._outbox.seal()
         try:
             with trio.move_on_after(LAST_WORDS_S):
-                await sent.wait()
+                await self._outbox.rested()
                 if isinstance(self._transport, trio.SocketStream):
                     await self._transport.send_eof()
                 left = LAST_WORDS_BYTES

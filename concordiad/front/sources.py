@@ -7,8 +7,7 @@ that whoever is quick gets in beside those who never say anything.
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -52,7 +51,10 @@ class Source:
     Attributes:
         address: for the hosts' eyes; behind a proxy the one that the proxy names.
         key: for whom it counts; empty for a proxy, which brings many people and sees to its own clients.
+        scope: everything that is done for the connection; cancelled if it has to make room.
     """
+
+    __slots__ = ("_lobby", "address", "key", "scope")
 
     def __init__(self, address: str, key: str, lobby: "Lobby") -> None:
         self.address = address
@@ -133,15 +135,6 @@ class Lobby:
     def _turn_out(self, source: Source) -> None:
         self.leave(source)
         source.scope.cancel()
-
-    @contextmanager
-    def visit(self, source: Source) -> Iterator[None]:
-        """Be there as long as the connection is; it may be turned out meanwhile."""
-        try:
-            with source.scope:
-                yield
-        finally:
-            self.leave(source)
 
 
 def make_source(peer: str, lobby: Lobby, *, behind_proxy: bool) -> Source:

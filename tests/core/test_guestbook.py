@@ -18,6 +18,7 @@ from concordiad.core.roles import Role
 from concordiad.core.wire import InviteCreate
 from concordiad.errors import RoomError
 from tests.core.things import ALICE
+from tests.support.seats import seated
 
 KEY = "0123456789abcdef"
 
@@ -224,7 +225,7 @@ def test_revoking_ends_all_that_came_by_it(ledger: Ledger) -> None:
     """Members and invite alike: connections are dismissed at once, tokens open nothing, and who was here has left."""
     invite, token = ledger.invite(uses=None)
     chair, admission = Chair(), ledger.admit(token)
-    with ledger.book.seated(chair, admission):
+    with seated(ledger.book, chair, admission):
         revoked, closed = ledger.record(lambda entries: ledger.book.revoke(invite.id[:8], ALICE, entries))
         assert (revoked.revoked_at, closed, chair.dismissed) == (ledger.times.now, 1, [REVOKED])
     assert [ledger.book.find(each) for each in (token, str(admission.member_token))] == [False, False]
@@ -239,7 +240,7 @@ def test_expiry_ends_all_that_came_by_it(ledger: Ledger) -> None:
     """At its time the invite is over for everybody, and not a moment before."""
     _, token = ledger.invite(uses=None, expires_s=60)
     chair, admission = Chair(), ledger.admit(token)
-    with ledger.book.seated(chair, admission):
+    with seated(ledger.book, chair, admission):
         assert ledger.book.next_deadline() == ledger.times.clock + 60
         ledger.pass_by(59.5)
         assert (ledger.book.find(token), chair.dismissed) == (True, [])
@@ -264,7 +265,7 @@ def test_kicked_guest_cannot_come_back(ledger: Ledger, called: str) -> None:
     _, token = ledger.invite(uses=1)
     chair, admission = Chair(), ledger.admit(token, "Ada", KEY)
     who = called.format(author=admission.author.id, id=admission.member.id)
-    with ledger.book.seated(chair, admission):
+    with seated(ledger.book, chair, admission):
         member, invite, closed = ledger.record(lambda entries: ledger.book.kick(who, "spam", ALICE, entries))
     assert (member.id, invite.used, closed, chair.dismissed) == (admission.member.id, 1, 1, [REMOVED])
     assert not ledger.book.find(str(admission.member_token))
@@ -289,10 +290,10 @@ def test_guest_who_is_back_in_time_never_left(ledger: Ledger) -> None:
     """A lost connection is nobody's business if there is another one soon."""
     _, token = ledger.invite()
     admission = ledger.admit(token)
-    with ledger.book.seated(Chair(), admission):
+    with seated(ledger.book, Chair(), admission):
         ledger.pass_by(100)
     ledger.pass_by(LINGER_S - 0.5)
-    with ledger.book.seated(Chair(), ledger.admit(str(admission.member_token))):
+    with seated(ledger.book, Chair(), ledger.admit(str(admission.member_token))):
         ledger.pass_by(100)
         assert (ledger.book.count, ledger.told("guest.left"), len(ledger.told("guest.joined"))) == (1, [], 1)
 
@@ -301,8 +302,8 @@ def test_guest_leaves_with_its_last_connection(ledger: Ledger) -> None:
     """As long as one is left it is here; when it comes back later that is told again."""
     _, token = ledger.invite()
     admission = ledger.admit(token)
-    with ledger.book.seated(Chair(), admission):
-        with ledger.book.seated(Chair(), admission):
+    with seated(ledger.book, Chair(), admission):
+        with seated(ledger.book, Chair(), admission):
             assert ledger.book.guests(is_for_host=True)[0]["connections"] == 2
         ledger.pass_by(LINGER_S)
         assert ledger.told("guest.left") == []
@@ -327,7 +328,7 @@ def test_guest_whose_seat_came_late_is_here_again(ledger: Ledger) -> None:
     ledger.pass_by(LINGER_S)
     woken: list[float] = []
     ledger.book.watch(woken.append)
-    with ledger.book.seated(Chair(), admission):
+    with seated(ledger.book, Chair(), admission):
         assert woken == [ledger.times.clock]
         ledger.pass_by(0)
         assert (ledger.book.count, len(ledger.told("guest.joined"))) == (1, 2)
@@ -338,7 +339,7 @@ def test_right_that_was_lost_meanwhile_takes_no_seat(ledger: Ledger) -> None:
     invite, token = ledger.invite()
     admission = ledger.admit(token)
     ledger.record(lambda entries: ledger.book.revoke(invite.id, ALICE, entries))
-    with pytest.raises(RoomError) as caught, ledger.book.seated(Chair(), admission):
+    with pytest.raises(RoomError) as caught, seated(ledger.book, Chair(), admission):
         raise AssertionError("it was let in")
     assert caught.value.code is NOT_ALLOWED
 
@@ -350,7 +351,7 @@ def test_who_was_here_before_a_restart_may_come_back(ledger: Ledger) -> None:
     ledger.book = ledger.restored()
     ledger.pass_by(RETURN_S - 1)
     assert {person["name"] for person in ledger.book.people()} == {"back", "gone"}
-    with ledger.book.seated(Chair(), ledger.admit(str(back.member_token))):
+    with seated(ledger.book, Chair(), ledger.admit(str(back.member_token))):
         ledger.pass_by(1)
         assert [event["guest"]["id"] for event in ledger.told("guest.left")] == [gone.author.id]
         assert len(ledger.told("guest.joined")) == 2
@@ -371,7 +372,7 @@ def test_closing_revokes_everything_and_hangs_up_on_nobody(ledger: Ledger) -> No
     """The guests of a room that closes may read its last events."""
     _, token = ledger.invite()
     chair, admission = Chair(), ledger.admit(token)
-    with ledger.book.seated(chair, admission):
+    with seated(ledger.book, chair, admission):
         ledger.record(lambda entries: ledger.book.close(ALICE, entries))
         assert (chair.dismissed, ledger.book.has_closed, ledger.book.find(token)) == ([], True, False)
         ledger.book.dismiss_all(4404, "closed")
@@ -448,18 +449,18 @@ class Room(RuleBasedStateMachine):
             self.members[str(admission.member_token)] = admission.member.id
             self.invite_of[admission.member.id] = admission.invite.id
         if seat:
-            seated = self.ledger.book.seated(Chair(), admission)
-            seated.__enter__()
-            self.seats.append(seated)
+            chair = Chair()
+            self.ledger.book.sit(chair, admission)
+            self.seats.append((chair, admission.member.id))
         return admission.member_token or token
 
     @precondition(lambda self: self.seats)
     @rule(data=st.data())
     def hang_up(self, data: st.DataObject) -> None:
         """A connection ends."""
-        seated = data.draw(st.sampled_from(self.seats))
-        self.seats.remove(seated)
-        seated.__exit__(None, None, None)
+        seat = data.draw(st.sampled_from(self.seats))
+        self.seats.remove(seat)
+        self.ledger.book.leave(*seat)
 
     @precondition(lambda self: self.invites)
     @rule(data=st.data())

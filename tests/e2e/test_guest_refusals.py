@@ -195,6 +195,14 @@ def test_no_token_is_like_any_other(calm: Scene, refusal: bytes, case: str) -> N
     assert refusal_of(guest) == refusal
 
 
+def test_who_was_refused_is_not_heard_again(calm: Scene, refusal: bytes) -> None:
+    """A good hello right behind a bad one, in one packet, lets nobody in."""
+    guest = calm.knock()
+    guest.send(frame(TEXT, hello(WRONG)) + frame(TEXT, hello(calm.tokens["good"])))
+    assert refusal_of(guest) == refusal
+    assert "eve" not in [each["name"] for each in calm.host.call("guest.list")["guests"]]
+
+
 @pytest.mark.parametrize("case", MALFORMED)
 def test_malformed_hello_is_like_a_wrong_token(calm: Scene, refusal: bytes, case: str) -> None:
     """A hello that cannot be read gets the same bytes as a wrong token, even with a good token in it."""

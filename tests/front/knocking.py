@@ -13,8 +13,9 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from concordiad.config import Config, Guests
-from concordiad.front.door import DoorState, ServeGuest, run_door
+from concordiad.front.door import DoorState, Meet, run_door
 from concordiad.front.entrance import bind_door
+from concordiad.front.http import Request
 from concordiad.front.pages import Page
 from concordiad.front.sources import Source
 from concordiad.house import Command, House
@@ -118,12 +119,25 @@ class EchoingGuest:
         self.sources: list[str] = []
         self._is_admitted = is_admitted
 
-    async def __call__(self, stream: trio.abc.Stream, head: bytes, source: Source) -> None:
+    def __call__(self, stream: trio.abc.Stream, request: Request, source: Source) -> "Echo":
         self.sources.append(source.address)
-        if self._is_admitted:
-            source.admitted()
-        async with stream:
-            data: bytes | bytearray = head
+        return Echo(stream, request, source if self._is_admitted else None)
+
+
+class Echo:
+    """One guest of whom every byte is sent back; `source` if it is to be admitted."""
+
+    def __init__(self, stream: trio.abc.Stream, request: Request, source: Source | None) -> None:
+        self._stream = stream
+        self._request = request
+        self._source = source
+
+    async def run(self) -> None:
+        """Send back what comes."""
+        if self._source is not None:
+            self._source.admitted()
+        async with self._stream as stream:
+            data: bytes | bytearray = self._request.raw
             while data:
                 await stream.send_all(data)
                 data = await stream.receive_some(65536)
@@ -190,7 +204,7 @@ class StallingJournal:
 
 @asynccontextmanager
 async def open_door(
-    guests: "ServeGuest | None" = None,
+    guests: Meet | None = None,
     *,
     head_s: float = 5.0,
     journal: Any = None,
@@ -225,7 +239,7 @@ def _make_house(rooms: Any, journal: Journal, table: Guests, send: trio.MemorySe
 
 
 async def _accept(
-    scope: trio.CancelScope, door: DoorState, house: House, guests: ServeGuest, connections: trio.Nursery
+    scope: trio.CancelScope, door: DoorState, house: House, guests: Meet, connections: trio.Nursery
 ) -> None:
     with scope:
         await run_door(door, house, guests, connections)

@@ -23,8 +23,8 @@ class Line:
         ours, self.theirs = socket.socketpair()
         self.theirs.setblocking(False)
         self.transport = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
-        outbox = Outbox(4096, Budget(), writer_of(self.transport))
-        self.stream = OwnedStream(self.transport, b"", outbox, 4096)
+        outbox = Outbox(4096, Budget(), trio.Event().set, writer_of(self.transport))
+        self.stream = OwnedStream(self.transport, b"", outbox, 4096, lambda _: True)
         self.guest = Guest("here", outbox, self.stream)
 
     def read(self) -> bytes:

@@ -364,7 +364,10 @@ async def test_upgrade_as_browsers_write_it(lines: list[str]) -> None:
 class FailingGuest:
     """Fail at once, as a bug would."""
 
-    async def __call__(self, *_: object) -> None:
+    def __call__(self, *_: object) -> "FailingGuest":
+        return self
+
+    async def run(self) -> None:
         await trio.lowlevel.checkpoint()
         raise RuntimeError("secret words")
 

@@ -39,7 +39,18 @@ class Line:
         ours, theirs = socket.socketpair()
         self.ours = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
         self.theirs = trio.SocketStream(trio.socket.from_stdlib_socket(theirs))
-        self.outbox = Outbox(limit_bytes, budget or Budget(), writer_of(self.ours))
+        self._called = trio.Event()
+        self.outbox = Outbox(limit_bytes, budget or Budget(), self._call, writer_of(self.ours))
+
+    def _call(self) -> None:
+        self._called.set()
+
+    async def send(self, journal: Journal) -> None:
+        """Run the sender whenever it is called."""
+        while True:
+            await self._called.wait()
+            self._called = trio.Event()
+            await self.outbox.run(self.ours, journal)
 
     async def read(self, size: int) -> bytes:
         """Read so much as the client."""
@@ -134,7 +145,7 @@ async def test_what_it_does_not_take_waits_in_order(make_line: MakeLine) -> None
         line.outbox.push(b"first")
         begun = await line.read(filled - line.outbox.waiting_bytes + 5)
         line.outbox.push(b"second")
-        nursery.start_soon(line.outbox.run, line.ours, journal)
+        nursery.start_soon(line.send, journal)
         line.outbox.push(b"third")
         rest = await line.read(filled + 16 - len(begun))
         nursery.cancel_scope.cancel()
@@ -156,23 +167,23 @@ async def test_who_gives_an_answer_waits_for_its_place(make_line: MakeLine) -> N
         nursery.start_soon(put)
         await wait_all_tasks_blocked()
         assert not placed.is_set()
-        nursery.start_soon(line.outbox.run, line.ours, journal)
+        nursery.start_soon(line.send, journal)
         nursery.start_soon(line.read_all)
         await placed.wait()
         nursery.cancel_scope.cancel()
 
 
-async def test_it_ends_once_it_is_closed_and_everything_was_sent(make_line: MakeLine) -> None:
-    """Whatever waited, and whatever a follower that lags has not seen yet."""
+async def test_the_sender_ends_once_everything_was_sent(make_line: MakeLine) -> None:
+    """Whatever waited, and whatever a follower that lags has not seen yet; then nothing is to be waited for."""
     async with open_rooms("main") as ((room,), journal, nursery):
         await room.say(20)
         line = make_line()
         filled = line.fill()
         line.outbox.follow(room.transcript, plain_lines, 0)
-        line.outbox.close()
 
         async def run() -> None:
             await line.outbox.run(line.ours, journal)
+            await line.outbox.rested()
             await line.ours.aclose()
 
         nursery.start_soon(run)
@@ -225,7 +236,7 @@ async def test_who_reads_slowly_misses_nothing(make_line: MakeLine, events: int)
     async with open_rooms("main") as ((room,), journal, nursery):
         line = make_line()
         follower = line.outbox.follow(room.transcript, plain_lines, 0)
-        nursery.start_soon(line.outbox.run, line.ours, journal)
+        nursery.start_soon(line.send, journal)
         await wait_all_tasks_blocked()
         assert room.transcript.subscribers == 1
         size = 100_000 if events == 10 else 200
@@ -242,12 +253,12 @@ async def test_who_reads_slowly_misses_nothing(make_line: MakeLine, events: int)
 
 
 async def test_several_rooms_are_followed_each_from_its_place(make_line: MakeLine) -> None:
-    """A new place in a room replaces the old one."""
+    """What is in memory is given at once; a new place in a room replaces the old one."""
     async with open_rooms("main", "other") as ((main, other), journal, nursery):
         await main.say(5)
         await other.say(5)
         line = make_line()
-        nursery.start_soon(line.outbox.run, line.ours, journal)
+        nursery.start_soon(line.send, journal)
         line.outbox.follow(main.transcript, plain_lines, 3)
         line.outbox.follow(other.transcript, plain_lines, 4)
         line.outbox.follow(main.transcript, plain_lines, 4)
@@ -255,7 +266,7 @@ async def test_several_rooms_are_followed_each_from_its_place(make_line: MakeLin
         await main.say(1)
         await other.say(1)
         data = bytes(await line.theirs.receive_some(65536))
-        assert (seqs(data), seqs(data, "other")) == ([5, 6], [5, 6])
+        assert (seqs(data), seqs(data, "other")) == ([4, 5, 5, 6], [5, 6])
         assert (main.transcript.subscribers, other.transcript.subscribers) == (1, 1)
 
 
@@ -270,10 +281,10 @@ async def test_large_messages_of_all_clients_are_bounded_together(make_line: Mak
         assert not await second.outbox.put(b"z" * 60_000)
         # Only what comes from the journal is charged: what is in memory is there once for all.
         second.outbox.follow(Transcript("main", [EpochStart(3, 2)], 1, 1), plain_lines, 0)
-        nursery.start_soon(second.outbox.run, second.ours, journal)
+        nursery.start_soon(second.send, journal)
         await wait_all_tasks_blocked()
         assert not second.outbox.waiting_bytes
-        nursery.start_soon(first.outbox.run, first.ours, journal)
+        nursery.start_soon(first.send, journal)
         assert len(await first.read(filled + 60_000)) == filled + 60_000
         assert len(await second.read(90_000)) >= 90_000
 
@@ -282,7 +293,7 @@ async def test_who_holds_on_to_a_large_message_is_hung_up_on(autojump_clock: Moc
     """After STALL_S without a byte; a small message may rest for ever."""
     for size, outcome in ((LIMIT + 1, "hung up"), (LIMIT, "waits")):
         async with open_memory_journal() as journal:
-            outbox = Outbox(LIMIT, Budget())
+            outbox = Outbox(LIMIT, Budget(), trio.Event().set)
             assert await outbox.put(b"z" * size)
             began = trio.current_time()
             seen = "waits"

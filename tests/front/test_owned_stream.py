@@ -19,7 +19,8 @@ class Line:
         ours, self.theirs = socket.socketpair()
         self.theirs.setblocking(False)
         self.transport = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
-        self.stream = OwnedStream(self.transport, b"", Outbox(4096, Budget(), writer_of(self.transport)), 100_000)
+        outbox = Outbox(4096, Budget(), trio.Event().set, writer_of(self.transport))
+        self.stream = OwnedStream(self.transport, b"", outbox, 100_000, lambda _: True)
         self.stream.admit()
         self.has_ended = False
 

@@ -39,6 +39,7 @@ from concordiad.room.messages import (
 from concordiad.room.reception import ReceptionEnds, open_guestbook, run_reception
 from tests.room.recorders import Recorder
 from tests.room.samples import ANN, NOW, types_of
+from tests.support.seats import seated
 
 KEY = "0123456789abcdef"
 
@@ -207,7 +208,7 @@ async def test_expiry_comes_by_itself(skipping: MockClock) -> None:
     async with open_memory_journal() as journal, working(journal) as desk:
         _, token = await desk.invite(expires_s=60)
         chair = Chair()
-        with desk.guestbook.seated(chair, await desk.admit(token)):
+        with seated(desk.guestbook, chair, await desk.admit(token)):
             await trio.sleep(59.9)
             assert chair.dismissed == []
             await trio.sleep(0.2)
@@ -221,8 +222,8 @@ async def test_revoking_is_at_once(skipping: MockClock) -> None:
         invite, token = await desk.invite(uses=None)
         chairs = [Chair(), Chair()]
         with (
-            desk.guestbook.seated(chairs[0], await desk.admit(token)),
-            desk.guestbook.seated(chairs[1], await desk.admit(token)),
+            seated(desk.guestbook, chairs[0], await desk.admit(token)),
+            seated(desk.guestbook, chairs[1], await desk.admit(token)),
         ):
             assert (await desk.revoke(invite.id)).closed == 2
             assert [chair.dismissed for chair in chairs] == [[REVOKED], [REVOKED]]
@@ -240,7 +241,7 @@ async def test_leaving_is_told_after_a_while(skipping: MockClock) -> None:
     """A guest whose connection ended is here until it has had the time to come back."""
     async with open_memory_journal() as journal, working(journal) as desk:
         _, token = await desk.invite()
-        with desk.guestbook.seated(Chair(), await desk.admit(token)):
+        with seated(desk.guestbook, Chair(), await desk.admit(token)):
             await trio.sleep(1000)
         await trio.sleep(LINGER_S - 0.1)
         assert desk.guestbook.count == 1
@@ -265,9 +266,9 @@ async def test_drain(skipping: MockClock) -> None:
         async with working(journal) as desk:
             _, token = await desk.invite()
             admission = await desk.admit(token)
-            seat = desk.guestbook.seated(Chair(), admission)
-            seat.__enter__()
-        seat.__exit__(None, None, None)
+            chair = Chair()
+            desk.guestbook.sit(chair, admission)
+        desk.guestbook.leave(chair, admission.member.id)
         [(member, _)] = await journal.read(read_members, "main", 10)
         assert member.here_since is not None
         with pytest.raises(RoomError) as refusal:

@@ -14,13 +14,16 @@ import trio
 import trio_websocket
 
 from concordiad.front import owned_stream
-from concordiad.front.http import HeadReader
+from concordiad.front.http import HeadReader, make_upgrade
 from concordiad.front.outbox import Budget, Outbox, writer_of
 from concordiad.front.owned_stream import OwnedStream
+from concordiad.front.websocket import WebSocket
 from concordiad.journal import Journal, open_memory_journal
 
 MESSAGE_BYTES: Final = 32 * 1024 * 1024
 """The longest message that the tester sends has 16 MiB."""
+MESSAGES: Final = 8
+"""The reader waits for the echo beyond that."""
 FRAMES: Final = 1_000_000_000
 """It cuts 4 MiB into frames of 64 bytes."""
 
@@ -37,34 +40,32 @@ async def run_echo(transport: trio.SocketStream, journal: Journal) -> None:
         if not data:
             return
         reader.feed(data)
-    outbox = Outbox(MESSAGE_BYTES, Budget(), writer_of(transport))
-    stream = OwnedStream(transport, request.raw, outbox, MESSAGE_BYTES)
-    stream.admit()
-    sent = trio.Event()
-    async with trio.open_nursery() as sending:
-        sending.start_soon(_run_sender, transport, outbox, journal, sent)
-        async with trio.open_nursery() as serving:
-            await _echo(stream, serving)
-            serving.cancel_scope.cancel()
-        await stream.finish(sent)
-        sending.cancel_scope.cancel()
+    async with trio.open_nursery() as tasks:
+
+        def call_sender() -> None:
+            tasks.start_soon(_run_sender, transport, outbox, journal)
+
+        outbox = Outbox(MESSAGE_BYTES, Budget(), call_sender, writer_of(transport))
+        stream = OwnedStream(transport, request.behind, outbox, MESSAGE_BYTES, lambda _: True)
+        stream.admit()
+        outbox.push(make_upgrade(request))
+        websocket = WebSocket(stream, MESSAGES, MESSAGE_BYTES)
+        tasks.start_soon(_echo, websocket)
+        await websocket.read()
+        await stream.finish()
+        tasks.cancel_scope.cancel()
 
 
-async def _run_sender(transport: trio.SocketStream, outbox: Outbox, journal: Journal, sent: trio.Event) -> None:
+async def _run_sender(transport: trio.SocketStream, outbox: Outbox, journal: Journal) -> None:
     try:
         await outbox.run(transport, journal)
     except (trio.BrokenResourceError, trio.ClosedResourceError):
-        await trio.lowlevel.checkpoint()
-    finally:
-        sent.set()
+        # The tester has hung up; the reader learns of it too.
+        return
 
 
-async def _echo(stream: OwnedStream, nursery: trio.Nursery) -> None:
+async def _echo(websocket: WebSocket) -> None:
     try:
-        request = await trio_websocket.wrap_server_stream(
-            nursery, stream, message_queue_size=8, max_message_size=MESSAGE_BYTES, receive_buffer_size=None
-        )
-        websocket = await request.accept()
         while True:
             await websocket.send_message(await websocket.get_message())
     except trio_websocket.ConnectionClosed:
