@@ -82,7 +82,9 @@ EVENTS: Final[Mapping[str, Schema]] = {
             "reason": or_null(STRING),
         }
     ),
-    "guest.joined": an_object({"guest": ref("AUTHOR"), "role": GUESTS_ROLE, "invite": ID, "may_approve": BOOLEAN}),
+    "guest.joined": an_object(
+        {"guest": ref("AUTHOR"), "role": GUESTS_ROLE, "invite": or_null(ID), "may_approve": BOOLEAN}
+    ),
     "guest.left": an_object({"guest": ref("AUTHOR"), "reason": one_of("left", "kicked", "revoked", "expired")}),
     "guest.kicked": an_object({"guest": ref("AUTHOR"), "by": ref("AUTHOR"), "reason": or_null(STRING)}),
     "invite.created": an_object({"invite": ref("INVITE"), "by": ref("AUTHOR")}),

@@ -168,7 +168,7 @@ DAEMON: Final = an_object(
 GUESTS_ROLE: Final = one_of(Role.DRIVER, Role.VIEWER)
 INVITE: Final = an_object(
     {
-        "id": ID,
+        "id": or_null(ID),
         "room": STRING,
         "role": GUESTS_ROLE,
         "name_hint": or_null(STRING),

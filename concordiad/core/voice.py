@@ -1,8 +1,9 @@
-"""How a room speaks to guests: with its secrets masked, each message a frame."""
+"""How a room speaks to guests: with its secrets masked, less what is for hosts alone, each message a frame."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from concordiad.core.discretion import event_for_guests
 from concordiad.core.frames import text_frame, text_frames
 from concordiad.core.masking import LiveMasker, Masker
 
@@ -25,7 +26,7 @@ class Voice:
         self.encoding: Final[Callable[[Sequence[bytes]], bytes]] = self._encode
 
     def _encode(self, lines: Sequence[bytes]) -> bytes:
-        return text_frames([line[:-1] for line in self._live.mask(lines)])
+        return text_frames([event_for_guests(line[:-1]) for line in self._live.mask(lines)])
 
     def meant(self, said: str, texts: Iterable[str]) -> str:
         """Find which of some texts a guest means, who has seen them masked; what is none of them is meant as said."""

@@ -31,6 +31,11 @@ class Caller:
         return self.role is Role.HOST and self.room is None
 
     @property
+    def reader(self) -> str | None:
+        """Who reads, by the author's id; None for a host, to whom everything may be told."""
+        return None if self.is_host else self.author.id
+
+    @property
     def after_seq(self) -> int:
         """The number of the event before the first one that it may see."""
         return 0 if self.horizon is None else self.horizon.after_seq

@@ -102,9 +102,9 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
             record = await find_record(house, name, caller)
             identity = await whole_id(house, record.name, request.method.partition(".")[0], identity, caller)
             if request.method == "prompt.get":
-                return Answer(await get_prompt(house, record, identity))
+                return Answer(await get_prompt(house, record, identity, caller))
             if request.method == "turn.get":
-                return Answer(await get_turn(house, record, identity))
+                return Answer(await get_turn(house, record, identity, caller))
             return Answer(await _cancel(house, caller, right, find_room(house, name, caller), identity))
         case PromptList():
             return Answer(await list_prompts(house, request.params, caller))

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
+from concordiad.core.discretion import event_for_guests, prompt_for
 from concordiad.core.model import InviteState, Prompt, PromptState
 from concordiad.core.nearest import COMPARED, did_you_mean
 from concordiad.core.views import (
     approval_view,
     invite_view,
-    prompt_view,
     room_view_for_guests,
     turn_event_view,
     turn_view,
@@ -37,6 +37,7 @@ from concordiad.front.records import Record, find_record, find_room, find_room_t
 from concordiad.house import House
 from concordiad.journal.rows import (
     Filter,
+    Recorded,
     find_ids,
     find_latest_ids,
     read_events,
@@ -76,22 +77,22 @@ async def whole_id(house: House, room: str, kind: str, prefix: str, caller: Call
     raise RoomError.not_found(f"no {kind} {prefix[:40]} in room {room}{hint}")
 
 
-async def get_prompt(house: House, room: Record, identity: str) -> dict[str, Any]:
+async def get_prompt(house: House, room: Record, identity: str, caller: Caller) -> dict[str, Any]:
     """Show one prompt, and the turn that it is in. Raises RoomError."""
     prompt = await house.journal.read(read_prompt, identity)
     if prompt is None:
         raise RoomError.not_found(f"no prompt {identity} in room {room.name}")
     places = {waiting.id: place for place, waiting in enumerate(await room.waiting(), 1)}
-    return {"prompt": prompt_view(prompt, places.get(identity)), "turn": await turn_of(house, prompt)}
+    return {"prompt": prompt_for(caller.reader, prompt, places.get(identity)), "turn": await turn_of(house, prompt)}
 
 
-async def get_turn(house: House, room: Record, identity: str) -> dict[str, Any]:
+async def get_turn(house: House, room: Record, identity: str, caller: Caller) -> dict[str, Any]:
     """Show one turn with its whole answer, and its prompts. Raises RoomError."""
     turn = await house.journal.read(read_turn, identity)
     if turn is None:
         raise RoomError.not_found(f"no turn {identity} in room {room.name}")
     prompts = await house.journal.read(read_prompts_of, turn.prompts)
-    return {"turn": turn_view(turn), "prompts": [prompt_view(prompt) for prompt in prompts]}
+    return {"turn": turn_view(turn), "prompts": [prompt_for(caller.reader, prompt) for prompt in prompts]}
 
 
 async def turn_of(house: House, prompt: Prompt) -> dict[str, Any] | None:
@@ -109,7 +110,8 @@ async def list_prompts(house: House, params: PromptList, caller: Caller) -> dict
     places = {prompt.id: place for place, prompt in enumerate(waiting, 1)}
     chosen = _filter(params.states, params, caller, _row_after(params.cursor))
     prompts, following = await house.journal.read(read_prompt_page, room.name, chosen, params.limit)
-    return {"prompts": [prompt_view(prompt, places.get(prompt.id)) for prompt in prompts], "next": following}
+    shown = [prompt_for(caller.reader, prompt, places.get(prompt.id)) for prompt in prompts]
+    return {"prompts": shown, "next": following}
 
 
 def _page_of_queue(params: PromptList, waiting: list[Prompt], caller: Caller) -> dict[str, Any]:
@@ -125,7 +127,7 @@ def _page_of_queue(params: PromptList, waiting: list[Prompt], caller: Caller) ->
     ]
     page = shown[: params.limit]
     following = page[-1][0] if len(shown) > len(page) else None
-    prompts = [prompt_view(prompt, place) for place, prompt in page]
+    prompts = [prompt_for(caller.reader, prompt, place) for place, prompt in page]
     return {"prompts": prompts, "next": None if following is None else str(following)}
 
 
@@ -192,7 +194,7 @@ async def subscribe(house: House, params: EventsSubscribe, caller: Caller) -> tu
         snapshot = await _snapshot(house, room, caller)
         since = max(cursor.seq - SNAPSHOT_EVENTS, caller.after_seq) + 1
         events = await house.journal.read(read_events, room.name, since, SNAPSHOT_EVENTS, SNAPSHOT_BYTES)
-        snapshot["events"] = [msgspec.Raw(event.json) for event in events if event.seq <= after]
+        snapshot["events"] = _show([event for event in events if event.seq <= after], caller)
     result = {
         "cursor": {"epoch": cursor.epoch, "seq": after},
         "resync": is_resync,
@@ -206,12 +208,17 @@ async def _snapshot(house: House, room: Room, caller: Caller) -> dict[str, Any]:
     waiting = await room.waiting()
     return {
         "room": about if caller.is_host else room_view_for_guests(about),
-        "queue": [prompt_view(prompt, place) for place, prompt in enumerate(waiting, 1)],
+        "queue": [prompt_for(caller.reader, prompt, place) for place, prompt in enumerate(waiting, 1)],
         "turn": about["turn"],
         "approvals": [approval_view(approval, whole=True) for approval in await room.approvals()],
         "people": room.guestbook.people(),
         "events": [],
     }
+
+
+def _show(events: Sequence[Recorded], caller: Caller) -> list[msgspec.Raw]:
+    """Give recorded events to a host as they are, to a guest less what guests are not told."""
+    return [msgspec.Raw(event.json if caller.is_host else event_for_guests(event.json)) for event in events]
 
 
 async def list_events(house: House, params: EventsList, caller: Caller) -> dict[str, Any]:
@@ -224,7 +231,7 @@ async def list_events(house: House, params: EventsList, caller: Caller) -> dict[
     events = [event for event in events if event.seq <= cursor.seq]
     following = events[-1].seq + 1 if events and events[-1].seq < cursor.seq else None
     return {
-        "events": [msgspec.Raw(event.json) for event in events],
+        "events": _show(events, caller),
         "next": following,
         "cursor": {"epoch": cursor.epoch, "seq": cursor.seq},
     }

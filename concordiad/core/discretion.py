@@ -1,0 +1,53 @@
+"""
+What guests are not told of what the transcript records: the ids of invites, and the keys of other people's prompts.
+
+Law: the journal and hosts have everything; whatever leaves for a guest, live or from the record, has been through here.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from concordiad.core.model import Prompt
+from concordiad.core.views import prompt_view
+
+_TYPE: Final = b'"type":"'
+"""Stands in front of an event's type; the envelope's own comes first, and no room's name can hold a quote."""
+_HIDDEN: Final[Mapping[bytes, tuple[str, ...]]] = {
+    b"prompt.accepted": ("prompt", "key"),
+    b"prompt.cancelled": ("prompt", "key"),
+    b"prompt.expired": ("prompt", "key"),
+    b"guest.joined": ("invite",),
+    b"invite.created": ("invite", "id"),
+    b"invite.revoked": ("invite", "id"),
+}
+"""Where in an event that is. All guests get the same bytes, so a key is not in its author's either."""
+_FAMILIES: Final = frozenset(each[:6] for each in _HIDDEN)
+"""Beginnings of those types: most events are of others, and are looked at no further."""
+
+
+def event_for_guests(event: bytes) -> bytes:
+    """Take out of an event, or of the message that tells of it, what guests are not told."""
+    start = event.find(_TYPE) + len(_TYPE)
+    if event[start : start + 6] not in _FAMILIES:
+        return event
+    hidden = _HIDDEN.get(event[start : event.find(b'"', start)])
+    if hidden is None:
+        return event
+    message = msgspec.json.decode(event)
+    _hide(message.get("params", message), hidden)
+    return msgspec.json.encode(message)
+
+
+def _hide(place: dict[str, Any], hidden: tuple[str, ...]) -> None:
+    *path, last = hidden
+    for name in path:
+        place = place[name]
+    place[last] = None
+
+
+def prompt_for(reader: str | None, prompt: Prompt, place: int | None = None) -> dict[str, Any]:
+    """Show a prompt to a guest by its id, or to a host, who is None: its key is its author's own."""
+    view = prompt_view(prompt, place)
+    return view if reader in (None, prompt.author.id) else {**view, "key": None}
