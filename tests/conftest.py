@@ -11,8 +11,8 @@ import structlog
 import trio
 
 from tests.support.chromedriver import Chromedriver, run_chromedriver
+from tests.support.patience import PATIENCE_S
 
-PATIENCE_S = 20.0
 VIRTUAL_PATIENCE_S = 7 * 86400.0
 """Longer than every grace and expiry; a test that waits for nothing gets there at once."""
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-PATIENCE_S = 20.0
+from tests.support.patience import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
 CLI_FLAGS = (
     "-p",

@@ -13,10 +13,10 @@ import pytest
 
 from concordiad.agent import leftovers
 from concordiad.agent.leftovers import MARK, end_leftovers, mark_of, read_environment
+from tests.support.patience import PATIENCE_S
 
 JOURNAL = f"journal-of-test-{os.getpid()}"
 OURS = mark_of(JOURNAL, "main", "i1")
-PATIENCE_S = 10
 BRIEF_S = 0.1
 LOOKS = 2000
 

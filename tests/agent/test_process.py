@@ -15,9 +15,9 @@ from trio.testing import wait_all_tasks_blocked
 
 from concordiad.agent.process import AgentProcess, AgentStdin, Exit, spawn
 from concordiad.errors import AgentError, AgentGone
+from tests.support.patience import PATIENCE_S
 
 BRIEF_S = 0.05
-PATIENCE_S = 10.0
 
 
 @asynccontextmanager

@@ -12,7 +12,8 @@ import pytest
 
 from concordiad.agent.orders import REHEARSAL_VERBS, VERBS
 from concordiad.agent.rehearsal.doing import DOING
-from tests.agent.rehearsing import CLI_FLAGS, PATIENCE_S, ROOT, Line, Rehearsal, essences, prompt, texts
+from tests.agent.rehearsing import CLI_FLAGS, ROOT, Line, Rehearsal, essences, prompt, texts
+from tests.support.patience import PATIENCE_S
 
 BEGINNING = ["running", "queued", "started", "system init"]
 ENDING = ["result success", "completed", "idle"]

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.support.patience import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 30.0
-"""Far longer than any command here takes: one that hangs fails its test."""
 
 
 class Ran(NamedTuple):
@@ -42,7 +42,7 @@ def run(home: Path, *arguments: str, stdin: bytes = b"", **variables: str) -> Ra
         input=stdin,
         capture_output=True,
         env=environment(home, **variables),
-        timeout=LIMIT_S,
+        timeout=PATIENCE_S,
         check=False,
     )
     return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -59,7 +59,7 @@ def start(
         "stderr": subprocess.PIPE,
     } | options
     with subprocess.Popen(command(*arguments), env=environment(home, **variables or {}), **streams) as child:
-        watchdog = threading.Timer(LIMIT_S, child.kill)
+        watchdog = threading.Timer(PATIENCE_S, child.kill)
         watchdog.start()
         try:
             yield child

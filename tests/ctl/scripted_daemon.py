@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PATIENCE_S = 30.0
+from tests.support.patience import PATIENCE_S
+
 """Far longer than any step takes: a client that never comes fails the test and does not hang it."""
 
 Json = dict[str, Any]

@@ -26,8 +26,8 @@ from wsproto.events import (
 )
 
 from tests.ctl.samples import EVE, room
+from tests.support.patience import PATIENCE_S
 
-PATIENCE_S = 30.0
 """Far longer than any step takes: a guest that never comes fails the test and does not hang it."""
 TOKEN = "dG9rZW4tZm9yLXRlc3RzLW9ubHktMDA"
 MEMBER = "bWVtYmVyLXRva2VuLWZvci10ZXN0cy0w"

@@ -12,7 +12,8 @@ import pytest
 from concordiad.core.codes import CONFLICT
 from tests.ctl.program import run, start
 from tests.ctl.samples import room, running_turn
-from tests.ctl.scripted_daemon import PATIENCE_S, Client, Script, scripted_daemon
+from tests.ctl.scripted_daemon import Client, Script, scripted_daemon
+from tests.support.patience import PATIENCE_S
 
 
 def serving(method: str, result: dict[str, Any], **expected: Any) -> Script:

@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.ctl.program import LIMIT_S, command, environment
+from tests.ctl.program import command, environment
+from tests.support.patience import PATIENCE_S
 
 ROWS: Final = 24
 COLUMNS: Final = 100
@@ -166,17 +167,17 @@ class Typist:
 
     def wait_until(self, condition: Callable[[Screen], bool], what: str = "it") -> None:
         """Read until something is true of the screen; AssertionError shows the screen."""
-        deadline = time.monotonic() + LIMIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while not condition(self.screen):
             assert self._read(deadline), f"{what} did not come; the screen has:\n{self.screen.text}"
         assert self.screen.strange == []
 
     def read_to_the_end(self) -> int:
         """Read until the program has ended; returns its exit code."""
-        deadline = time.monotonic() + LIMIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while self._read(deadline):
             pass
-        return self.child.wait(LIMIT_S)
+        return self.child.wait(PATIENCE_S)
 
     def modes(self) -> int:
         """Return the terminal's local modes: whether it echoes, and edits lines."""

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.control_client import ControlClient
 from tests.support.daemon import Daemon, Site
+from tests.support.patience import PATIENCE_S
 
 CALL = """
 import json, socket, sys
@@ -67,7 +68,6 @@ def test_author_is_whom_the_kernel_names(daemon: Daemon, site: Site, tmp_path: P
     assert prompt["author"] == {"id": f"uid:{os.getuid()}", "name": getpass.getuser(), "kind": "local"}
     script = tmp_path / "call.py"
     script.write_text(CALL)
-    called = subprocess.run(
-        [sys.executable, str(script), str(site.socket)], capture_output=True, text=True, timeout=60, check=True
-    )
+    line = [sys.executable, str(script), str(site.socket)]
+    called = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert called.stdout.strip() == "None"

@@ -12,8 +12,8 @@ import pytest
 
 from tests.ctl.program import Ran, run, start
 from tests.e2e.gate import Gate
-from tests.support.control_client import PATIENCE_S
 from tests.support.daemon import Daemon, Site
+from tests.support.patience import PATIENCE_S
 
 
 def ctl(site: Site, *words: str) -> Ran:

@@ -19,15 +19,17 @@ from typing import NamedTuple
 import pytest
 
 from ctl.commands.completion import completion
+from ctl.lines import REPLY_LIMIT_S
 from ctl.settings import Command
-from tests.ctl.program import LIMIT_S, environment
+from tests.ctl.program import environment
 from tests.e2e.gate import Gate
 from tests.support.daemon import Daemon, Site
+from tests.support.patience import PATIENCE_S
 
 SHELLS = ("bash", "zsh", "fish")
 PROMPT = "READY> "
-HELD_UP_S = 10.0
-"""Twenty times what a shell waits for a daemon: on a busy machine the program itself takes its time to start."""
+HELD_UP_S = REPLY_LIMIT_S / 2
+"""A hundred times what a shell waits for a daemon, as a busy machine is late; others wait for longer."""
 CLEAR_LINE = b"\x15"
 _PIECES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z~]|\x1b\][^\x07]*\x07|\x1b.|.", re.DOTALL)
 
@@ -96,7 +98,7 @@ def shell(request: pytest.FixtureRequest) -> str:
 def run_in(shell: str, script: str, variables: Mapping[str, str]) -> str:
     """Run a script in a shell, which has nothing to complain of."""
     done = subprocess.run(
-        [shell, "-c", script], env=variables, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        [shell, "-c", script], env=variables, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -147,7 +149,7 @@ class Typist:
         self._written = PROMPT
 
     def _wait(self, is_there: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + LIMIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while not is_there():
             left_s = max(deadline - time.monotonic(), 0)
             assert select.select([self._terminal], [], [], left_s)[0], f"there stands only:\n{shown(self._written)}"
@@ -167,7 +169,7 @@ def interactive(shell: str, variables: Mapping[str, str]) -> Iterator[Typist]:
             yield typist
         finally:
             os.close(ours)
-            process.wait(LIMIT_S)
+            process.wait(PATIENCE_S)
 
 
 LINES = (

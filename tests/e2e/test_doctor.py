@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.ctl.program import LIMIT_S, command, environment
+from tests.ctl.program import command, environment
 from tests.ctl.test_doctor import Found, typed
-from tests.support.control_client import PATIENCE_S
 from tests.support.daemon import Daemon, Site
+from tests.support.patience import PATIENCE_S
 from tests.support.real_cli import require_cli
 
 LIKE_A_PERSON = (
@@ -31,14 +31,16 @@ def look(site: Site, *words: str, under: Sequence[str] = LIKE_A_PERSON, **variab
     line = [*under, *command("doctor", *places, *words, "-o", "json")]
     variables = {"PATH": site.environment["PATH"], **variables}
     done = subprocess.run(
-        line, env=environment(site.home, **variables), capture_output=True, timeout=LIMIT_S, check=False
+        line, env=environment(site.home, **variables), capture_output=True, timeout=PATIENCE_S, check=False
     )
     return Found.read(done.returncode, done.stdout, done.stderr)
 
 
 def mend(site: Site, remedy: str | None, stdin: str = "") -> None:
     """Type the command of a remedy."""
-    subprocess.run(typed(remedy), shell=True, env=site.environment, input=stdin, text=True, timeout=LIMIT_S, check=True)
+    subprocess.run(
+        typed(remedy), shell=True, env=site.environment, input=stdin, text=True, timeout=PATIENCE_S, check=True
+    )
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ def test_a_daemon_that_listens_elsewhere_is_found(daemon: Daemon, site: Site, tm
     program, *words = shlex.split(typed(found[2]))
     assert program == "concordiactl"
     done = subprocess.run(
-        command(*words), env=environment(site.home), capture_output=True, text=True, timeout=LIMIT_S, check=False
+        command(*words), env=environment(site.home), capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert f"process {daemon.process.pid}" in done.stdout
 
@@ -231,7 +233,7 @@ def look_under_mount(site: Site, options: str, place: Path) -> Found:
 @pytest.fixture
 def mounting(site: Site) -> Site:
     """Give a site whose directories can be mounted over."""
-    trial = subprocess.run([*MOUNTED, "mount -t tmpfs none /mnt"], capture_output=True, timeout=LIMIT_S, check=False)
+    trial = subprocess.run([*MOUNTED, "mount -t tmpfs none /mnt"], capture_output=True, timeout=PATIENCE_S, check=False)
     if trial.returncode != 0:
         pytest.skip(f"this machine lets nobody mount: {trial.stderr.decode().strip()}")
     site.state.mkdir(mode=0o700)

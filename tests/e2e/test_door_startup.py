@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.daemon import Daemon, Site
+from tests.support.patience import PATIENCE_S
 
 CONFIG_FAULT = 78
 
@@ -31,7 +32,7 @@ def url_of(daemon: Daemon) -> str:
 
 def get(url: str, path: str) -> tuple[int, bytes]:
     """Ask for a path."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_S)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -11,6 +11,7 @@ import pytest
 from tests.support.control_client import ControlClient, cursor
 from tests.support.daemon import Daemon, Site
 from tests.support.guest_client import Closed, GuestClient, Link, make_key, read_link
+from tests.support.patience import LATE_S
 
 MIB = 1024 * 1024
 
@@ -59,6 +60,14 @@ def stay(house: House, link: Link) -> None:
 def seqs(guest: ControlClient) -> list[int]:
     """List the numbers that somebody was given."""
     return [event["seq"] for event in guest.events if "seq" in event]
+
+
+def enter_for_a_moment(house: House, host: ControlClient) -> GuestClient:
+    """Let somebody in by an invite that ends soon, but not before anybody is there."""
+    for expires_s in (1.5, 10, 60):
+        with contextlib.suppress(Closed):
+            return house.enter(house.invite(host, expires_s=expires_s))[0]
+    raise AssertionError("each invite had ended before anybody could come")
 
 
 def ask_once(daemon: Daemon, text: str) -> None:
@@ -240,7 +249,7 @@ def test_revoking_closes_within_a_second(house: House) -> None:
         began = time.monotonic()
         assert host.call("invite.revoke", id=invite["id"])["closed"] == 3
         assert {guest.wait_for_close().code for guest in leaving} == {4403}
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 1 + LATE_S
         assert [host.next("guest.left")["reason"] for _ in leaving] == ["revoked"] * 3
         assert staying.submit("still here")["state"] == "waiting"
 
@@ -248,9 +257,7 @@ def test_revoking_closes_within_a_second(house: House) -> None:
 def test_an_invite_that_expires_ends_its_connections(house: House) -> None:
     """By the daemon's own clock, without anybody asking."""
     with house.site.running() as daemon:
-        link = house.invite(daemon.connect(), expires_s=1.5)
-        guest, _ = house.enter(link)
-        closed = guest.wait_for_close()
+        closed = enter_for_a_moment(house, daemon.connect()).wait_for_close()
         assert (closed.code, closed.reason) == (4403, "this invite has expired")
 
 

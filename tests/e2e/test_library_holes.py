@@ -17,8 +17,9 @@ from wsproto.frame_protocol import FrameProtocol, Opcode
 from tests.support.control_client import ControlClient
 from tests.support.daemon import Daemon, Site
 from tests.support.guest_client import GuestClient, Link, Rejected, read_link
+from tests.support.patience import LATE_S, PATIENCE_S
 
-SOON_S = 5.0
+SOON_S = 5.0 + LATE_S
 """What is closed is closed within five seconds."""
 
 
@@ -79,7 +80,7 @@ def seconds_to_end(guest: GuestClient) -> float:
     """Read, and answer nothing, until the daemon has closed the connection; returns how long that took."""
     began = time.monotonic()
     while guest.socket.recv(65536):
-        assert time.monotonic() - began < 60
+        assert time.monotonic() - began < PATIENCE_S
     return time.monotonic() - began
 
 
@@ -127,8 +128,8 @@ def test_who_answers_no_ping_is_hung_up_on(scene: Scene) -> None:
     # Nobody reads in the name of this one, so it answers no ping either.
     assert seconds_to_end(scene.good) < SOON_S
     assert scene.host.next("guest.left")["guest"]["name"] == "good"
-    scene.good = scene.enter("another")
-    scene.check()
+    assert scene.host.finished(scene.host.submit("Still there?")["id"])["outcome"] == "completed"
+    assert "guest_failed" not in scene.daemon.log
 
 
 @pytest.mark.parametrize("parts", [1, 30])
@@ -185,7 +186,7 @@ def test_what_is_no_upgrade_is_answered(scene: Scene) -> None:
     """Hole 8: it waits for ever for a request that never becomes a WebSocket."""
     head = ("GET /ws HTTP/1.1", f"Host: {scene.link.host}:{scene.link.port}", f"Origin: {scene.link.origin}", "", "")
     began = time.monotonic()
-    with socket.create_connection((scene.link.host, scene.link.port), timeout=60) as client:
+    with socket.create_connection((scene.link.host, scene.link.port), timeout=PATIENCE_S) as client:
         client.sendall("\r\n".join(head).encode())
         assert client.recv(65536).startswith(b"HTTP/1.1 426 ")
     assert time.monotonic() - began < SOON_S

@@ -9,9 +9,10 @@ import time
 import pytest
 
 from tests.e2e.gate import Gate
-from tests.support.control_client import PATIENCE_S, ControlClient, cursor, numbers, types
+from tests.support.control_client import ControlClient, cursor, numbers, types
 from tests.support.daemon import Daemon, Site, Tables
 from tests.support.named_pipe import NamedPipe
+from tests.support.patience import PATIENCE_S
 
 IMPATIENCE_S = 1.2
 """Two signals within a second are one wish: a terminal's Ctrl-C and make's, for one."""

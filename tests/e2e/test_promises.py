@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from concordiad.front.outbox import LARGE_BYTES
-from tests.support.control_client import PATIENCE_S, Refused
+from tests.support.control_client import Refused
 from tests.support.daemon import Daemon, Site
+from tests.support.patience import PATIENCE_S
 
 NOBODY = 65534
 

@@ -36,7 +36,6 @@ from tests.support.raw_guest import (
 WSTEST: Final = os.environ.get("CONCORDIA_WSTEST")
 FUZZING_S: Final = 300.0
 GUESTS: Final = {"listen": "127.0.0.1:0", "joins_burst": 100_000, "message_bytes": 1024 * 1024}
-SOON_S: Final = 6.0
 ASK: Final = encode("turn.list", limit=1)
 KOSME: Final = "κόσμε".encode()
 

@@ -7,10 +7,10 @@ import trio
 from concordiad.journal import open_journal
 from concordiad.journal.rows import Recorded, Transaction
 from concordiad.journal.schema import LOG_PAGES
+from tests.support.patience import PATIENCE_S
 
 PAGE_BYTES = 4096
 CHUNK_EVENTS = 32
-PATIENCE_S = 30.0
 
 
 def times_begun_anew(journal: Path) -> int:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
 from tests.support.daemon import ROOT
+from tests.support.patience import PATIENCE_S
 
-PATIENCE_S: Final = 20.0  # a browser starts in a second; with everything running at once it takes several
-ANSWER_S: Final = 60.0
+ANSWER_S: Final = 2 * PATIENCE_S
 """How long chromedriver may take for one answer; longer than all that is asked of it."""
 
 ELEMENT: Final = "element-6066-11e4-a52e-4f735466cecf"

@@ -20,8 +20,9 @@ from typing import Final
 
 import pytest
 
-from tests.support.browser import ANSWER_S, PATIENCE_S, Browser, command
+from tests.support.browser import ANSWER_S, Browser, command
 from tests.support.daemon import wait_for_end
+from tests.support.patience import PATIENCE_S
 
 FLAGS: Final = (
     "--headless",

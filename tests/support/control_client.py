@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Self
 
-PATIENCE_S: Final = 60.0
-"""Nothing here takes a second; with other suites beside it on two cores, some things have taken ten."""
+from tests.support.patience import PATIENCE_S
+
 CHUNK_BYTES: Final = 1 << 20
 
 Message = dict[str, Any]

@@ -20,13 +20,16 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
 from concordiad.agent.leftovers import read_environment
-from tests.support.control_client import PATIENCE_S, ControlClient
+from tests.support.control_client import ControlClient
+from tests.support.patience import PATIENCE_S
 
 ROOT: Final = Path(__file__).parents[2]
 MARK: Final = b"CONCORDIA_AGENT="
 Tables = Mapping[str, Mapping[str, object]]
 """A configuration: the names of its tables, and their keys."""
 
+UNHURRIED: Final[dict[str, object]] = {"interrupt_s": 60, "message_s": 60, "head_s": 60, "hello_s": 60}
+"""Graces of a few seconds by default: a stall of the machine must not end what a test is about."""
 REHEARSAL: Final[dict[str, object]] = {"kind": "rehearsal", "env": {"CONCORDIA_REHEARSAL_PACE_MS": "0"}}
 
 
@@ -69,7 +72,11 @@ class Site:
 
     def configure(self, tables: Tables) -> None:
         """Write the configuration: these tables, besides a room `main` with a rehearsal agent that does not pause."""
-        usual: Tables = {"rooms.main": {"workdir": str(self.work), "agent": "rehearsal"}, "agents.rehearsal": REHEARSAL}
+        usual: Tables = {
+            "rooms.main": {"workdir": str(self.work), "agent": "rehearsal"},
+            "agents.rehearsal": REHEARSAL,
+            "graces": UNHURRIED,
+        }
         whole = {name: {**usual.get(name, {}), **tables.get(name, {})} for name in [*usual, *tables]}
         self.config.write_text(write_toml(whole))
 

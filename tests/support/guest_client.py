@@ -14,7 +14,8 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, RejectConnection, RejectData, Request, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
-from tests.support.control_client import CHUNK_BYTES, PATIENCE_S, ControlClient, HungUp, Message
+from tests.support.control_client import CHUNK_BYTES, ControlClient, HungUp, Message
+from tests.support.patience import PATIENCE_S
 
 
 class Closed(HungUp):
@@ -145,7 +146,11 @@ def join(url: str, name: str = "ada", **more: Any) -> tuple[GuestClient, Message
     """Come in by a link; returns the guest and the answer to its hello."""
     link = read_link(url)
     guest = GuestClient(link.host, link.port)
-    return guest, guest.hello(link.token, name, **more)
+    try:
+        return guest, guest.hello(link.token, name, **more)
+    except Exception:
+        guest.close()
+        raise
 
 
 def make_key() -> str:

@@ -3,9 +3,8 @@
 import os
 import select
 from pathlib import Path
-from typing import Final
 
-PATIENCE_S: Final = 60.0
+from tests.support.patience import PATIENCE_S
 
 
 class NamedPipe:

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Self
 
-from tests.support.control_client import CHUNK_BYTES, PATIENCE_S
+from tests.support.control_client import CHUNK_BYTES
 from tests.support.guest_client import Link
+from tests.support.patience import PATIENCE_S
 
 CONTINUATION: Final = 0x0
 TEXT: Final = 0x1

@@ -18,6 +18,8 @@ from typing import Any, Final, Self
 
 import pytest
 
+from tests.support.patience import PATIENCE_S
+
 Line = dict[str, Any]
 """One line of the CLI's protocol, parsed."""
 
@@ -29,7 +31,6 @@ STREAMING: Final = (
     "--include-partial-messages",
     "--permission-prompt-tool=stdio",
 )
-PATIENCE_S: Final = 30.0  # a start takes half a second; with everything running at once it has taken several
 CHUNK_BYTES: Final = 1 << 16
 
 

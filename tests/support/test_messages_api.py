@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.messages_api import MessagesApi
-
-PATIENCE_S = 30
+from tests.support.patience import PATIENCE_S
 
 
 @pytest.fixture

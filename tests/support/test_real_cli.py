@@ -14,7 +14,8 @@ import pytest
 
 from tests.support import real_cli
 from tests.support.messages_api import MessagesApi
-from tests.support.real_cli import PATIENCE_S, Line, RealCli
+from tests.support.patience import PATIENCE_S
+from tests.support.real_cli import Line, RealCli
 
 pytestmark = pytest.mark.real_cli
 
