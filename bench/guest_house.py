@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -75,7 +76,7 @@ def main() -> None:
     config, state, runtime = map(Path, sys.argv[1:])
     configure_logging(is_verbose=False)
     keep_freed_memory()
-    setup = prepare(read_config(config), Directories(state, runtime), os.environ, is_try=False)
+    setup = prepare(partial(read_config, config), Directories(state, runtime), os.environ, is_try=False)
     trio.run(run_house, setup)
 
 

@@ -8,6 +8,7 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,12 @@ def main(
     keep_freed_memory()
     status = 0
     try:
-        settings = _read(config, is_try=is_try)
+        read = partial(_read, config, is_try=is_try)
         directories = find_directories(state_dir, runtime_dir, os.environ)
         if is_check:
-            click.echo(json.dumps(_effective(settings), indent=2))
+            click.echo(json.dumps(_effective(read()), indent=2))
             return
-        setup = prepare(settings, directories, os.environ, is_try=is_try)
+        setup = prepare(read, directories, os.environ, is_try=is_try)
         trio.run(run_daemon, setup, _announce)
     except* ConfigError as errors:
         status = _say(errors, EXIT_CONFIG)

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from concordiad.agent.leftovers import end_leftovers, mark_of
 from concordiad.agent.spec import AgentSpec, make_spec
 from concordiad.config import Agent, Config, Directories
 from concordiad.core.agents import Kind
-from concordiad.errors import ConfigError
+from concordiad.errors import ConfigError, RoomError
 from concordiad.front.company import Company, run_wheel
 from concordiad.front.control_socket import bind_control_socket, open_lock, run_control_socket
 from concordiad.front.door import DoorState, run_door
@@ -41,6 +41,8 @@ from concordiad.ops.ids import IdFactory
 from concordiad.ops.notify import Manager, find_manager, run_notifying
 from concordiad.room import Room
 
+ENDS: Final = (signal.SIGTERM, signal.SIGINT)
+RELOADS: Final = (signal.SIGHUP,)
 LAST_EVENTS_S: Final = 2.0
 """How long clients may take to read the last events after the rooms have ended."""
 SAME_WISH_S: Final = 0.3
@@ -58,6 +60,7 @@ class Setup:
         may_move_door: the guests' port may be another one if the default one is taken.
         manager: who started the daemon and wants to hear of it.
         passed: the sockets that are open already.
+        read_config: reads the configuration again; raises ConfigError.
     """
 
     config: Config
@@ -66,9 +69,12 @@ class Setup:
     may_move_door: bool
     manager: Manager
     passed: Passed
+    read_config: Callable[[], Config]
 
 
-def prepare(config: Config, directories: Directories, environment: Mapping[str, str], *, is_try: bool) -> Setup:
+def prepare(
+    read_config: Callable[[], Config], directories: Directories, environment: Mapping[str, str], *, is_try: bool
+) -> Setup:
     """
     Find out what is missing before anything is started.
 
@@ -76,6 +82,7 @@ def prepare(config: Config, directories: Directories, environment: Mapping[str, 
         ConfigError: what is missing, and how to mend it.
     """
     check_sqlite()
+    config = read_config()
     for directory in (directories.state, directories.runtime):
         _make_directory(directory)
 
@@ -95,7 +102,7 @@ def prepare(config: Config, directories: Directories, environment: Mapping[str, 
         raise ConfigError(
             "the service manager passed a TCP socket, but there is no table [guests]: add it, or disable that socket"
         )
-    return Setup(config, directories, make, is_try, find_manager(environment), passed)
+    return Setup(config, directories, make, is_try, find_manager(environment), passed, read_config)
 
 
 def _make_directory(directory: Path) -> None:
@@ -158,15 +165,18 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
     rooms: dict[str, Room] = {}
     unopened: dict[str, Unopened] = {}
     closing, hurry = trio.Event(), trio.Event()
+    # Where it runs at a terminal, that one's end is the wish to stop.
+    ends, reloads = (ENDS, RELOADS) if not os.isatty(0) else ((*ENDS, *RELOADS), ())
     send_command, commands = trio.open_memory_channel[Command](COMMANDS)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (*ends, *reloads):
         # What is in force again once the receiver below has ended: a late signal finds everything closed.
         signal.signal(number, signal.SIG_IGN)
     with (
         hold_state(directories.state, directories.socket),
         bind_control_socket(directories.socket, config.control.group, setup.passed.control) as listener,
         _prepare_door(config, setup.passed.guests, may_move=setup.may_move_door) as door,
-        trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
+        trio.open_signal_receiver(*ends) as signals,
+        _receive_all(reloads) as wishes,
         send_command,
     ):
         async with trio.open_nursery() as watchers:
@@ -177,16 +187,27 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
                 _log.info("journal_opened", epoch=journal.epoch, processes_left_by_last_run=left)
                 started_at, ended = time.time(), trio.Event()
                 url = None if door is None else door.entrance.url
-                house = House(rooms, journal, config, directories.state, started_at, ended, send_command, url, unopened)
                 new_id = IdFactory()
                 keeper = Housekeeper(
                     config, journal, rooms, setup.make_spec, new_id, time.time, closing, hurry, unopened
+                )
+                house = House(
+                    rooms,
+                    journal,
+                    lambda: keeper.config,
+                    directories.state,
+                    started_at,
+                    ended,
+                    send_command,
+                    url,
+                    unopened,
                 )
                 async with trio.open_nursery() as connections:
                     async with trio.open_nursery() as houses:
                         await houses.start(run_house, keeper, commands, closing)
                         connections.start_soon(_accept_within, accepting, listener, door, house, connections)
                         watchers.start_soon(run_notifying, setup.manager, partial(summarise, house))
+                        watchers.start_soon(run_reloading, wishes, setup, house)
                         announce(setup, house)
                     house.ended.set()
                     connections.cancel_scope.deadline = trio.current_time() + LAST_EVENTS_S
@@ -210,6 +231,44 @@ async def _accept_within(
                 loops.start_soon(run_wheel, company)
                 meet = partial(GuestConnection, house=house, company=company)
                 loops.start_soon(run_door, door, house, meet, connections)
+
+
+@contextmanager
+def _receive_all(numbers: Sequence[signal.Signals]) -> Iterator[AsyncIterator[int] | None]:
+    if not numbers:
+        yield None
+        return
+    with trio.open_signal_receiver(*numbers) as received:
+        yield received
+
+
+async def run_reloading(wishes: AsyncIterator[int] | None, setup: Setup, house: House) -> None:
+    """
+    Read the configuration again whenever that is wished for; a bad one changes nothing.
+
+    Owns: nothing, the house does. Ends when: it is cancelled, or nobody can wish.
+    """
+    if wishes is None:
+        return
+    async for _ in wishes:
+        setup.manager.tell(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000)
+        said = await _reload(setup, house)
+        setup.manager.tell(READY=1, STATUS=said)
+
+
+async def _reload(setup: Setup, house: House) -> str:
+    try:
+        config = await trio.to_thread.run_sync(setup.read_config)
+        done = await house.reload(config)
+    except (ConfigError, RoomError) as error:
+        _log.error("configuration_refused", why=str(error), in_force="the one before")
+        return f"the configuration was refused, the one before is in force: {error}"
+    _log.info("configuration_reloaded", **done._asdict())
+    if done.at_restart:
+        _log.warning("needs_a_restart", tables=done.at_restart)
+    return "the configuration was read again" + (
+        f"; [{'], ['.join(done.at_restart)}] come into force at a restart" if done.at_restart else ""
+    )
 
 
 async def _watch_signals(

@@ -7,9 +7,9 @@ not to.
 """
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 import trio
@@ -64,7 +64,27 @@ class Close:
     reply: Reply[int]
 
 
-Command = Create | Close
+class Reloaded(NamedTuple):
+    """What a new configuration has changed: rooms by name, and the tables that only a restart brings into force."""
+
+    opened: Sequence[str] = ()
+    closed: Sequence[str] = ()
+    changed: Sequence[str] = ()
+    at_restart: Sequence[str] = ()
+
+
+@frozen
+class Reload:
+    """Go by another configuration; answered at once, rooms that it changes drain first and are opened anew."""
+
+    config: Config
+    reply: Reply[Reloaded]
+
+
+Command = Create | Close | Reload
+
+AT_RESTART: Final = ("control", "guests")
+"""Tables of what is bound or accepted once, at the start."""
 
 
 @frozen
@@ -91,13 +111,22 @@ class House:
 
     rooms: Mapping[str, Room]
     journal: Journal
-    config: Config
+    _find_config: Callable[[], Config]
     state_dir: Path
     started_at: float
     ended: trio.Event
     _commands: trio.MemorySendChannel[Command]
     page_url: str | None = None
     unopened: Mapping[str, "Unopened"] = field(factory=dict)
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force; another one after a reload."""
+        return self._find_config()
+
+    async def reload(self, config: Config) -> Reloaded:
+        """Go by another configuration. Raises RoomError: a room of it cannot be opened, and nothing was changed."""
+        return await ask(self._commands, lambda reply: Reload(config, reply))
 
     async def create(self, row: RoomRow, by: Author) -> Room:
         """Open a new room; returns once it serves. Raises RoomError."""
@@ -174,7 +203,7 @@ class Housekeeper:
         unopened: dict[str, Unopened],
     ) -> None:
         self._unopened = unopened
-        self._config = config
+        self.config = config
         self._journal = journal
         self._rooms = rooms
         self._make_spec = make_spec
@@ -183,6 +212,7 @@ class Housekeeper:
         self._closing = closing
         self._hurry = hurry
         self._open: dict[str, _OpenRoom] = {}
+        self._replacing: dict[str, RoomSetup | None] = {}
 
     async def open_all(self, start: "Starter") -> None:
         """
@@ -192,16 +222,71 @@ class Housekeeper:
             ConfigError: a room of the configuration cannot be opened.
         """
         known = {row.name: row for row in await self._journal.read(read_rooms)}
-        for name, room in self._config.rooms.items():
+        for name, room in self.config.rooms.items():
             is_paused = name in known and known[name].is_paused
             await self._open_room(evolve(make_row(name, room), is_paused=is_paused), start)
         for row in known.values():
-            if row.is_created and not row.is_closed and row.name not in self._config.rooms:
+            if row.is_created and not row.is_closed and row.name not in self.config.rooms:
                 try:
                     await self._open_room(row, start)
                 except ConfigError as error:
                     self._unopened[row.name] = Unopened(row, str(error))
                     _log.error("room_not_opened", room=row.name, why=str(error))
+
+    async def prepare_reload(self, config: Config) -> "Plan":
+        """
+        Find out what a new configuration changes, while nothing is changed yet.
+
+        Raises:
+            ConfigError: a room of it cannot be opened.
+        """
+        known = {row.name: row for row in await self._journal.read(read_rooms)}
+        rows = {name: opened.setup.row for name, opened in self._open.items() if opened.setup.row.is_created}
+        rows |= {
+            name: evolve(make_row(name, room), is_paused=name in known and known[name].is_paused)
+            for name, room in config.rooms.items()
+        }
+        setups = {name: await self._make_setup(row, config) for name, row in rows.items()}
+        return Plan(config, setups, [name for name in self._open if name not in setups])
+
+    async def carry_out(self, plan: "Plan", start: "Starter", tasks: trio.Nursery) -> Reloaded:
+        """Take a new configuration into force; rooms that it changes go on once what runs in them has ended."""
+        before, self.config = self.config, plan.config
+        changed = [name for name, setup in plan.setups.items() if self._is_another(name, setup)]
+        added = [name for name in plan.setups if name not in self._open]
+        for name in added:
+            await self._begin(plan.setups[name], start)
+        for name in (*plan.removed, *changed):
+            is_on_its_way = name in self._replacing
+            self._replacing[name] = plan.setups.get(name)
+            if not is_on_its_way:
+                tasks.start_soon(self._replace, name, start)
+        at_restart = [name for name in AT_RESTART if getattr(before, name) != getattr(plan.config, name)]
+        return Reloaded(added, plan.removed, changed, at_restart)
+
+    def _is_another(self, name: str, setup: RoomSetup) -> bool:
+        """Tell whether an open room would be changed, also one that is being replaced already."""
+        if name not in self._open:
+            return False
+        present = self._replacing.get(name, self._open[name].setup)
+        return present is None or not setup.is_like(present)
+
+    async def _replace(self, name: str, start: "Starter") -> None:
+        """End a room as at the daemon's end, so that what waits goes on waiting, and open it anew if it is to be."""
+        opened = self._open[name]
+        opened.setup.closing.set()
+        await opened.ended.wait()
+        # What is wanted by now: yet another configuration may have come while the room drained.
+        setup = self._replacing.pop(name)
+        if self._open.get(name) is not opened:
+            # Somebody has closed it for good meanwhile.
+            return
+        self._rooms.pop(name, None)
+        del self._open[name]
+        if setup is not None and not self._closing.is_set():
+            known = {row.name: row for row in await self._journal.read(read_rooms)}
+            is_paused = name in known and known[name].is_paused
+            await self._begin(evolve(setup, row=evolve(setup.row, is_paused=is_paused)), start)
 
     async def create(self, command: Create, start: "Starter") -> None:
         """Open a room by command."""
@@ -219,12 +304,12 @@ class Housekeeper:
             raise RoomError.invalid("name", f"{row.name[:40]!r}: a room's name has 1 to 32 of a-z, 0-9 and -")
         if row.name in self._open:
             raise RoomError.conflict(f"there is a room {row.name} already: choose another name, or close it first")
-        if row.agent not in self._config.agents:
-            known = ", ".join(sorted(self._config.agents))
+        if row.agent not in self.config.agents:
+            known = ", ".join(sorted(self.config.agents))
             raise RoomError.invalid("agent", f"there is no agent {row.agent[:40]!r} in the configuration: {known}")
-        spec = await self._make_room_spec(row)
+        setup = await self._make_setup(row, self.config)
         await self._journal.record(Transaction(row.name, changes=[row], is_durable=True))
-        room = await self._start(row, spec, start)
+        room = await self._begin(setup, start)
         self._unopened.pop(row.name, None)
         return room
 
@@ -262,14 +347,11 @@ class Housekeeper:
 
     async def run_pruning(self) -> None:
         """Forget, now and every hour, what retention does not keep."""
-        retention = self._config.retention
-        if not retention.days and not retention.bytes:
-            return
         while True:
-            now = self._now()
-            before = now - retention.days * DAY_S if retention.days else -math.inf
+            retention = self.config.retention
+            before = self._now() - retention.days * DAY_S if retention.days else -math.inf
             # The closed ones too: their records can be read as well.
-            for name in await self._journal.read(read_recorded_rooms):
+            for name in await self._journal.read(read_recorded_rooms) if retention.days or retention.bytes else ():
                 await self._prune(name, before, retention.bytes or None)
             await trio.sleep(PRUNE_EVERY_S)
 
@@ -293,18 +375,15 @@ class Housekeeper:
             opened.setup.closing.set()
 
     async def _open_room(self, row: RoomRow, start: "Starter") -> Room:
-        return await self._start(row, await self._make_room_spec(row), start)
+        return await self._begin(await self._make_setup(row, self.config), start)
 
-    async def _make_room_spec(self, row: RoomRow) -> AgentSpec:
+    async def _make_room_spec(self, row: RoomRow, config: Config) -> AgentSpec:
         workdir = Path(row.workdir)
         if not await trio.Path(workdir).is_dir():
             raise ConfigError(f"room {row.name}: its workdir {workdir} is no directory: create it, or name another one")
-        others = [name for name, room in self._rooms.items() if room.setup.spec.workdir == workdir]
-        if others:
-            _log.warning("rooms_share_directory", rooms=[*others, row.name], workdir=str(workdir))
-        agent = self._config.agents.get(row.agent)
+        agent = config.agents.get(row.agent)
         if agent is None:
-            known = ", ".join(sorted(self._config.agents))
+            known = ", ".join(sorted(config.agents))
             raise ConfigError(
                 f"room {row.name}: its agent {row.agent!r} is not in the configuration any more, which has {known}:"
                 f" add a table [agents.{row.agent}], or close the room"
@@ -314,23 +393,38 @@ class Housekeeper:
         )
         return await trio.to_thread.run_sync(self._make_spec, row.agent, agent, workdir)
 
-    async def _start(self, row: RoomRow, spec: AgentSpec, start: "Starter") -> Room:
-        setup = RoomSetup(
+    async def _make_setup(self, row: RoomRow, config: Config) -> RoomSetup:
+        return RoomSetup(
             row=row,
-            spec=spec,
-            limits=self._config.limits,
-            graces=self._config.graces,
+            spec=await self._make_room_spec(row, config),
+            limits=config.limits,
+            graces=config.graces,
             journal=self._journal,
             new_id=self._new_id,
             now=self._now,
             closing=trio.Event(),
             hurry=self._hurry,
         )
+
+    async def _begin(self, setup: RoomSetup, start: "Starter") -> Room:
+        workdir = setup.spec.workdir
+        others = [name for name, room in self._rooms.items() if room.setup.spec.workdir == workdir]
+        if others:
+            _log.warning("rooms_share_directory", rooms=[*others, setup.name], workdir=str(workdir))
         opened = _OpenRoom(setup)
-        self._open[row.name] = opened
+        self._open[setup.name] = opened
         room = await start(opened)
-        self._rooms[row.name] = room
+        self._rooms[setup.name] = room
         return room
+
+
+@frozen
+class Plan:
+    """What a new configuration comes to: how each room is to be, and which rooms are no more."""
+
+    config: Config
+    setups: Mapping[str, RoomSetup]
+    removed: Sequence[str]
 
 
 Starter = Callable[[_OpenRoom], Awaitable[Room]]
@@ -361,6 +455,14 @@ async def run_house(
             except RoomError as error:
                 command.reply.answer(error)
 
+        async def reload(command: Reload) -> None:
+            try:
+                plan = await housekeeper.prepare_reload(command.config)
+            except ConfigError as error:
+                command.reply.answer(RoomError.conflict(str(error)))
+            else:
+                command.reply.answer(await housekeeper.carry_out(plan, start, room_tasks))
+
         await housekeeper.open_all(start)
         task_status.started()
         async with trio.open_nursery() as serving:
@@ -371,6 +473,8 @@ async def run_house(
                     match command:
                         case Create():
                             await housekeeper.create(command, start)
+                        case Reload():
+                            await reload(command)
                         case Close():
                             # A room may drain for a while; the next command need not wait for it.
                             room_tasks.start_soon(close, command)

@@ -76,5 +76,5 @@ def make_spec(name: str, agent: Agent, workdir: Path, environment: Mapping[str, 
         settings=Settings(agent.model, agent.permission_mode, agent.args),
         make_codec=CODECS[agent.kind],
         version=version,
-        secrets=[variables[name] for name in {*agent.credentials, *PROVIDER_KEYS} if variables.get(name)],
+        secrets=[variables[name] for name in sorted({*agent.credentials, *PROVIDER_KEYS}) if variables.get(name)],
     )

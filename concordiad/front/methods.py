@@ -46,6 +46,7 @@ from concordiad.front.readings import (
     list_guests,
     list_invites,
     list_prompts,
+    list_rooms,
     list_turns,
     subscribe,
     turn_of,
@@ -142,7 +143,7 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
             return Answer(discover())
         case Nothing():
             rooms = {
-                "rooms": [await room.describe() for room in house.rooms.values()],
+                "rooms": await list_rooms(house),
                 "unopened": [
                     {"name": each.row.name, "workdir": each.row.workdir, "agent": each.row.agent, "reason": each.reason}
                     for each in house.unopened.values()

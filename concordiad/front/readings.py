@@ -8,6 +8,7 @@ may not see, another room or what was over before it joined, is answered exactly
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -99,6 +100,15 @@ async def turn_of(house: House, prompt: Prompt) -> dict[str, Any] | None:
     """Show the turn that a prompt is in, if it is in one."""
     turn = None if prompt.turn is None else await house.journal.read(read_turn, prompt.turn)
     return None if turn is None else turn_view(turn)
+
+
+async def list_rooms(house: House) -> list[dict[str, Any]]:
+    """Show every room; one that ends while it is asked is none any more."""
+    shown = []
+    for room in tuple(house.rooms.values()):
+        with suppress(RoomError):
+            shown.append(await room.describe())
+    return shown
 
 
 async def list_prompts(house: House, params: PromptList, caller: Caller) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from concordiad.agent.spec import AgentSpec
 from concordiad.config import Graces, Limits
@@ -103,6 +103,15 @@ class RoomSetup:
     def name(self) -> str:
         """The room's name."""
         return self.row.name
+
+    def is_like(self, other: "RoomSetup") -> bool:
+        """Tell whether a room made of this would be as one made of the other; a pause is the room's own affair."""
+        mine, others = (
+            # A program that was brought up to date meanwhile is no wish for another room.
+            (evolve(setup.row, is_paused=False), evolve(setup.spec, version=None), setup.limits, setup.graces)
+            for setup in (self, other)
+        )
+        return mine == others
 
 
 @frozen

@@ -98,7 +98,7 @@ async def open_house(root: Path, *rooms: str) -> AsyncIterator[Inside]:
         with send:
             await houses.start(run_house, keeper, commands, closing)
             try:
-                yield Inside(House(opened, journal, config, root, time.time(), ended, send, PAGE))
+                yield Inside(House(opened, journal, lambda: config, root, time.time(), ended, send, PAGE))
             finally:
                 closing.set()
                 hurry.set()

@@ -235,7 +235,7 @@ async def open_door(
 
 def _make_house(rooms: Any, journal: Journal, table: Guests, send: trio.MemorySendChannel[Command]) -> House:
     config = Config(guests=table)
-    return House(rooms, journal, config, Path("/nowhere"), time.time(), trio.Event(), send)
+    return House(rooms, journal, lambda: config, Path("/nowhere"), time.time(), trio.Event(), send)
 
 
 async def _accept(
