@@ -15,6 +15,7 @@ from uuid import uuid4
 import trio
 
 from concordiad.agent.process import spawn
+from concordiad.config import Graces
 from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.ops.memory import keep_freed_memory
 from concordiad.room.messages import DRAFTS, FACTS, Draft, FromAgent, Post, ToWriter, answering, serve, take_all
@@ -58,7 +59,7 @@ async def _read(path: str, limit_bytes: int) -> _Count:
     count = _Count()
     send_posts, posts = trio.open_memory_channel[Post](DRAFTS)
     send_facts, facts = trio.open_memory_channel[ToWriter](FACTS)
-    agent = await spawn(["cat", path], Path.cwd(), {"PATH": "/usr/bin:/bin"})
+    agent = await spawn(["cat", path], Path.cwd(), {"PATH": "/usr/bin:/bin"}, Graces().write_s)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(count.take_posts, posts)
         nursery.start_soon(count.take_facts, facts)

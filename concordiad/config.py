@@ -95,6 +95,8 @@ class Limits:
         line_bytes: a line of the agent that is handled whole; a longer one becomes `agent.oversize`.
         connections: open connections on the control socket.
         follower_bytes: bytes that wait for one follower before it is served from the journal.
+        agent_failures: so many unwanted ends of a room's agent within graces.failures_s, and it is not started again
+            until a host restarts it; 0: it always is.
     """
 
     prompt_bytes: int = field(default=PROMPT_LIMIT_BYTES, validator=_at_least(1))
@@ -102,6 +104,7 @@ class Limits:
     line_bytes: int = field(default=64 * 1024 * 1024, validator=_at_least(4096))
     connections: int = field(default=512, validator=_at_least(1))
     follower_bytes: int = field(default=1024 * 1024, validator=_at_least(4096))
+    agent_failures: int = field(default=10, validator=_at_least(0))
 
 
 @frozen
@@ -112,6 +115,12 @@ class Graces:
     Attributes:
         approval_s: an approval that nobody answers is denied then.
         start_s: from an agent's spawn to its first answers.
+        failures_s: the period in which limits.agent_failures counts.
+        write_s: how long one line to an agent may take to be written; one that reads nothing for so long is ended.
+        ack_s: from a turn's line to the agent's word that it has it, or anything else of that turn: then the turn is
+            stopped; 0: never. The CLI says so within milliseconds, whatever it works on.
+        first_output_s: from a turn's line to its first text, thought or tool: then the turn is stopped; 0: never. It
+            begins anew when the agent says that it tries its API again, which the CLI does after 600 s at most.
         turn_s: how long a running turn may go on when the daemon is told to stop; then it is interrupted.
         silence_s: a turn whose agent says nothing for so long is stopped; 0: never. It does not count while a tool
             runs, people are asked, or the agent waits to try its API again. The CLI itself gives a request to its API
@@ -128,6 +137,10 @@ class Graces:
 
     approval_s: float = field(default=600.0, validator=_at_least(1, LONGEST_S))
     start_s: float = field(default=60.0, validator=_at_least(0.1))
+    failures_s: float = field(default=600.0, validator=_at_least(1))
+    write_s: float = field(default=30.0, validator=_at_least(0.1))
+    ack_s: float = field(default=60.0, validator=_zero_or_at_least(0.1))
+    first_output_s: float = field(default=900.0, validator=_zero_or_at_least(1))
     turn_s: float = field(default=30.0, validator=_at_least(0))
     silence_s: float = field(default=660.0, validator=_zero_or_at_least(1))
     turn_limit_s: float = field(default=0.0, validator=_zero_or_at_least(1))

@@ -27,12 +27,23 @@ class AgentError(ConcordiaError):
     """The agent process failed; the keeper's restart policy decides."""
 
 
-class AgentGone(AgentError):
-    """The agent's stdin took no more; `begun` tells whether a byte of the line was written."""
+class AgentUnfit(AgentError):
+    """The agent cannot be started, and a further attempt would end in the same way."""
 
-    def __init__(self, message: str, *, begun: bool) -> None:
+
+class AgentGone(AgentError):
+    """
+    The agent's stdin took no more.
+
+    Attributes:
+        begun: whether a byte of the line was written.
+        is_stuck: whether its pipe is there and full, rather than broken.
+    """
+
+    def __init__(self, message: str, *, begun: bool, is_stuck: bool = False) -> None:
         super().__init__(message)
         self.begun = begun
+        self.is_stuck = is_stuck
 
 
 class JournalError(ConcordiaError):

@@ -19,6 +19,7 @@ from concordiad.config import Agent, Config, Control, Graces, Guests, Limits, Re
 from concordiad.core import codes
 from concordiad.core.admission import CLOSED, EXPIRED, NOT_ADMITTED, REMOVED, REVOKED, STOPPING
 from concordiad.core.breaker import BREAKER_TABLE, BreakerInput, BreakerState
+from concordiad.core.faults import RULES
 from concordiad.core.model import History, InviteState, Origin, Outcome, PromptState, TurnState
 from concordiad.core.roles import RIGHTS, Right, Role
 from concordiad.core.turns import PROMPT_TABLE, TURN_TABLE, WRITER_TABLE, WriterInput, WriterState
@@ -317,6 +318,17 @@ def test_every_type_of_event_is_on_the_page() -> None:
     pattern = re.compile(r"(prompt|turn|agent|approval|guest|invite|room)\.[a-z_]+|notice")
     emitted = {each for each in constants() if pattern.fullmatch(each)} - METHODS.keys()
     assert sorted(emitted) == sorted(event_sections())
+
+
+def test_every_fault_is_on_the_page() -> None:
+    """With its limit and what is done, in the order of the code."""
+    shown = [(row[0], row[2], row[3]) for row in rows(section(page("docs/protocol.md"), "### Faults"))]
+    wanted = [
+        (f"`{fault.value}`", "–" if rule.limit is None else f"`{rule.limit}`", f"`{rule.action.value}`")
+        for fault, rule in RULES.items()
+    ]
+    assert shown == wanted
+    assert {rule.limit for rule in RULES.values()} - {None} <= {each.name for each in attrs.fields(Graces)}
 
 
 def test_every_notice_is_on_the_page() -> None:

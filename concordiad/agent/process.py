@@ -5,6 +5,7 @@ Laws: it gets a session of its own, so that a Ctrl-C meant for the daemon is not
 line was begun; it is always reaped.
 """
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,10 +15,10 @@ from typing import Final, NamedTuple, Protocol
 
 import trio
 
-from concordiad.errors import AgentError, AgentGone
+from concordiad.errors import AgentError, AgentGone, AgentUnfit
 
-WRITE_GRACE_S: Final = 30.0
-"""How long one line may take to be written: an agent that reads nothing for so long counts as gone."""
+SCARCE: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ETXTBSY)
+"""What keeps a program from being started today and not tomorrow: all else would be met again."""
 
 
 class Exit(NamedTuple):
@@ -55,7 +56,7 @@ class AgentStdin:
         grace_s: how long one line may take.
     """
 
-    def __init__(self, stream: trio.lowlevel.FdStream, grace_s: float = WRITE_GRACE_S) -> None:
+    def __init__(self, stream: trio.lowlevel.FdStream, grace_s: float) -> None:
         self._stream = stream
         self._grace_s = grace_s
 
@@ -81,7 +82,7 @@ class AgentStdin:
             except trio.ClosedResourceError as error:
                 raise AgentGone("the agent's stdin was closed meanwhile", begun=written > 0) from error
             return
-        raise AgentGone(f"the agent read nothing for {self._grace_s:g} s", begun=written > 0)
+        raise AgentGone(f"the agent read nothing for {self._grace_s:g} s", begun=written > 0, is_stuck=True)
 
     def close(self) -> None:
         """Close the pipe; the agent reads the end of its input."""
@@ -91,12 +92,12 @@ class AgentStdin:
 class AgentProcess:
     """A spawned agent."""
 
-    def __init__(self, process: trio.Process) -> None:
+    def __init__(self, process: trio.Process, write_s: float) -> None:
         if process.stdin is None or process.stdout is None or process.stderr is None:
             raise AgentError("the agent was spawned without pipes")
         self._process = process
         self.pid = process.pid
-        self.stdin = AgentStdin(process.stdin)  # type: ignore[arg-type]  # on Unix it is an FdStream
+        self.stdin = AgentStdin(process.stdin, write_s)  # type: ignore[arg-type]  # on Unix it is an FdStream
         self.stdout: trio.abc.ReceiveStream = process.stdout
         self.stderr: trio.abc.ReceiveStream = process.stderr
 
@@ -122,15 +123,15 @@ class AgentProcess:
         self.stdin.close()
 
 
-async def spawn(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> AgentProcess:
+async def spawn(command: Sequence[str], cwd: Path, environment: Mapping[str, str], write_s: float) -> AgentProcess:
     """
-    Start an agent with three pipes.
+    Start an agent with three pipes; one line to it may take so many seconds to be written.
 
     Raises:
-        AgentError: the program or the directory is not there, or may not be used; the message names it.
+        AgentUnfit: the program or the directory is not there, or may not be used; the message names it.
     """
     if not await trio.Path(cwd).is_dir():
-        raise AgentError(f"the room's directory {cwd} is not there: create it, or change workdir")
+        raise AgentUnfit(f"the room's directory {cwd} is not there: create it, or change workdir")
     try:
         process = await trio.lowlevel.open_process(
             list(command),
@@ -142,7 +143,8 @@ async def spawn(command: Sequence[str], cwd: Path, environment: Mapping[str, str
             start_new_session=True,
         )
     except OSError as error:
-        raise AgentError(f"the agent {command[0]} cannot be started: {error.strerror}; check its command") from error
+        kind = AgentError if error.errno in SCARCE else AgentUnfit
+        raise kind(f"the agent {command[0]} cannot be started: {error.strerror}; check its command") from error
     except ValueError as error:
-        raise AgentError(f"the agent {command[0]} cannot be started: {error}; check its settings") from error
-    return AgentProcess(process)
+        raise AgentUnfit(f"the agent {command[0]} cannot be started: {error}; check its settings") from error
+    return AgentProcess(process, write_s)

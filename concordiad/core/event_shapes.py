@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from concordiad.core.agents import Kind
+from concordiad.core.faults import Fault
 from concordiad.core.shapes import (
     ANY,
     BOOLEAN,
@@ -97,7 +98,7 @@ EVENTS: Final[Mapping[str, Schema]] = {
         },
         may_miss={"fresh": BOOLEAN},
     ),
-    "notice": an_object({"code": STRING, "message": STRING}),
+    "notice": an_object({"code": STRING, "message": STRING, "fault": or_null(one_of(*Fault))}),
 }
 """What each type of event has besides the fields that all have."""
 UNRECORDED: Final = ("agent.delta",)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from concordiad.core.agents import Kind
 from concordiad.core.codes import CODES
+from concordiad.core.faults import Fault
 from concordiad.core.model import (
     ApprovalKind,
     AuthorKind,
@@ -108,7 +109,8 @@ _TURN: Final[Fields] = {
 }
 TURN: Final = an_object(_TURN)
 TURN_SHORT: Final = an_object(
-    {**_TURN, "authors": list_of(ref("AUTHOR")), "answer_bytes": or_null(COUNT)}, may_miss={"silent_s": SECONDS}
+    {**_TURN, "authors": list_of(ref("AUTHOR")), "answer_bytes": or_null(COUNT)},
+    may_miss={"silent_s": SECONDS, "stopping": or_null(STRING)},
 )
 APPROVAL: Final = an_object(
     {
@@ -125,6 +127,7 @@ APPROVAL: Final = an_object(
         "may_answer": list_of(STRING),
     }
 )
+FAULT: Final = an_object({"fault": one_of(*Fault), "message": STRING, "at": TIME})
 ROOM_AGENT: Final = an_object(
     {
         "name": STRING,
@@ -137,6 +140,7 @@ ROOM_AGENT: Final = an_object(
         "session_id": or_null(STRING),
         "restarts": COUNT,
         "started_at": or_null(TIME),
+        "fault": or_null(ref("FAULT")),
     }
 )
 ROOM: Final = an_object(
@@ -238,6 +242,7 @@ OBJECTS: Final[Mapping[str, Schema]] = {
     "APPROVAL": APPROVAL,
     "ROOM": ROOM,
     "ROOM.agent": ROOM_AGENT,
+    "FAULT": FAULT,
     "DAEMON": DAEMON,
     "CURSOR": CURSOR,
     "SNAPSHOT": SNAPSHOT,

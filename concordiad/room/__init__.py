@@ -204,7 +204,7 @@ class Room:
         queue = await ask(self._batcher, DescribeQueue)
         is_shown_paused = queue.is_paused and told["state"] in ("idle", "asleep")
         spec = self.setup.spec
-        about_agent = ("version", "model", "pid", "incarnation", "session_id", "restarts", "started_at")
+        about_agent = ("version", "model", "pid", "incarnation", "session_id", "restarts", "started_at", "fault")
         return {
             "name": self.name,
             "workdir": str(spec.workdir),

@@ -5,11 +5,12 @@ Plain and synchronous, in monotonic seconds; the writer says what happened and a
 """
 
 from concordiad.config import Graces
+from concordiad.core.faults import Fault
 from concordiad.core.turns import WriterState
 from concordiad.room.controls import Controls
 from concordiad.room.desk import Desk
 from concordiad.room.hold import Hold
-from concordiad.room.patience import NEVER, Limit, Patience
+from concordiad.room.patience import NEVER, NO_LIMIT, Limit, Patience
 
 
 class Deadlines:
@@ -33,7 +34,7 @@ class Deadlines:
         self._controls = controls
         self._start = NEVER
         self._settle = NEVER
-        self.patience = Patience(graces.silence_s, graces.turn_limit_s)
+        self.patience = Patience(graces)
 
     def begin(self, now: float) -> None:
         """Count anew for another incarnation."""
@@ -55,30 +56,36 @@ class Deadlines:
         """Tell when the running turn is stopped if it goes on as it does; one that was stopped already is not again."""
         running = self._desk.running
         if running is None or running.stop_deadline < NEVER or self._hold.is_closed:
-            return Limit(NEVER, "")
+            return NO_LIMIT
         # An agent that has not even given its first answers has a deadline for those.
         if state is WriterState.STARTING:
-            return Limit(NEVER, "")
-        return self.patience.limit(is_asking=is_asking)
+            return NO_LIMIT
+        has_output = running.ttft_s is not None
+        is_acknowledged = running.is_acknowledged or running.has_begun or has_output
+        return self.patience.limit(is_asking=is_asking, is_acknowledged=is_acknowledged, has_output=has_output)
 
     def next(self) -> float:
         """Tell when the agent itself will have missed a deadline."""
         return min(self._start, self._settle, self._controls.deadline, self._interrupt())
 
-    def missed(self, now: float) -> str | None:
+    def missed(self, now: float) -> tuple[Fault, str] | None:
         """Tell what the agent has missed, if anything, so that it is to be ended; told once."""
+        graces = self._graces
         if now >= self._start:
-            why = f"gave no first answer within {self._graces.start_s:g} s"
+            missed = Fault.NO_START, f"gave no first answer within {graces.start_s:g} s"
         elif now >= self._settle:
-            why = f"did not say that it is done within {self._graces.settle_s:g} s of its result"
+            missed = (
+                Fault.RESULT_WITHOUT_IDLE,
+                f"did not say that it is done within {graces.settle_s:g} s of its result",
+            )
         elif now >= self._interrupt():
-            why = f"went on for {self._graces.interrupt_s:g} s after it was interrupted"
+            missed = Fault.INTERRUPT_IGNORED, f"went on for {graces.interrupt_s:g} s after it was interrupted"
         elif now >= self._controls.deadline:
-            why = f"did not answer an interrupt within {self._graces.interrupt_s:g} s"
+            missed = Fault.INTERRUPT_IGNORED, f"did not answer an interrupt within {graces.interrupt_s:g} s"
         else:
             return None
         self._start = self._settle = self._controls.deadline = NEVER
-        return why
+        return missed
 
     def _interrupt(self) -> float:
         running = self._desk.running

@@ -13,6 +13,7 @@ import trio
 from attrs import evolve
 
 from concordiad.core.agents import Ended
+from concordiad.core.faults import Fault, fault_of
 from concordiad.core.model import Author, Origin, Outcome, Prompt, Turn
 from concordiad.room.ledger import Entry, InProgress, close_turn, open_turn, return_turn
 from concordiad.room.messages import Incarnation
@@ -21,7 +22,8 @@ SECOND_DIGITS: Final = 6
 """Digits of a duration in seconds: more is noise."""
 COST_DIGITS: Final = 10
 """Digits of a cost in dollars: a difference of two sums keeps no noise of floating point."""
-NO_RESULT: Final = "no_result: the agent is done with it but gave no result"
+EXITED: Final = Fault.EXIT_WITHOUT_RESULT.value
+NO_RESULT: Final = f"{Fault.IDLE_WITHOUT_RESULT.value}: the agent is done with it but gave no result"
 
 
 class Desk:
@@ -168,13 +170,16 @@ class Desk:
         self.own = self.ours = None
         entries = []
         for progress in left:
-            if progress.stopped_by is not None or progress.stop_reason is not None:
+            is_taken = progress.is_acknowledged or progress.has_begun or progress.ttft_s is not None
+            if fault_of(progress.stop_reason) is Fault.NO_ACKNOWLEDGEMENT and not is_taken:
+                outcome, reason = Outcome.UNCERTAIN, progress.stop_reason
+            elif progress.stopped_by is not None or progress.stop_reason is not None:
                 outcome, reason = Outcome.INTERRUPTED, None
-            elif progress.is_acknowledged or progress.has_begun:
-                outcome, reason = Outcome.FAILED, f"agent_exited: the agent ended in the middle of the turn ({how})"
+            elif is_taken:
+                outcome, reason = Outcome.FAILED, f"{EXITED}: the agent ended in the middle of the turn ({how})"
             else:
                 outcome = Outcome.UNCERTAIN
-                reason = f"agent_exited: the agent ended ({how}) before it said whether it took the prompt"
+                reason = f"{EXITED}: the agent ended ({how}) before it said whether it took the prompt"
             entries.append(self._close(progress, outcome, reason))
         return entries
 

@@ -11,11 +11,13 @@ class Hold:
     Attributes:
         agent: the incarnation; None while there is none.
         is_closed: whether its input is closed, so that it is about to end.
+        stuck: why its input was closed, where the pipe was full; taken by whoever tells of it.
     """
 
     def __init__(self) -> None:
         self.agent: Incarnation | None = None
         self.is_closed = False
+        self.stuck: str | None = None
 
     @property
     def is_rehearsal(self) -> bool:
@@ -29,7 +31,7 @@ class Hold:
 
     def take(self, incarnation: Incarnation) -> None:
         """Work with another incarnation."""
-        self.agent, self.is_closed = incarnation, False
+        self.agent, self.is_closed, self.stuck = incarnation, False, None
 
     def let_go(self) -> None:
         """Forget an agent that has ended."""
@@ -54,8 +56,9 @@ class Hold:
         """
         try:
             await agent.stdin.write(line)
-        except StdinGone:
+        except StdinGone as gone:
             self.end()
+            self.stuck = str(gone) if gone.is_stuck else None
             raise
 
     def end(self) -> None:

@@ -5,6 +5,7 @@ Laws: whatever happens, the process is reaped, and so is what it left behind; a 
 time, because the next one is spawned only then; which conversation an incarnation has is durable before it is spawned.
 """
 
+import math
 import random
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -14,13 +15,15 @@ import trio
 from attrs import frozen
 
 from concordiad.agent.leftovers import MARK, end_leftovers, mark_of
+from concordiad.agent.ownership import claim
 from concordiad.agent.process import AgentProcess, Exit, spawn
 from concordiad.agent.spec import AgentSpec
 from concordiad.config import Graces, Limits
 from concordiad.core.agents import IdSource, Launch
 from concordiad.core.model import AgentSession
+from concordiad.core.restarts import Restarts
 from concordiad.core.views import members
-from concordiad.errors import AgentError
+from concordiad.errors import AgentError, AgentUnfit
 from concordiad.journal import Journal
 from concordiad.journal.rows import read_session
 from concordiad.room.ledger import mark
@@ -32,6 +35,7 @@ from concordiad.room.messages import (
     Farewell,
     Incarnation,
     KeeperEnded,
+    Mute,
     Parting,
     Post,
     ToWriter,
@@ -43,12 +47,6 @@ from concordiad.room.pump import Diagnosis, PumpEnds, run_pump, run_stderr
 
 _log = structlog.get_logger("concordiad.room")
 
-BACKOFF_FIRST_S: Final = 0.5
-BACKOFF_MOST_S: Final = 60.0
-FAILURES_NAMED: Final = 5
-"""Failures in a row after which the room says that its agent is failing, not merely down."""
-LIVED_S: Final = 60.0
-"""An incarnation that lived so long was no failure to start: the backoff begins anew."""
 HURRIED_EXIT_S: Final = 0.5
 """From the end of its input to SIGTERM when there is no grace: the CLI that has nothing to do needs 0.06 s."""
 PIPE_GRACE_S: Final = 2.0
@@ -70,6 +68,8 @@ class _Life(NamedTuple):
     how: str
     exit: Exit | None
     farewell: Farewell
+    is_final: bool = False
+    """Whether the next attempt would end in the same way."""
 
 
 class Keeper:
@@ -103,7 +103,7 @@ class Keeper:
         self._now = now
         self._closing = closing
         self._hurry = hurry
-        self._failures = 0
+        self._restarts = Restarts(limits.agent_failures, graces.failures_s)
 
     async def run(self, ends: KeeperEnds) -> None:
         """Keep an agent alive, while the room wants one, until the room closes."""
@@ -115,25 +115,36 @@ class Keeper:
             try:
                 life = await self._live_once(ends)
             except AgentError as error:
-                life = _Life(None, str(error), None, Farewell(Parting.DIED, has_answered=False))
-            is_expected, has_answered = life.farewell.is_expected, life.farewell.has_answered
-            if is_expected or trio.current_time() - began_at >= LIVED_S:
-                self._failures = 0
-            else:
-                # One that answered was well: what came before it is no longer held against the agent.
-                self._failures = 1 if has_answered else self._failures + 1
-            delay_s = None if self._closing.is_set() or is_expected else self._backoff_s()
+                is_final = isinstance(error, AgentUnfit)
+                life = _Life(None, str(error), None, Farewell(Parting.DIED, has_answered=False), is_final)
+            if self._closing.is_set() or life.farewell.is_expected:
+                self._restarts.end_well()
+                await self._tell_exit(ends, life, None)
+                continue
+            delay_s = self._restarts.fail(
+                trio.current_time(),
+                trio.current_time() - began_at,
+                has_answered=life.farewell.has_answered,
+                is_final=life.is_final,
+                chance=random.random(),  # noqa: S311  # jitter, no secret
+            )
             await self._tell_exit(ends, life, delay_s)
-            if delay_s is not None:
-                with trio.move_on_after(delay_s):
-                    await ask(ends.writer, lambda reply: WantAgent(is_urgent=True, reply=reply))
-                    self._failures = 0
+            await self._tell_away(ends, life, delay_s)
+            with trio.move_on_after(math.inf if delay_s is None else delay_s):
+                await ask(ends.writer, lambda reply: WantAgent(is_urgent=True, reply=reply))
+                self._restarts.clear()
 
-    def _backoff_s(self) -> float:
-        if self._failures == 0:
-            return 0.0
-        most: float = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** (self._failures - 1))
-        return most * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, no secret
+    async def _tell_away(self, ends: KeeperEnds, life: "_Life", delay_s: float | None) -> None:
+        """Say that there is no agent for now, or none until a host restarts it."""
+        if delay_s is not None:
+            await ends.writer.send(Away("agent-down", life.how))
+            return
+        count = self._restarts.count
+        why = "it would fail again" if life.is_final else f"{count} failures in {self._graces.failures_s:g} s"
+        reason = f"{life.how}; {why}: mend the cause, then `concordiactl room restart`"
+        await ends.writer.send(Away("agent-failing", reason))
+        body = members(state="agent-failing", reason=reason, by=None)
+        await record(ends.fanout, [Draft("room.changed", body)])
 
     async def _tell_exit(self, ends: KeeperEnds, life: "_Life", delay_s: float | None) -> None:
         body = members(
@@ -144,13 +155,7 @@ class Keeper:
             reason=life.farewell.words or life.how,
             next_attempt_s=None if delay_s is None else round(delay_s, 3),
         )
-        drafts = [Draft("agent.exited", self._mark(body))]
-        if delay_s is not None:
-            state = "agent-failing" if self._failures >= FAILURES_NAMED else "agent-down"
-            await ends.writer.send(Away(state, life.how))
-            if self._failures == FAILURES_NAMED:
-                drafts.append(Draft("room.changed", members(state=state, reason=life.how, by=None)))
-        await record(ends.fanout, drafts)
+        await record(ends.fanout, [Draft("agent.exited", self._mark(body))])
 
     def _mark(self, body: bytes) -> bytes:
         return mark(body, is_rehearsal=self._spec.is_rehearsal)
@@ -168,7 +173,8 @@ class Keeper:
         command = [*self._spec.command, *codec.arguments(self._spec.settings, Launch(session_id, is_resumed))]
         agent_mark = mark_of(self._journal.id, self._room, incarnation_id)
         environment = {**self._spec.environment, **codec.environment(), MARK: agent_mark}
-        process = await spawn(command, self._spec.workdir, environment)
+        async with claim(command, environment):
+            process = await spawn(command, self._spec.workdir, environment, self._graces.write_s)
         incarnation = Incarnation(
             id=incarnation_id,
             agent=self._spec.name,
@@ -208,7 +214,8 @@ class Keeper:
         last = str(diagnosis).strip().rpartition("\n")[2]
         how = f"{ended}: {last}" if last else str(ended)
         farewell: Farewell = await ask(ends.writer, lambda reply: AgentGone(incarnation_id, how, reply))
-        return _Life(incarnation_id, how, ended, farewell)
+        is_refused = ended.code not in (None, 0) and not farewell.has_answered and codec.is_refusal(last)
+        return _Life(incarnation_id, how, ended, farewell, is_refused)
 
     async def _watch(
         self, process: AgentProcess, incarnation: Incarnation, agent_mark: str, diagnosis: Diagnosis, ends: KeeperEnds
@@ -218,8 +225,9 @@ class Keeper:
 
         async def read_stdout() -> None:
             await run_pump(process.stdout, incarnation.codec, incarnation.id, self._limits.line_bytes, pump_ends)
-            # An agent that says nothing more is of no use, whatever it still does.
+            # An agent that says nothing more is of no use, whatever it still does: it gets no further line.
             incarnation.end.set()
+            await ends.writer.send(Mute(incarnation.id))
 
         async def read_both() -> None:
             async with trio.open_nursery() as readers:

@@ -51,6 +51,11 @@ class InProgress:
     is_timed_out: bool = False
     partial: str | None = None
 
+    @property
+    def stopping(self) -> str | None:
+        """Why it was interrupted, in words, while it still runs."""
+        return self.stop_reason if self.stopped_by is None else f"interrupted by {self.stopped_by.name}"
+
     def authors(self) -> list[Author]:
         """List who asked, each once."""
         return list({prompt.author.id: prompt.author for prompt, _ in self.prompts}.values())
@@ -114,12 +119,12 @@ def close_turn(
         finished_at=finished_at,
         duration_s=duration_s,
         ttft_s=progress.ttft_s,
-        answer=progress.partial if outcome is Outcome.TIMED_OUT else None,
+        answer=progress.partial,
     )
     if figures is not None:
         turn = evolve(
             turn,
-            answer=figures.partial if outcome is Outcome.TIMED_OUT else figures.answer,
+            answer=figures.answer if outcome is Outcome.COMPLETED else figures.partial,
             ttft_s=progress.ttft_s if progress.ttft_s is not None else figures.ttft_s,
             input_tokens=figures.input_tokens,
             output_tokens=figures.output_tokens,

@@ -334,6 +334,13 @@ class AgentGone:
 
 
 @frozen
+class Mute:
+    """The agent's output has ended; its process has perhaps not."""
+
+    incarnation: str
+
+
+@frozen
 class Away:
     """There is no agent for now: the room's state by its name in `room.list`, and why."""
 
@@ -408,6 +415,7 @@ ToWriter = (
     | AgentUp
     | FromAgent
     | AgentGone
+    | Mute
     | Away
     | WantAgent
     | Restart

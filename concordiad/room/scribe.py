@@ -4,12 +4,14 @@ What the writer has recorded: the turns' entries, notices, and which conversatio
 Law: everything but a notice is durable when the method that recorded it returns.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 import trio
 
-from concordiad.core.model import AgentSession
+from concordiad.core.faults import Fault, fault_of
+from concordiad.core.model import AgentSession, rfc3339
 from concordiad.core.views import members
 from concordiad.journal.rows import Change
 from concordiad.room.hold import Hold
@@ -27,14 +29,18 @@ class Scribe:
         room: its name.
         hold: the agent that it is about.
         fanout: where it is sent.
+        now: Unix seconds.
 
     Attributes:
         session_id: the conversation that the agent has; None where the next one begins anew.
         has_history: whether a result was ever seen in it.
         model: the one that the agent names.
+        fault: what was last wrong with the agent, as `room.list` shows it.
     """
 
-    def __init__(self, room: str, hold: Hold, fanout: trio.MemorySendChannel[Post]) -> None:
+    def __init__(self, room: str, hold: Hold, fanout: trio.MemorySendChannel[Post], now: Callable[[], float]) -> None:
+        self._now = now
+        self.fault: dict[str, str] | None = None
         self._room = room
         self._hold = hold
         self._fanout = fanout
@@ -56,6 +62,9 @@ class Scribe:
             return
         await record(self._fanout, [entry.draft], entry.changes)
         turn = entry.progress.turn
+        fault = fault_of(turn.reason)
+        if fault is not None:
+            self._note_fault(fault, (turn.reason or "").partition(": ")[2])
         if turn.outcome is not None:
             _log.info(
                 "turn_finished",
@@ -80,9 +89,12 @@ class Scribe:
         """Say that the room as such has changed."""
         await self.tell(Draft("room.changed", members(**body)))
 
-    async def notice(self, code: str, message: str) -> None:
+    async def notice(self, code: str, message: str, fault: Fault | None = None) -> None:
         """Say what people should know; nobody waits until it is recorded."""
-        body = mark(members(code=code, message=message), is_rehearsal=self._hold.is_rehearsal)
+        if fault is not None:
+            self._note_fault(fault, message)
+        told = members(code=code, message=message, fault=None if fault is None else fault.value)
+        body = mark(told, is_rehearsal=self._hold.is_rehearsal)
         await self._fanout.send(Post([Draft("notice", body)]))
 
     async def name_session(self, session_id: str, model: str | None) -> None:
@@ -107,7 +119,10 @@ class Scribe:
         """Say that the agent has lost the conversation so far."""
         await self.forget_session()
         message = f"the conversation so far is lost to the agent: {why}; the transcript keeps it"
-        await self.tell(Draft("notice", members(code="context_lost", message=message)))
+        await self.tell(Draft("notice", members(code="context_lost", message=message, fault=None)))
+
+    def _note_fault(self, fault: Fault, message: str) -> None:
+        self.fault = {"fault": fault.value, "message": message, "at": rfc3339(self._now())}
 
     async def _record_session(self) -> None:
         session = AgentSession(self._room, self._kind, self.session_id, self._hold.incarnation, self.has_history)

@@ -34,6 +34,7 @@ from concordiad.core.agents import (
     Unsupported,
     WentIdle,
 )
+from concordiad.core.faults import Fault
 from concordiad.core.model import Approval, Author, Outcome, Prompt, Turn, rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer
 from concordiad.core.views import author_view, turn_event_view
@@ -60,6 +61,7 @@ from concordiad.room.messages import (
     Interrupt,
     KeeperEnded,
     ListApprovals,
+    Mute,
     NextTurn,
     Offer,
     Parting,
@@ -147,7 +149,7 @@ class Writer:
         self._ends = ends
         self._state = WriterState.DOWN
         self._hold = Hold()
-        self._scribe = Scribe(room, self._hold, ends.fanout)
+        self._scribe = Scribe(room, self._hold, ends.fanout, now)
         self._desk = Desk(room, now)
         self._controls = Controls()
         self._approvals = Approvals(room, graces.approval_s, new_id, now)
@@ -195,6 +197,9 @@ class Writer:
                 if incarnation == self._hold.incarnation:
                     await self._lose_agent(how)
                 reply.answer(farewell)
+            case Mute(incarnation):
+                if incarnation == self._hold.incarnation:
+                    self._hold.end()
             case Away(room_state, reason):
                 self._away = (room_state, reason)
             case WantAgent():
@@ -253,13 +258,16 @@ class Writer:
 
     async def _end_stuck_agent(self, now: float) -> None:
         """End an agent that has missed a deadline; the keeper starts the next one, which resumes the conversation."""
-        why = self._deadlines.missed(now)
-        if why is None:
+        missed = self._deadlines.missed(now)
+        if self._hold.stuck is not None:
+            missed, self._hold.stuck = (Fault.NOT_READING, f"is not reading: {self._hold.stuck}"), None
+        if missed is None:
             return
+        fault, why = missed
         self._is_stuck = True
         self._hold.end()
         what_next = "it is ended" if self._is_draining else "it is ended and started again"
-        await self._scribe.notice("agent_stuck", f"the agent {why}: {what_next}")
+        await self._scribe.notice("agent_stuck", f"the agent {why}: {what_next}", fault)
 
     async def _ask_for_turn(self) -> None:
         if not self._is_asked:
@@ -329,7 +337,7 @@ class Writer:
             case ToolsRunning(count):
                 self._deadlines.patience.note_tools(count)
             case Retrying(delay_s):
-                self._deadlines.patience.note_wait(trio.current_time() + delay_s)
+                self._deadlines.patience.note_retry(trio.current_time() + delay_s)
             case BackgroundRunning(tasks):
                 self._rest.note_background(tasks)
             case LineDone(turn):
@@ -362,7 +370,8 @@ class Writer:
             self._move(WriterInput.OWN_ENDED)
         entry = self._desk.close_by_result(ended)
         if entry is None:
-            await self._scribe.notice("stale_result", f"the agent ended turn {ended.turn}, which is over already")
+            message = f"the agent ended turn {ended.turn}, which is over already"
+            await self._scribe.notice("stale_result", message, Fault.STALE_RESULT)
             return
         self._has_answered = self._has_answered or ended.outcome is Outcome.COMPLETED
         await self._scribe.write(entry)
@@ -525,6 +534,7 @@ class Writer:
         state, reason = self._away if agent is None else (_STATE_NAMES[self._state], "")
         turn = None if running is None else turn_event_view(running.turn, running.authors())
         if turn is not None:
+            turn["stopping"] = None if running is None else running.stopping
             turn["silent_s"] = round(self._deadlines.patience.silent_s(trio.current_time()), SECOND_DIGITS)
         return {
             "state": "draining" if self._is_draining else state,
@@ -538,6 +548,7 @@ class Writer:
             "session_id": self._scribe.session_id,
             "started_at": None if agent is None else rfc3339(agent.started_at),
             "restarts": max(self._restarts, 0),
+            "fault": self._scribe.fault,
         }
 
 

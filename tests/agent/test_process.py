@@ -14,7 +14,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from concordiad.agent.process import AgentProcess, AgentStdin, Exit, spawn
-from concordiad.errors import AgentError, AgentGone
+from concordiad.config import Graces
+from concordiad.errors import AgentGone, AgentUnfit
 from tests.support.patience import PATIENCE_S
 
 BRIEF_S = 0.05
@@ -24,7 +25,7 @@ BRIEF_S = 0.05
 async def running(program: str, cwd: Path = Path("/"), **variables: str) -> AsyncIterator[AgentProcess]:
     """Run a Python program as an agent; it is killed and reaped at the end."""
     with trio.fail_after(PATIENCE_S):
-        process = await spawn([sys.executable, "-ISc", program], cwd, variables)
+        process = await spawn([sys.executable, "-ISc", program], cwd, variables, Graces().write_s)
         async with process.stdout, process.stderr:
             try:
                 yield process
@@ -66,8 +67,8 @@ def work(tmp_path: Path) -> Path:
 async def test_program_that_cannot_be_started_is_named(work: Path, program: str) -> None:
     """A program that is not there, is none, or has no interpreter is told by its name, with what to do."""
     command = str(work / program)
-    with pytest.raises(AgentError) as caught:
-        await spawn([command], work, {})
+    with pytest.raises(AgentUnfit) as caught:
+        await spawn([command], work, {}, Graces().write_s)
     assert str(caught.value).startswith(f"the agent {command} cannot be started: ")
     assert str(caught.value).endswith("; check its command")
 
@@ -75,8 +76,8 @@ async def test_program_that_cannot_be_started_is_named(work: Path, program: str)
 @pytest.mark.parametrize("place", ["missing", "text"])
 async def test_directory_that_is_none_is_named(work: Path, place: str) -> None:
     """A room's directory that is gone is told as such, not as a missing program."""
-    with pytest.raises(AgentError, match=f"^the room's directory {work / place} is not there: "):
-        await spawn([sys.executable, "-c", ""], work / place, {})
+    with pytest.raises(AgentUnfit, match=f"^the room's directory {work / place} is not there: "):
+        await spawn([sys.executable, "-c", ""], work / place, {}, Graces().write_s)
 
 
 async def test_process_is_what_was_asked_for(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 from typing import Any
 
 import pytest
@@ -362,3 +363,90 @@ def test_agent_that_is_silent_from_the_start_is_told_of(site: Site) -> None:
         assert (exited["incarnation"], exited["signal"]) == (first["incarnation"], signal.SIGTERM)
         assert exited["next_attempt_s"] > 0
         assert client.next("agent.started")["incarnation"] != first["incarnation"]
+
+
+def test_stopped_agent_with_a_full_pipe_is_replaced(site: Site) -> None:
+    """A prompt that does not fit into the pipe of an agent that is stopped is not lost, and the room goes on."""
+    site.configure({"graces": {"write_s": 1, "exit_s": 0.2, "kill_s": 0.2}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        first = client.next("agent.started")["pid"]
+        client.finished(client.submit("[[text:something to remember]]")["id"])
+        os.kill(first, signal.SIGSTOP)
+        large = client.submit("[[text:read it all]]" + "x" * (256 * 1024 - 20))
+        notice = client.next("notice")
+        assert (notice["code"], notice["fault"]) == ("agent_stuck", "not_reading")
+        turn = client.finished(large["id"])
+        assert (turn["outcome"], turn["reason"].partition(":")[0]) == ("uncertain", "agent_exited")
+        exited = client.next("agent.exited")
+        assert (exited["status"], exited["signal"]) == ("stuck", signal.SIGKILL)
+        assert client.next("agent.started")["session"] == "resumed"
+        assert client.call("room.list")["rooms"][0]["agent"]["fault"]["fault"] == "agent_exited"
+        client.finished(client.submit("[[text:next]]")["id"])
+
+
+def test_stopped_agent_does_not_acknowledge(site: Site) -> None:
+    """A prompt that fits into the pipe of an agent that is stopped ends as uncertain, and the next one is answered."""
+    site.configure({"graces": {"ack_s": 1, "interrupt_s": 0.5, "exit_s": 0.2, "kill_s": 0.2}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        first = client.next("agent.started")["pid"]
+        client.finished(client.submit("[[text:something to remember]]")["id"])
+        os.kill(first, signal.SIGSTOP)
+        lost = client.submit("[[text:never read]]")
+        after = client.submit("[[text:next]]")
+        turn = client.finished(lost["id"])
+        assert (turn["outcome"], turn["reason"].partition(":")[0]) == ("uncertain", "no_acknowledgement")
+        assert client.finished(after["id"])["answer"] == "next"
+
+
+def test_turn_without_a_first_word_is_timed_out(site: Site, gate: Gate) -> None:
+    """An agent that acknowledges a prompt and then brings nothing of it is interrupted; the same agent goes on."""
+    site.configure({"graces": {"first_output_s": 1}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        turn = client.finished(client.submit(f"{gate}[[text:too late]]")["id"])
+        assert (turn["outcome"], turn["reason"].partition(":")[0]) == ("timed_out", "no_first_output")
+        assert client.finished(client.submit("[[text:next]]")["id"])["answer"] == "next"
+        assert "agent.exited" not in types(client.events)
+
+
+def test_agent_is_given_up_and_restarted_by_a_host(site: Site) -> None:
+    """After so many deaths nobody starts it again, prompts wait, and a host's restart brings it back."""
+    mended = site.home / "mended"
+    script = site.home / "agent"
+    python = f'exec {sys.executable} -P -m concordiad.agent.rehearsal "$@"'
+    script.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo 1.0 && exit\n[ -e {mended} ] && {python}\nexit 5\n')
+    script.chmod(0o755)
+    site.configure({"agents.rehearsal": {"command": [str(script)]}, "limits": {"agent_failures": 2}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        prompt = client.submit("[[text:at last]]")
+        changed = client.next("room.changed")
+        assert (changed["state"], "exit status 5; 2 failures in 600 s" in changed["reason"]) == ("agent-failing", True)
+        room = client.call("room.list")["rooms"][0]
+        assert (room["state"], room["reason"]) == ("agent-failing", changed["reason"])
+        assert types(client.events).count("agent.exited") == 2
+        mended.touch()
+        client.call("room.restart")
+        assert client.next("room.changed", state="recovered")
+        assert client.finished(prompt["id"])["answer"] == "at last"
+
+
+def test_missing_program_is_not_tried_again(site: Site) -> None:
+    """An agent whose program goes away is not started again until a host says so."""
+    script = site.home / "agent"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m concordiad.agent.rehearsal "$@"\n')
+    script.chmod(0o755)
+    site.configure({"agents.rehearsal": {"command": [str(script)]}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        agent = client.next("agent.started")["pid"]
+        client.finished(client.submit("[[text:something to remember]]")["id"])
+        script.rename(site.home / "moved")
+        os.kill(agent, signal.SIGKILL)
+        changed = client.next("room.changed", state="agent-failing")
+        assert "cannot be started" in changed["reason"]
+        (site.home / "moved").rename(script)
+        client.call("room.restart")
+        assert client.finished(client.submit("[[text:here again]]")["id"])["answer"] == "here again"

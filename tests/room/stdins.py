@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import trio
 
-from concordiad.agent.process import WRITE_GRACE_S
 from concordiad.errors import AgentGone
+from tests.room.samples import GRACES
 
 Line = dict[str, Any]
 
@@ -86,8 +86,8 @@ class StuckStdin(PromptlessStdin):
 
     async def fail(self) -> None:
         with trio.CancelScope(shield=True):
-            await trio.sleep(WRITE_GRACE_S)
-        raise AgentGone(f"the agent read nothing for {WRITE_GRACE_S:g} s", begun=False)
+            await trio.sleep(GRACES.write_s)
+        raise AgentGone(f"the agent read nothing for {GRACES.write_s:g} s", begun=False, is_stuck=True)
 
 
 class DeadStdin(ReadingStdin):

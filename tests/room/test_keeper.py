@@ -1,8 +1,9 @@
 """The keeper, with real child processes: spawned, watched, ended, reaped, and told of in the right order."""
 
 import os
+import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from concordiad.room.messages import (
     Farewell,
     FromAgent,
     KeeperEnded,
+    Mute,
     Parting,
     Post,
+    Reply,
     ToWriter,
     WantAgent,
 )
@@ -44,14 +47,25 @@ class Room:
         said: the messages to the writer, except what was answered to be wanted.
         posted: types of the events, in order.
         exits: the bodies of those that tell of an agent's end.
+        changes: state and reason of what was said of the room as such.
     """
 
     def __init__(
-        self, journal: Journal, code: str, workdir: Path, *, parting: Parting = Parting.DIED, words: str | None = None
+        self,
+        journal: Journal,
+        code: str,
+        workdir: Path,
+        *,
+        parting: Parting = Parting.DIED,
+        words: str | None = None,
+        limits: Limits | None = None,
+        args: Sequence[str] = (),
     ) -> None:
         self.said: list[ToWriter] = []
         self.posted: list[str] = []
         self.exits: list[dict[str, Any]] = []
+        self.changes: list[tuple[str, str]] = []
+        self._waiting: Reply[None] | None = None
         self.closing, self.hurry = trio.Event(), trio.Event()
         self._parting, self._words = parting, words
         to_writer, self._writer = trio.open_memory_channel[ToWriter](64)
@@ -64,13 +78,14 @@ class Room:
             command=[sys.executable, "-c", code],
             workdir=workdir,
             environment=dict(os.environ),
-            settings=Settings(),
+            settings=Settings(args=args),
             make_codec=Rehearsal,
             version=None,
         )
         new_id: IdSource = IdFactory()
-        limits = Limits()
-        self.keeper = Keeper("main", spec, limits, GRACES, journal, new_id, lambda: 0.0, self.closing, self.hurry)
+        self.keeper = Keeper(
+            "main", spec, limits or Limits(), GRACES, journal, new_id, lambda: 0.0, self.closing, self.hurry
+        )
 
     async def run_writer(self) -> None:
         """Answer what the keeper asks of the writer, and note the rest."""
@@ -81,21 +96,30 @@ class Room:
                         reply.answer(None)
                     else:
                         self._waiting = reply
+                        self._note()
                 case AgentGone(_, _, reply):
                     self.said.append(message)
                     reply.answer(Farewell(self._parting, has_answered=False, words=self._words))
                 case FromAgent(_, _, reply) if reply is not None:
                     reply.answer(None)
                 case _:
+                    if isinstance(message, AgentUp):
+                        # Whoever waited for the end of a backoff waits no more.
+                        self._waiting = None
                     self.said.append(message)
-            heard, self.heard = self.heard, trio.Event()
-            heard.set()
+            self._note()
+
+    def _note(self) -> None:
+        heard, self.heard = self.heard, trio.Event()
+        heard.set()
 
     async def run_fanout(self) -> None:
         """Take posts as recorded."""
         async for post in self._fanout:
             self.posted += [draft.event_type for draft in post.drafts]
             self.exits += drafts_of([post], "agent.exited")
+            self.changes += [(body["state"], body["reason"]) for body in drafts_of([post], "room.changed")]
+            self._note()
             if post.reply is not None:
                 post.reply.answer(None)
 
@@ -107,12 +131,25 @@ class Room:
                 return found[0]
             await self.heard.wait()
 
+    async def wait_for(self, is_true: Callable[[], bool]) -> None:
+        """Wait until what was said or posted makes something true."""
+        while not is_true():
+            await self.heard.wait()
+
+    async def wait_until_waiting(self) -> None:
+        """Wait until the keeper waits to be wanted."""
+        await self.wait_for(lambda: self._waiting is not None)
+
+    def want(self) -> None:
+        """Want an agent at once, as a restart by a host does."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.answer(None)
+
     def close(self) -> None:
         """Let the room close: whoever waits to be wanted may go."""
         self.closing.set()
-        waiting = getattr(self, "_waiting", None)
-        if waiting is not None:
-            waiting.answer(None)
+        self.want()
 
 
 @pytest.fixture
@@ -147,7 +184,7 @@ async def test_exit_is_told_after_everything_was_read(make_room: Callable[..., R
         assert gone.how == "exit status 3: out of ideas"
         assert (await room.hear(Away)).room_state == "agent-down"
         room.close()
-    assert [type(message) for message in room.said] == [AgentUp, AgentGone, Away, KeeperEnded]
+    assert [type(message) for message in room.said] == [AgentUp, Mute, AgentGone, Away, KeeperEnded]
     assert room.posted[:2] == ["agent.started", "agent.exited"]
 
 
@@ -215,6 +252,99 @@ async def test_program_that_is_not_there_is_no_crash(journal: Journal, tmp_path:
         nursery.start_soon(room.run_fanout)
         nursery.start_soon(run_keeper, room.keeper, room.ends)
         away = await room.hear(Away)
-        assert "nowhere" in away.reason
+        assert (away.room_state, "nowhere" in away.reason) == ("agent-failing", True)
+        await room.wait_until_waiting()
         room.close()
-    assert room.posted == ["agent.exited"]
+    assert room.posted == ["agent.exited", "room.changed"]
+    assert room.changes == [("agent-failing", away.reason)]
+    assert room.exits[0]["next_attempt_s"] is None
+
+
+async def test_agent_that_fails_again_and_again_is_given_up(make_room: Callable[..., Room]) -> None:
+    """After so many failures within the period nobody tries any more, until somebody restarts it."""
+    room = make_room("raise SystemExit(3)", limits=Limits(agent_failures=3))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        await room.wait_for(lambda: len(room.changes) == 1)
+        assert [exited["next_attempt_s"] is None for exited in room.exits] == [False, False, True]
+        assert room.changes[0][0] == "agent-failing"
+        assert "exit status 3; 3 failures in 600 s" in room.changes[0][1]
+        await room.wait_until_waiting()
+        room.want()
+        await room.wait_for(lambda: len(room.changes) == 2)
+        assert [exited["next_attempt_s"] is None for exited in room.exits] == [False, False, True] * 2
+        await room.wait_until_waiting()
+        room.close()
+
+
+async def test_program_that_refuses_its_flags_is_not_tried_again(make_room: Callable[..., Room]) -> None:
+    """It would refuse them again."""
+    room = make_room("import sys; sys.exit(\"error: unknown option '--no-such-flag'\")")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        await room.wait_for(lambda: len(room.changes) == 1)
+        await room.wait_until_waiting()
+        room.close()
+    assert [exited["next_attempt_s"] for exited in room.exits] == [None]
+    assert "--no-such-flag" in room.changes[0][1]
+    assert "it would fail again" in room.changes[0][1]
+
+
+async def test_agent_that_closes_its_output_is_ended(make_room: Callable[..., Room]) -> None:
+    """The writer is told, so that it gets no further line, and its process is ended."""
+    room = make_room("import os, time; os.close(1); os.close(2); time.sleep(600)")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        up = (await room.hear(AgentUp)).incarnation
+        assert (await room.hear(Mute)).incarnation == up.id
+        gone = await room.hear(AgentGone)
+        assert gone.how == "signal SIGTERM"
+        room.close()
+    assert not is_alive(up.pid)
+
+
+async def test_exit_is_noticed_while_a_leftover_holds_the_pipes(make_room: Callable[..., Room], tmp_path: Path) -> None:
+    """The leftover bears no mark, so it lives on; nobody waits for it."""
+    note = tmp_path / "leftover"
+    leftover = f"['env', '-i', '/bin/sh', '-c', 'echo $$ > {note}.new; mv {note}.new {note}; exec sleep 600']"
+    room = make_room(
+        f"import os, subprocess, sys; subprocess.Popen({leftover}, start_new_session=True)\n"
+        f"while not os.path.exists('{note}'): pass\n"
+        "sys.exit(4)"
+    )
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(room.run_writer)
+            nursery.start_soon(room.run_fanout)
+            nursery.start_soon(run_keeper, room.keeper, room.ends)
+            assert (await room.hear(AgentGone)).how == "exit status 4"
+            room.close()
+        assert is_alive(int(note.read_text()))
+    finally:
+        os.kill(int(note.read_text()), signal.SIGKILL)
+
+
+async def test_conversation_has_one_owner(make_room: Callable[..., Room]) -> None:
+    """Two rooms whose arguments name one session: the second one waits for the first, and says for whom."""
+    names = ["--resume=01a1fc19-shared"]
+    rooms = [make_room("import time; time.sleep(600)", args=names) for _ in range(2)]
+    async with trio.open_nursery() as nursery:
+        for room in rooms:
+            nursery.start_soon(room.run_writer)
+            nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, rooms[0].keeper, rooms[0].ends)
+        up = (await rooms[0].hear(AgentUp)).incarnation
+        nursery.start_soon(run_keeper, rooms[1].keeper, rooms[1].ends)
+        away = await rooms[1].hear(Away)
+        assert away.room_state == "agent-down"
+        assert f"process {up.pid} works on the conversation 01a1fc19-shared already" in away.reason
+        rooms[0].close()
+        up.end.set()
+        await rooms[1].hear(AgentUp)
+        nursery.cancel_scope.cancel()

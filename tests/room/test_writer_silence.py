@@ -14,7 +14,7 @@ from tests.room.stdins import PromptlessStdin, ReadingStdin
 from tests.room.writer_bench import Bench, open_bench
 
 SILENCE_S = 100.0
-QUICK = evolve(GRACES, silence_s=SILENCE_S)
+QUICK = evolve(GRACES, silence_s=SILENCE_S, ack_s=0, first_output_s=0)
 REASON = "silence: the agent said nothing for 100 s"
 
 
@@ -257,7 +257,7 @@ async def test_a_turn_that_finishes_after_all_is_completed(autojump_clock: MockC
         assert [told["outcome"] for told in bench.turns()] == ["completed"]
 
 
-@pytest.mark.parametrize("graces", [evolve(GRACES, silence_s=0), Graces()])
+@pytest.mark.parametrize("graces", [evolve(GRACES, silence_s=0, first_output_s=0), Graces()])
 async def test_silence_can_be_switched_off(graces: Graces, autojump_clock: MockClock) -> None:
     """Then nothing ends a silent turn; by default something does, but not before the CLI's own 600 s are over."""
     async with open_bench(graces) as bench:

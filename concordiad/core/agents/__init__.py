@@ -228,6 +228,9 @@ class AgentCodec(Protocol):
     def decode(self, lines: bytes | Oversize) -> list[Fact]:
         """Read one line of the agent or several, newlines between them; never raises for what the agent sent."""
 
+    def is_refusal(self, last_words: str) -> bool:
+        """Tell whether a process ended because its command line is not understood: its last words on stderr say so."""
+
     def end(self) -> list[Fact]:
         """Say what the end of the agent's output means."""
 

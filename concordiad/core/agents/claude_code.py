@@ -168,6 +168,10 @@ class ClaudeCode:
             return self._decode_looks(looks, lines)
         return [fact for line in lines.split(b"\n") if line for fact in self._decode_line(line)]
 
+    def is_refusal(self, last_words: str) -> bool:
+        """Tell whether the CLI refused its flags: `error: unknown option …`, `error: option … is invalid`."""
+        return last_words.startswith("error: ")
+
     def end(self) -> list[Fact]:
         """Tell how far the turn came in which the output ended."""
         partial = None if self._turn is None else self._partial()
