@@ -13,13 +13,10 @@ from typing import Final, NamedTuple
 
 FENCE: Final = re.compile(r"(```+|~~~+)")
 CODE_LINE: Final = re.compile(
-    r"[{};,\\]$|^[$>|]|^(?:def|class|import|from|return|elif|else:|try:|except|func|fn|let|const|var)\b.*[:;({=]"
-    r"|[=!<>]=|=>|->|:=|&&|\|\||::|</|/>|\s=\s|<\w+>"
+    r"[{};\\]$|^[$>|]|^(?:def|class|func|fn)\s\w.*[:({]|^(?:elif\b.*|else|try|except\b.*|finally):$"
+    r"|^from\s\S+\simport\b|^import\s\S+$|[=!<>]=|=>|->|:=|&&|\|\||::|</|/>|\s=\s|<\w+>"
 )
-"""
-What prose hardly has: it ends like a statement, begins like one, or has a program's signs. Of such a line the spaces
-count too. A comma or a brace at the end of a line is a list that goes on.
-"""
+"""What prose hardly has: it ends or begins like a statement, or has a program's signs. Its spaces count too."""
 OWN_LINE: Final = re.compile(r"(?:[-*+•–]|\d+[.)]|[a-zA-Z][.)]|#+)\s")
 """An entry of a list, or a heading: prose, but a line of its own."""
 SPAN: Final = re.compile(r"""`[^`]*`|"[^"]*"|«[^«»]*»|「[^「」]*」|『[^『』]*』|(?<!\w)'[^']*'(?!\w)""")
@@ -27,7 +24,10 @@ SPAN: Final = re.compile(r"""`[^`]*`|"[^"]*"|«[^«»]*»|「[^「」]*」|『[^
 PAIRS: Final = (("«", "»"), ("「", "」"), ("『", "』"))
 SENTENCE_ENDS: Final = tuple(".!?:;…。！？：；")
 SHORT_LINE: Final = 40
-"""Characters. Who wraps lines wraps them longer; a shorter one that says no may be a sentence without its full stop."""
+"""
+Characters. Who wraps lines wraps them longer. A shorter one without a full stop may still end something: an entry of a
+list that a colon has announced, a line of names, or a no.
+"""
 NO: Final = re.compile(
     r"\b(?:no|not|never|don't|dont|stop|nein|nicht|non|ne|pas|não|nao|нет|не)\b|不|别|没|ない|아니|لا", re.IGNORECASE
 )
@@ -38,6 +38,12 @@ COMPATIBLE: Final = re.compile(r"[ﬀ-ﬆ！-～]")
 Latin ligatures and full-width ASCII: how something was typeset or typed, and all that is taken from NFKC. The rest of
 it would make 2² a 22.
 """
+
+
+LONGEST: Final = 4000
+"""Characters. Reading what is longer would hold the loop, and it is pasted rather than typed twice."""
+MOST_LINES: Final = 200
+"""The same in lines."""
 
 
 class Kind(enum.Enum):
@@ -64,12 +70,15 @@ BREAK: Final = Part(Kind.BREAK, "")
 
 
 def parts_of(text: str) -> list[Part]:
-    """Take a prompt apart; the work is in proportion to its length."""
+    """Take a prompt apart; a very long one is one part."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    if len(text) > LONGEST or text.count("\n") > MOST_LINES:
+        return [Part(Kind.EXACT, text.rstrip())]
     if "\n" not in text:
         text = text.strip()
     parts: list[Part] = []
-    for part in _paragraphs(text.rstrip().split("\n")):
+    lines = text.rstrip().split("\n")
+    for part in _paragraphs(lines if len(lines) > 1 else [" ".join(text.split("\t"))]):
         if part.kind is Kind.PROSE:
             parts += _spans(part.text)
         else:
@@ -86,7 +95,7 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[Part]:
     """Join the lines that belong together; prose still has its quotes in it."""
     gathered: list[str] = []
     fence = ""
-    is_apart = False
+    is_apart = is_list = False
     for line in lines:
         if fence or _is_exact(line):
             opened = FENCE.match(line)
@@ -105,12 +114,11 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[Part]:
             is_apart = bool(gathered) and not gathered[-1].endswith(SENTENCE_ENDS)
         else:
             prose = _typed(line)
-            if gathered and (
-                is_apart or OWN_LINE.match(prose) or OWN_LINE.match(gathered[-1]) or _says_no(gathered[-1])
-            ):
+            if gathered and (is_apart or _ends_before(gathered[-1], prose, is_list)):
                 yield _prose(gathered)
                 gathered = []
                 yield BREAK
+            is_list = is_list or bool(gathered and gathered[-1].endswith((":", "：")))
             gathered.append(prose)
             is_apart = False
     if gathered:
@@ -128,12 +136,17 @@ def _is_exact(line: str) -> bool:
         or line.count("`") % 2 == 1
         or (line.count('"') + line.count("“") + line.count("”") + line.count("„")) % 2 == 1
         or any(line.count(opening) != line.count(closing) for opening, closing in PAIRS)
-        or CODE_LINE.search(line.rstrip()) is not None
+        or CODE_LINE.search(SPAN.sub("``", line.rstrip())) is not None
     )
 
 
-def _says_no(line: str) -> bool:
-    return len(line) < SHORT_LINE and not line.endswith(SENTENCE_ENDS) and NO.search(line) is not None
+def _ends_before(line: str, following: str, is_list: bool) -> bool:
+    """Tell whether a line break between two lines of prose is more than a space."""
+    if OWN_LINE.match(following) or OWN_LINE.match(line):
+        return True
+    if len(line) >= SHORT_LINE or line.endswith(SENTENCE_ENDS):
+        return False
+    return is_list or NO.search(line) is not None or not any(map(str.isalpha, line.split()))
 
 
 def _typed(line: str) -> str:

@@ -1,23 +1,51 @@
 """
-What a prompt says, less how politely and how carefully it was typed.
+What a prompt says, less how politely it was said.
 
-Laws: words keep their order and their number; only what is named here is left out or written otherwise; what is no
-ordinary word is taken to the letter.
+Laws: words keep their order and their number; only what is named here is left out; a sentence that a rule does not know
+keeps every word.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from concordiad.core.courtesy import (
+    ADDRESSED,
+    ASKABLE,
+    ASKING,
+    BARRED,
+    CERTAIN,
+    DANGLING,
+    DOABLE,
+    FOR_ME,
+    GREETINGS,
+    INNER_PLEASE,
+    JOINING,
+    LITERAL,
+    NO_ORDER,
+    PLEASE,
+    RANKED,
+    REQUESTED,
+    SUBORDINATE,
+    TERSE,
+    THANKS,
+    WILLING,
+    WISHES,
+    Phrases,
+)
 from concordiad.core.layout import Kind, Part
+from concordiad.core.words import ASK, LETTER, PAUSE, SIGNS, STOP, Word, is_legible, words_of
 
-WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
-MARKS: Final = ".,;:!?。，；：！？、؟"
-LETTER: Final = "="
-"""Stands before what is taken to the letter, so that it never equals a word."""
-
-
-COURTESIES: Final = frozenset({"please"})
+LONGEST_PHRASE: Final = 1500
+"""Characters. Nobody words anything longer twice in nearly the same way, and reading it would hold the loop."""
+ROUNDS: Final = 6
+"""Greetings, thanks and pleases that a sentence may have; more is no courtesy."""
+SMILES: Final = frozenset(LETTER + sign for sign in ("🙏", "🙂", "😊", ":)", ":-)"))
+VAGUE_CHARS: Final = 3
+"""Letters of an abbreviation that may be a thing as well, behind a single word: "explain pls"."""
+ASKING_UNSPACED: Final = re.compile(r"^(?:为什么|為什麼|怎么|怎麼|なぜ|どうして)")
+ASKING_LAST: Final = re.compile(r"(?:吗|嗎|[まで]すか|[まで]したか)$")
+"""The same where no space is written."""
 
 
 class Phrase(NamedTuple):
@@ -26,40 +54,171 @@ class Phrase(NamedTuple):
 
     Attributes:
         key: equal for prompts that say the same.
-        spelled: the words as they were spelled.
+        spelled: the words as they were spelled, without what is left out.
     """
 
     key: str
     spelled: str
 
 
-def phrase_of(parts: Iterable[Part]) -> Phrase | None:
-    """Read a prompt's words; None for what has none that could be said otherwise."""
-    tokens: list[str] = []
-    for part in parts:
-        if part.kind is Kind.PROSE:
-            tokens += _tokens(part.text)
-        elif part.kind is Kind.EXACT:
-            tokens.append(LETTER + part.text)
-        else:
-            tokens.append(".")
-    while tokens and tokens[-1] == ".":
-        tokens.pop()
-    kept = [token for token in tokens if token not in COURTESIES]
-    if not kept:
+def phrase_of(text: str, parts: Sequence[Part]) -> Phrase | None:
+    """Read a prompt's words; None for what has no prose, or something that cannot be seen."""
+    if len(text) > LONGEST_PHRASE or not any(part.kind is Kind.PROSE for part in parts) or not is_legible(text):
         return None
-    return Phrase("\x1f".join(kept), " ".join(kept))
+    words = words_of(parts)
+    is_literal = any(word.meant in LITERAL for word in words)
+    if is_literal or _has_two_spellings(words):
+        is_literal, words = True, words_of(parts, is_literal=True)
+    said = [said for sentence in _sentences(words) if (said := _said(sentence, is_literal))]
+    if not said:
+        said = list(_sentences(words))
+    kept = [word for sentence in said for word in sentence]
+    while kept and kept[-1].meant == STOP:
+        kept.pop()
+    return Phrase("\x1f".join(word.meant for word in kept), " ".join(word.typed for word in kept if word.typed).lower())
 
 
-def _tokens(prose: str) -> list[str]:
-    tokens: list[str] = []
-    for chunk in prose.split():
-        core = chunk.rstrip(MARKS)
-        is_start = not tokens or tokens[-1] in (".", "?")
-        if WORD.fullmatch(core) and (core.islower() or (is_start and core[1:].islower())):
-            tokens.append(core.lower())
+def _has_two_spellings(words: Iterable[Word]) -> bool:
+    """Tell whether a word is spelled in two ways, which may be the very point: "change colour to color"."""
+    spellings = {(word.meant, word.typed.lower()) for word in words if word.typed and word.meant not in SIGNS}
+    return len(spellings) > len({meant for meant, _ in spellings})
+
+
+def _sentences(words: Iterable[Word]) -> Iterable[list[Word]]:
+    """Part words at the ends of sentences; each sentence has its sign, and none is empty."""
+    sentence: list[Word] = []
+    for word in words:
+        if word.meant not in (STOP, ASK):
+            sentence.append(word)
+        elif sentence:
+            yield [*sentence, word]
+            sentence = []
+    if sentence:
+        yield [*sentence, Word("", STOP)]
+
+
+def _said(sentence: list[Word], is_literal: bool) -> list[Word]:
+    """Leave out of a sentence what only makes it polite; empty if it was nothing else."""
+    *words, end = sentence
+    words, was_begged = _uncourteous(words, is_literal)
+    words, end = _ordered(words, end, was_begged)
+    meant = [word.meant for word in words]
+    if not words:
+        return []
+    if end.meant == ASK and _asks(meant):
+        end = Word("", STOP)
+    if len(words) > 2 and meant[0] in TERSE and meant[1] == "the" and meant[2] not in RANKED and meant[2] != PAUSE:
+        del words[1]
+    if meant[:2] == ["show", "me"]:
+        del words[1]
+    if not BARRED.intersection(meant):
+        words = [
+            word
+            for at, word in enumerate(words)
+            if word.meant != PAUSE or at + 1 == len(words) or words[at + 1].meant not in JOINING
+        ]
+    return [*words, end]
+
+
+def _asks(meant: list[str]) -> bool:
+    """Tell whether a sentence is a question with and without its mark."""
+    if len(meant) > 1 and PAUSE not in meant and (meant[0] in ASKING or meant[:2] == ["por", "qué"]):
+        return True
+    return ASKING_UNSPACED.search(meant[0]) is not None or ASKING_LAST.search(meant[-1]) is not None
+
+
+def _uncourteous(words: list[Word], is_literal: bool) -> tuple[list[Word], bool]:
+    """Strip greetings, thanks and please from both ends; tell whether there was a please."""
+    was_begged = False
+    for _ in range(ROUNDS):
+        meant = [word.meant for word in words]
+        if count := _greeting(meant):
+            words = words[count:]
+        elif count := _begins(meant, PLEASE):
+            words, was_begged = words[count + _is_pause(meant[count:]) :], True
+        elif count := _ends(meant, PLEASE, is_literal):
+            words, was_begged = words[:-count], True
+        elif count := _ends(meant, THANKS, is_literal) or _for_me(meant) or bool(SMILES.intersection(meant[-1:])):
+            words = words[:-count]
         else:
-            tokens.append(LETTER + (core or chunk))
-        if core and core != chunk:
-            tokens.append("?" if "?" in chunk[len(core) :] else "," if chunk[-1] == "," else ".")
-    return tokens
+            break
+    return _without_inner_please(words, is_literal, was_begged)
+
+
+def _greeting(meant: list[str]) -> int:
+    """Count the words of a greeting at the beginning; without a comma, only what cannot be anything else is one."""
+    if meant[:2] == ["claude", PAUSE]:
+        return 2
+    count = _begins(meant, GREETINGS)
+    if not count:
+        return 0
+    addressed, following = "".join(meant[count : count + 1]), meant[count + 1 :]
+    if addressed == "claude" or (addressed in ADDRESSED and (not following or _is_pause(following))):
+        count += 1
+    elif meant[0] != "hey" and len(meant) > count and not _is_pause(meant[count:]):
+        return _begins(meant[count:], PLEASE) and count
+    return count + _is_pause(meant[count:])
+
+
+def _for_me(meant: list[str]) -> int:
+    """Count the words of a "for me" at the end of an order; "it works for me" is none, and more than "it works"."""
+    verb = meant[2] if len(meant) > 2 and meant[0] in WILLING and meant[1] == "you" else "".join(meant[:1])
+    for_whom = tuple(meant[-2:])
+    is_order = verb in REQUESTED if for_whom == ("to", "me") else verb in DOABLE or verb in REQUESTED
+    return 2 if for_whom in FOR_ME and is_order and not SUBORDINATE.intersection(meant) else 0
+
+
+def _is_pause(meant: list[str]) -> bool:
+    return meant[:1] == [PAUSE]
+
+
+def _begins(meant: list[str], phrases: Phrases) -> int:
+    """Count the words of such a phrase at the beginning."""
+    known = phrases.by_first.get(meant[0], ()) if meant else ()
+    return next((len(phrase) for phrase in known if tuple(meant[: len(phrase)]) == phrase), 0)
+
+
+def _ends(meant: list[str], phrases: Phrases, is_literal: bool) -> int:
+    """Count the words of such a phrase at the end, with the comma before it."""
+    for phrase in phrases.by_last.get(meant[-1], ()) if meant else ():
+        before = len(meant) - len(phrase)
+        if before < 0 or tuple(meant[before:]) != phrase:
+            continue
+        if before == 0:
+            return len(phrase)
+        if meant[before - 1] == PAUSE:
+            return len(phrase) + 1
+        is_vague = len(phrase) == 1 and len(phrase[0]) <= VAGUE_CHARS and before < 2
+        return 0 if is_literal or is_vague or meant[before - 1] in DANGLING else len(phrase)
+    return 0
+
+
+def _without_inner_please(words: list[Word], is_literal: bool, was_begged: bool) -> tuple[list[Word], bool]:
+    """Leave out a please behind "and", "then" and "could you", and wherever German has it."""
+    meant = ["", *(word.meant for word in words)]
+    kept = []
+    for before, word in zip(meant, words, strict=False):
+        is_german = word.meant == "bitte" and before not in ("ich", "wir") and not is_literal
+        if is_german or (word.meant in INNER_PLEASE and before == "you" and meant[2] == "you"):
+            was_begged = True
+        elif word.meant not in INNER_PLEASE or before not in ("and", "then"):
+            kept.append(word)
+    return kept, was_begged
+
+
+def _ordered(words: list[Word], end: Word, was_begged: bool) -> tuple[list[Word], Word]:
+    """Make an order of a request, where it can be nothing else."""
+    meant = [word.meant for word in words]
+    stop = Word("", STOP)
+    if len(words) > 2 and meant[0] in WILLING and meant[1] == "you":
+        verb, object_ = meant[2], "".join(meant[3:4])
+        is_name = object_.startswith(LETTER) and not object_[1:].isalpha()
+        is_certain = is_name or object_ in CERTAIN or (verb == "add" and object_ == "a")
+        if was_begged or (meant[0] in ASKABLE and (verb in REQUESTED or (verb in DOABLE and is_certain))):
+            return words[2:], stop
+        if meant[0] in ASKABLE:
+            return [Word(words[0].typed, "can"), *words[1:]], stop
+    count = _begins(meant, WISHES)
+    if count and len(words) > count and meant[count] not in NO_ORDER:
+        return words[count:], end
+    return words, end

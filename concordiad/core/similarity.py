@@ -16,8 +16,6 @@ from concordiad.core.layout import letters_of, parts_of
 from concordiad.core.model import Stage
 from concordiad.core.phrasing import phrase_of
 
-NEAR_CHARS: Final = 4000
-"""What is longer is only ever the same: nobody writes it twice by chance, and reading its words would hold the loop."""
 HEAD_CHARS: Final = 512
 """Of so much the similarity is told: two microseconds a pair, so that a thousand leaders are no matter."""
 NEAR: Final = 80.0
@@ -59,7 +57,7 @@ def features(text: str) -> Features:
     """Read a prompt for comparison."""
     parts = parts_of(text)
     same = sha256(letters_of(parts).encode("utf-8", "surrogatepass")).digest()
-    phrase = phrase_of(parts) if len(text) <= NEAR_CHARS else None
+    phrase = phrase_of(text, parts)
     if phrase is None:
         return Features(same, None, "")
     return Features(same, sha256(phrase.key.encode("utf-8", "surrogatepass")).digest(), phrase.spelled[:HEAD_CHARS])
