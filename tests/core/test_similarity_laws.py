@@ -12,10 +12,8 @@ from tests.core.pairs import LOCAL, read_pairs
 
 PAIRS: Final = read_pairs("pairs.jsonl")
 WRITTEN: Final = st.sampled_from([text for pair in PAIRS for text in (pair.one, pair.other)])
-WORDS: Final = st.sampled_from(
-    [*["run", "fix", "test", "parser", "please", "the", "a", "not", "all", "only", "foo", "get_user", "src/app.py", "30s", "is", "could", "you", "thanks", ",", ".", "?"]]
-    + ["`x  y`", '"A b"']
-)
+COMMON: Final = "run fix test parser please the a not all only foo get_user src/app.py 30s is could you thanks , . ?"
+WORDS: Final = st.sampled_from([*COMMON.split(), "`x  y`", '"A b"'])
 SENTENCES: Final = st.lists(WORDS, min_size=1, max_size=8).map(" ".join)
 TEXTS: Final = st.one_of(WRITTEN, SENTENCES, st.text(max_size=60))
 PLAIN: Final = st.lists(
