@@ -137,6 +137,8 @@ ASKING: Final = listed("""
     peux-tu pouvez-vous kannst können
     """)
 """A sentence that begins so is a question with and without its mark."""
+INVERTED: Final = frozenset({"are", "can", "did", "do", "does", "is", "should", "was", "were"})
+"""Behind "when" and "where", these make a question of what might be a clause."""
 JOINING: Final = frozenset({"and", "because", "but", "then"})
 BARRED: Final = listed("""
     not no never without nor neither only all any each every some none except unless if until nothing nobody

@@ -20,6 +20,7 @@ from concordiad.core.courtesy import (
     FOR_ME,
     GREETINGS,
     INNER_PLEASE,
+    INVERTED,
     JOINING,
     LITERAL,
     NO_ORDER,
@@ -75,13 +76,19 @@ def phrase_of(text: str, parts: Sequence[Part]) -> Phrase | None:
     kept = [word for sentence in said for word in sentence]
     while kept and kept[-1].meant == STOP:
         kept.pop()
-    return Phrase("\x1f".join(word.meant for word in kept), " ".join(word.typed for word in kept if word.typed).lower())
+    return Phrase("\x1f".join(word.meant for word in kept), " ".join(word.spelled for word in kept))
 
 
-def _has_two_spellings(words: Iterable[Word]) -> bool:
-    """Tell whether a word is spelled in two ways, which may be the very point: "change colour to color"."""
-    spellings = {(word.meant, word.typed.lower()) for word in words if word.typed and word.meant not in SIGNS}
-    return len(spellings) > len({meant for meant, _ in spellings})
+def _has_two_spellings(words: Sequence[Word]) -> bool:
+    """Tell whether something is spelled in two ways, which may be the very point: "change colour to color"."""
+    spellings: dict[tuple[str, ...], set[str]] = {}
+    for word, following in zip(words, [*words[1:], Word("", STOP)], strict=True):
+        if word.typed and (following.typed or following.meant in SIGNS):
+            spellings.setdefault((word.meant,), set()).add(word.typed)
+        if word.typed and following.meant not in SIGNS:
+            together = (word.meant, following.meant)
+            spellings.setdefault(together, set()).add(f"{word.typed} {following.typed}".rstrip())
+    return any(len(typed) > 1 for typed in spellings.values())
 
 
 def _sentences(words: Iterable[Word]) -> Iterable[list[Word]]:
@@ -123,6 +130,8 @@ def _said(sentence: list[Word], is_literal: bool) -> list[Word]:
 def _asks(meant: list[str]) -> bool:
     """Tell whether a sentence is a question with and without its mark."""
     if len(meant) > 1 and PAUSE not in meant and (meant[0] in ASKING or meant[:2] == ["por", "qué"]):
+        return True
+    if len(meant) > 2 and PAUSE not in meant and meant[0] in ("when", "where") and meant[1] in INVERTED:
         return True
     return ASKING_UNSPACED.search(meant[0]) is not None or ASKING_LAST.search(meant[-1]) is not None
 

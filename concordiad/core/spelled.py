@@ -97,7 +97,6 @@ VARIANTS: Final = {
     "centre": "center",
     "grey": "gray",
     "labelled": "labeled",
-    "okay": "ok",
 }
 """British spellings, and the American ones they are told by."""
 FAMOUS: Final = {
@@ -118,6 +117,7 @@ FAMOUS: Final = {
     "thier": "their",
     "untill": "until",
     "wiht": "with",
+    "wich": "which",
     "wirte": "write",
 }
 """Misspellings that everybody knows and that mean nothing else."""
@@ -156,7 +156,6 @@ SPELLED_OUT: Final = {
     "won't": ("will", "not"),
     "wont": ("will", "not"),
     "let's": ("let", "us"),
-    "an": ("a",),
 }
 PREDICATES: Final = listed("""
     can cannot crashes does fails has is leaks must needs raises returns should throws was will works

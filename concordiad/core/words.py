@@ -8,7 +8,7 @@ taken to the letter.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from concordiad.core.layout import Kind, Part
@@ -44,12 +44,17 @@ class Word(NamedTuple):
     A word or a sign.
 
     Attributes:
-        typed: as it stands in the prompt.
+        typed: as it stands in the prompt; empty for a sign, and for the second of two that were typed as one.
         meant: as it is told by.
     """
 
     typed: str
     meant: str
+
+    @property
+    def spelled(self) -> str:
+        """It as the score sees it: as it was typed where it was repaired, else as it is told by."""
+        return self.typed if respelled(self.typed) == self.meant else self.meant
 
 
 def is_legible(text: str) -> bool:
@@ -129,21 +134,27 @@ def _sign(marks: str) -> str:
 def _word(core: str, is_literal: bool, is_start: bool) -> Iterator[Word]:
     lower = core.lower()
     if WORD.fullmatch(core) is None:
-        yield Word(core, HYPHENED.get(lower if is_start else core, LETTER + core))
-    elif core == lower or (is_start and core[1:] == lower[1:]) or (not is_literal and _is_cased_freely(core, lower)):
-        if lower in SPELLED_OUT:
-            first, *rest = SPELLED_OUT[lower]
-            yield Word(first, first)
-            yield from (Word(word, word) for word in rest)
-        elif core.isascii():
-            meant = lower if is_literal else respelled(lower)
-            yield Word(core, POLITE_FORMS.get(meant, meant) if is_start else meant)
-        else:
-            plain = POLITE_FORMS.get(lower, "") if is_start else ""
-            plain = plain or _plain(lower)
-            yield Word(plain, plain)
+        known = None if is_literal else HYPHENED.get(lower if is_start else core)
+        yield Word(core, known or LETTER + core)
+    elif is_start and core[1:] == lower[1:]:
+        yield from _ordinary(lower, lower, is_literal, POLITE_FORMS)
+    elif core == lower or (not is_literal and _is_cased_freely(core, lower)):
+        yield from _ordinary(core, lower, is_literal, {})
     else:
         yield Word(core, LETTER + core)
+
+
+def _ordinary(typed: str, lower: str, is_literal: bool, forms: Mapping[str, str]) -> Iterator[Word]:
+    if is_literal:
+        yield Word(typed, lower)
+    elif lower in SPELLED_OUT:
+        first, second = SPELLED_OUT[lower]
+        yield Word(typed, first)
+        yield Word("", second)
+    elif lower.isascii():
+        yield Word(typed, respelled(lower))
+    else:
+        yield Word(typed, forms.get(lower) or _plain(lower))
 
 
 def _is_cased_freely(core: str, lower: str) -> bool:
