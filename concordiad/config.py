@@ -97,6 +97,8 @@ class Limits:
         follower_bytes: bytes that wait for one follower before it is served from the journal.
         agent_failures: so many unwanted ends of a room's agent within graces.failures_s, and it is not started again
             until a host restarts it; 0: it always is.
+        api_failures: so many turns in a row that failed because of the agent's API, and the room's queue waits for a
+            while; 0: it never does.
     """
 
     prompt_bytes: int = field(default=PROMPT_LIMIT_BYTES, validator=_at_least(1))
@@ -105,6 +107,7 @@ class Limits:
     connections: int = field(default=512, validator=_at_least(1))
     follower_bytes: int = field(default=1024 * 1024, validator=_at_least(4096))
     agent_failures: int = field(default=10, validator=_at_least(0))
+    api_failures: int = field(default=3, validator=_at_least(0))
 
 
 @frozen
@@ -116,6 +119,9 @@ class Graces:
         approval_s: an approval that nobody answers is denied then.
         start_s: from an agent's spawn to its first answers.
         failures_s: the period in which limits.agent_failures counts.
+        api_wait_s: for how long a room's queue waits at first after limits.api_failures; twice as long after each try
+            that fails.
+        api_wait_most_s: and at the most.
         write_s: how long one line to an agent may take to be written; one that reads nothing for so long is ended.
         ack_s: from a turn's line to the agent's word that it has it, or anything else of that turn: then the turn is
             stopped; 0: never. The CLI says so within milliseconds, whatever it works on.
@@ -138,6 +144,8 @@ class Graces:
     approval_s: float = field(default=600.0, validator=_at_least(1, LONGEST_S))
     start_s: float = field(default=60.0, validator=_at_least(0.1))
     failures_s: float = field(default=600.0, validator=_at_least(1))
+    api_wait_s: float = field(default=30.0, validator=_at_least(0.1))
+    api_wait_most_s: float = field(default=600.0, validator=_at_least(0.1))
     write_s: float = field(default=30.0, validator=_at_least(0.1))
     ack_s: float = field(default=60.0, validator=_zero_or_at_least(0.1))
     first_output_s: float = field(default=900.0, validator=_zero_or_at_least(1))

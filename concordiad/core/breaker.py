@@ -53,14 +53,14 @@ class Breaker:
     One service's breaker.
 
     Args:
-        failures: so many in a row open it.
+        failures: so many in a row open it; infinitely many never do.
         open_s: how long it stays open at first; twice as long after each try that fails.
         most_open_s: and at the most.
     """
 
     __slots__ = ("_count", "_failures", "_most_open_s", "_next_s", "_open_s", "_period", "_retry_at", "_state")
 
-    def __init__(self, failures: int, open_s: float, most_open_s: float) -> None:
+    def __init__(self, failures: float, open_s: float, most_open_s: float) -> None:
         self._failures = failures
         self._open_s = open_s
         self._most_open_s = most_open_s

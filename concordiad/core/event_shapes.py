@@ -92,11 +92,11 @@ EVENTS: Final[Mapping[str, Schema]] = {
     "invite.revoked": an_object({"invite": ref("INVITE"), "by": ref("AUTHOR")}),
     "room.changed": an_object(
         {
-            "state": one_of("paused", "resumed", "restarted", "closed", "agent-failing", "recovered"),
+            "state": one_of("paused", "resumed", "restarted", "closed", "agent-failing", "api-failing", "recovered"),
             "reason": or_null(STRING),
             "by": or_null(ref("AUTHOR")),
         },
-        may_miss={"fresh": BOOLEAN},
+        may_miss={"fresh": BOOLEAN, "next_attempt_s": SECONDS},
     ),
     "notice": an_object({"code": STRING, "message": STRING, "fault": or_null(one_of(*Fault))}),
 }

@@ -143,11 +143,15 @@ ROOM_AGENT: Final = an_object(
         "fault": or_null(ref("FAULT")),
     }
 )
+ROOM_STATES: Final = (
+    *("starting", "idle", "busy", "paused", "asleep"),
+    *("agent-down", "agent-failing", "api-failing", "draining"),
+)
 ROOM: Final = an_object(
     {
         "name": STRING,
         "workdir": or_null(STRING),
-        "state": one_of("starting", "idle", "busy", "paused", "asleep", "agent-down", "agent-failing", "draining"),
+        "state": one_of(*ROOM_STATES),
         "paused": BOOLEAN,
         "reason": or_null(STRING),
         "agent": ref("ROOM.agent"),

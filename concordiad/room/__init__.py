@@ -78,6 +78,7 @@ from concordiad.room.messages import (
     ToBatcher,
     ToReception,
     ToWriter,
+    TryApi,
     ask,
     record,
 )
@@ -146,6 +147,8 @@ class Room:
     async def set_paused(self, row: RoomRow, by: Author) -> None:
         """Hold the waiting prompts back and refuse new ones, or go on. Raises RoomError."""
         await ask(self._batcher, lambda reply: SetPaused(row, by, reply))
+        if not row.is_paused:
+            await ask(self._writer, TryApi)
 
     async def cancel_all(self, row: RoomRow, by: Author) -> int:
         """Cancel whatever waits and accept nothing more; returns how many. Raises RoomError."""
@@ -202,7 +205,7 @@ class Room:
         """Tell how the room is, as `room.list` shows it. Raises RoomError."""
         told = await ask(self._writer, Describe)
         queue = await ask(self._batcher, DescribeQueue)
-        is_shown_paused = queue.is_paused and told["state"] in ("idle", "asleep")
+        is_shown_paused = queue.is_paused and told["state"] in ("idle", "asleep", "api-failing")
         spec = self.setup.spec
         about_agent = ("version", "model", "pid", "incarnation", "session_id", "restarts", "started_at", "fault")
         return {
@@ -314,7 +317,7 @@ async def _make_batcher(setup: RoomSetup) -> Batcher:
 
 
 def _make_writer(setup: RoomSetup, ends: WriterEnds) -> Writer:
-    return Writer(setup.name, setup.graces, setup.new_id, setup.now, ends, setup.row.idle_s)
+    return Writer(setup.name, setup.graces, setup.new_id, setup.now, ends, setup.row.idle_s, setup.limits)
 
 
 def _make_keeper(setup: RoomSetup) -> Keeper:

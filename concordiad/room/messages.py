@@ -406,6 +406,13 @@ class Restart:
 
 
 @frozen
+class TryApi:
+    """A host says that the agent's API works again."""
+
+    reply: Reply[None]
+
+
+@frozen
 class Hurry:
     """The running turn has no grace any more."""
 
@@ -425,6 +432,7 @@ ToWriter = (
     | ListApprovals
     | Describe
     | Drain
+    | TryApi
     | Hurry
 )
 

@@ -13,7 +13,7 @@ import structlog
 import trio
 from attrs import evolve, frozen
 
-from concordiad.config import Graces
+from concordiad.config import Graces, Limits
 from concordiad.core.agents import (
     Acknowledged,
     Answered,
@@ -35,13 +35,14 @@ from concordiad.core.agents import (
     WentIdle,
 )
 from concordiad.core.faults import Fault
-from concordiad.core.model import Approval, Author, Outcome, Prompt, Turn, rfc3339
+from concordiad.core.model import Approval, Author, Origin, Outcome, Prompt, Turn, rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer
 from concordiad.core.views import author_view, turn_event_view
 from concordiad.errors import AgentGone as StdinGone
 from concordiad.errors import RoomError
 from concordiad.journal.rows import ApprovalResolved
 from concordiad.room.approvals import Approvals, Resolution
+from concordiad.room.circuit import Circuit
 from concordiad.room.controls import Controls
 from concordiad.room.deadlines import Deadlines
 from concordiad.room.desk import SECOND_DIGITS, Desk
@@ -72,6 +73,7 @@ from concordiad.room.messages import (
     TakeBack,
     ToBatcher,
     ToWriter,
+    TryApi,
     WantAgent,
     close_replies,
     serve,
@@ -142,6 +144,7 @@ class Writer:
         now: Callable[[], float],
         ends: WriterEnds,
         idle_s: float = 0.0,
+        limits: Limits | None = None,
     ) -> None:
         self._room = room
         self._graces = graces
@@ -155,6 +158,7 @@ class Writer:
         self._approvals = Approvals(room, graces.approval_s, new_id, now)
         self._deadlines = Deadlines(graces, self._hold, self._desk, self._controls)
         self._rest = Rest(idle_s)
+        self._circuit = Circuit(limits or Limits(), graces)
         self._is_asked = False
         self._settling = ""
         self._stop: _Stop | None = None
@@ -173,7 +177,10 @@ class Writer:
         """Tell when something is to be done that no message brings, in monotonic seconds."""
         stop = NEVER if self._stop is None else self._stop.deadline
         sleep = self._rest.deadline() if self._is_free() else NEVER
-        return min(self._approvals.next_deadline(), self._deadlines.next(), self._turn_limit().deadline, stop, sleep)
+        # Past it the next turn is asked for as soon as there is an agent for it.
+        api = NEVER if self._is_asked else self._circuit.deadline(trio.current_time())
+        agents = min(self._deadlines.next(), self._turn_limit().deadline)
+        return min(self._approvals.next_deadline(), agents, stop, sleep, api)
 
     def _turn_limit(self) -> Limit:
         return self._deadlines.turn_limit(self._state, is_asking=len(self._approvals) > 0)
@@ -218,6 +225,9 @@ class Writer:
                 reply.answer(self._describe())
             case Drain():
                 self._begin_drain()
+            case TryApi(reply):
+                self._circuit.reset()
+                reply.answer(None)
             case Hurry():
                 if self._stop is not None:
                     self._stop = evolve(self._stop, deadline=min(self._stop.deadline, trio.current_time()))
@@ -270,7 +280,7 @@ class Writer:
         await self._scribe.notice("agent_stuck", f"the agent {why}: {what_next}", fault)
 
     async def _ask_for_turn(self) -> None:
-        if not self._is_asked:
+        if not self._is_asked and self._circuit.may_ask(trio.current_time()):
             self._is_asked = True
             await self._ends.batcher.send(NextTurn())
 
@@ -375,7 +385,20 @@ class Writer:
             return
         self._has_answered = self._has_answered or ended.outcome is Outcome.COMPLETED
         await self._scribe.write(entry)
+        if entry.progress.turn.origin is Origin.PROMPTS:
+            await self._note_api(ended)
         await self._scribe.note_history()
+
+    async def _note_api(self, ended: Ended) -> None:
+        now = trio.current_time()
+        if not self._circuit.note_result(ended, now):
+            return
+        if self._circuit.is_closed:
+            await self._scribe.change_room(state="recovered", reason="the API answers again", by=None)
+            return
+        wait_s = round(self._circuit.wait_s(now), SECOND_DIGITS)
+        reason = self._circuit.reason
+        await self._scribe.change_room(state="api-failing", reason=reason, by=None, next_attempt_s=wait_s)
 
     async def _take_line_done(self, turn: str) -> None:
         if self._desk.is_ours(turn):
@@ -532,6 +555,9 @@ class Writer:
         agent = self._hold.agent
         running = self._desk.running
         state, reason = self._away if agent is None else (_STATE_NAMES[self._state], "")
+        if state in ("idle", "asleep") and not self._circuit.is_closed:
+            wait_s = self._circuit.wait_s(trio.current_time())
+            state, reason = "api-failing", f"{self._circuit.reason}; the next prompt tries in {wait_s:.0f} s"
         turn = None if running is None else turn_event_view(running.turn, running.authors())
         if turn is not None:
             turn["stopping"] = None if running is None else running.stopping

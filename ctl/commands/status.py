@@ -21,7 +21,8 @@ STATES: Final = {
     "paused": ("yellow", "held by a host: prompts wait, new ones are refused"),
     "asleep": ("green", "ready for prompts; the agent is started again for the next one"),
     "agent-down": ("yellow", "the agent is not running; prompts wait"),
-    "agent-failing": ("red", "the agent fails again and again; prompts wait"),
+    "agent-failing": ("red", "the agent has failed too often; prompts wait until `room restart`"),
+    "api-failing": ("red", "the agent's API fails; prompts wait"),
     "draining": ("yellow", "stopping: no new turns"),
 }
 

@@ -149,7 +149,7 @@ def _check_daemon(daemon: Daemon, *, is_named: bool) -> Iterator[Finding]:
         yield ok("daemon", found)
     ctl = ["concordiactl", *(["--socket", str(daemon.socket)] if is_named else [])]
     for room in daemon.rooms:
-        if room["state"] in ("agent-failing", "agent-down"):
+        if room["state"] in ("agent-failing", "agent-down", "api-failing"):
             tail = type_out(*ctl, "tail", "--room", room["name"], "--no-follow")
             remedy = f"`{tail}` shows what happened; see the lines about its agent, too"
             yield warning(f"room {room['name']}", f"{room['state']}: {room['reason']}", remedy)

@@ -56,7 +56,8 @@ def test_status_names_the_daemon(tmp_path: Path, control_socket: Path) -> None:
         ("paused", "held by a host: prompts wait, new ones are refused"),
         ("asleep", "ready for prompts; the agent is started again for the next one"),
         ("agent-down", "the agent is not running; prompts wait"),
-        ("agent-failing", "the agent fails again and again; prompts wait"),
+        ("agent-failing", "the agent has failed too often; prompts wait until `room restart`"),
+        ("api-failing", "the agent's API fails; prompts wait"),
         ("draining", "stopping: no new turns"),
     ],
 )

@@ -450,3 +450,23 @@ def test_missing_program_is_not_tried_again(site: Site) -> None:
         (site.home / "moved").rename(script)
         client.call("room.restart")
         assert client.finished(client.submit("[[text:here again]]")["id"])["answer"] == "here again"
+
+
+def test_failing_api_holds_the_queue_and_lets_one_prompt_try(site: Site) -> None:
+    """After three turns that an overloaded API has failed, prompts wait; one tries, and the rest is answered."""
+    site.configure({"graces": {"api_wait_s": 0.5}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        prompts = [client.submit("[[error:529]]")["id"] for _ in range(4)]
+        prompts += [client.submit(f"[[text:{number}]]")["id"] for number in range(2)]
+        changed = client.next("room.changed")
+        assert (changed["state"], changed["next_attempt_s"]) == ("api-failing", 0.5)
+        assert changed["reason"].startswith("overloaded: api_error 529")
+        again = client.next("room.changed")
+        assert (again["state"], again["next_attempt_s"]) == ("api-failing", 1.0)
+        assert client.next("room.changed")["state"] == "recovered"
+        assert client.finished(prompts[-1])["answer"] == "1"
+        finished = [event["turn"] for event in client.events if event["type"] == "turn.finished"]
+        assert [(turn["prompts"], turn["outcome"]) for turn in finished] == [
+            ([prompt], "failed" if number < 4 else "completed") for number, prompt in enumerate(prompts)
+        ]

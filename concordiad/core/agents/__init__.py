@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from concordiad.core.api import ApiTrouble
 from concordiad.core.lines import Oversize
 from concordiad.core.model import ApprovalKind, Outcome
 
@@ -52,6 +53,7 @@ class Ended(NamedTuple):
     """
     A turn's result.
 
+    `trouble` names the failure of the agent's API, where it was one that the next turn would meet too.
     `total_cost_usd` is the agent's cumulative figure, `cost_usd` what it says of this turn alone; `session_id` the
     conversation it belongs to, which the agent may have changed during the turn; `partial` the last text of a turn that
     was stopped, as far as it came.
@@ -70,6 +72,7 @@ class Ended(NamedTuple):
     cost_usd: float | None
     agent_turns: int | None
     partial: str | None = None
+    trouble: ApiTrouble | None = None
 
 
 class BrokeOff(NamedTuple):

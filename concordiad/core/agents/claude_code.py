@@ -63,6 +63,7 @@ from concordiad.core.agents.claude_lines import (
     read_system,
     read_text,
     repair,
+    trouble_in,
 )
 from concordiad.core.lines import Oversize
 from concordiad.core.model import ApprovalKind, Outcome
@@ -454,6 +455,7 @@ class ClaudeCode:
             cost_usd=cost_usd,
             agent_turns=bounded_count(line.num_turns),
             partial=partial,
+            trouble=trouble_in(line),
         )
         return [*began, *self._count_tools(), ended]
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from concordiad.core.api import ApiTrouble, trouble_of
 from concordiad.core.lines import Oversize
 from concordiad.core.model import Outcome
 
@@ -203,6 +204,11 @@ def judge(line: ResultLine) -> tuple[Outcome, str | None]:
     status = "" if line.api_error_status is None else f" {line.api_error_status}"
     detail = line.result or "; ".join(line.errors)
     return Outcome.FAILED, f"{reason}{status}: {detail}" if detail else reason + status
+
+
+def trouble_in(line: ResultLine) -> ApiTrouble | None:
+    """Name the trouble of the API that a turn failed of, if it was one that the next turn would meet too."""
+    return trouble_of(line.api_error_status) if line.is_error and line.terminal_reason == "api_error" else None
 
 
 def figures_of(line: ResultLine) -> tuple[int | None, int | None, float | None]:

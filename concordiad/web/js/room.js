@@ -142,7 +142,8 @@ const CHANGES = {
   "room.changed": (room, { state, reason }) => {
     if (state === "paused" || state === "resumed") room.isPaused = state === "paused";
     if (state === "closed") room.isClosed = true;
-    if (state === "agent-failing") room.become("agent-failing", reason);
+    if (state === "agent-failing" || state === "api-failing") room.become(state, reason);
+    if (state === "resumed" && room.state === "api-failing") room.become("idle");
     if (state === "recovered" && room.turn === null) room.become("idle");
   },
   "guest.joined": (room, { guest, role, at }) => room.people.set(guest.id, { ...guest, role, here_since: at }),

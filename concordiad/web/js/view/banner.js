@@ -43,7 +43,12 @@ const AGENT = {
   }),
   "agent-failing": (room) => ({
     kind: "bad",
-    text: "The agent fails again and again. It is still being tried; a host should look.",
+    text: "The agent fails again and again, and is left alone: a host should look, and restart it.",
+    reason: room.reason,
+  }),
+  "api-failing": (room) => ({
+    kind: "warn",
+    text: "The agent's API fails. Prompts wait, and one of them tries again after a while.",
     reason: room.reason,
   }),
   draining: () => ({ kind: "calm", text: "The room is ending: what runs may finish." }),

@@ -14,6 +14,7 @@ const STATES = {
   asleep: "Asleep",
   "agent-down": "Agent down",
   "agent-failing": "Agent failing",
+  "api-failing": "API failing",
   draining: "Ending",
 };
 
@@ -24,7 +25,7 @@ export function stateOf(status, room) {
   if (room.isClosed) return ["Closed", "bad"];
   if (room.approvals.size > 0) return ["Needs a decision", "warn"];
   const { shown } = room;
-  const kind = { idle: "good", busy: "busy", "agent-down": "warn", "agent-failing": "bad" }[shown] ?? "calm";
+  const kind = { idle: "good", busy: "busy", "agent-down": "warn", "api-failing": "warn", "agent-failing": "bad" }[shown] ?? "calm";
   return [STATES[shown] ?? visibleLine(shown), kind];
 }
 

@@ -35,7 +35,8 @@ const CHANGES = {
   resumed: "The room goes on.",
   restarted: "The agent is started again.",
   closed: "The room has closed.",
-  "agent-failing": "The agent fails again and again.",
+  "agent-failing": "The agent fails again and again: it is left alone until a host restarts it.",
+  "api-failing": "The agent's API fails: prompts wait, and one of them tries again after a while.",
   recovered: "The agent answers again.",
 };
 
