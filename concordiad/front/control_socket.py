@@ -28,6 +28,7 @@ from concordiad.front.answering import Answered, answer, too_much
 from concordiad.front.caller import Caller
 from concordiad.front.outbox import Budget, Outbox, writer_of
 from concordiad.front.peer import identify
+from concordiad.front.scarcity import ACCEPT_PAUSE_S, Scarcity
 from concordiad.house import House
 from concordiad.room.fanout import plain_lines
 
@@ -38,8 +39,6 @@ BACKLOG: Final = 128
 """Connections that the kernel holds until they are accepted."""
 LAST_WORDS_S: Final = 2.0
 """How long a client that has been told of its fault may take to read it."""
-ACCEPT_PAUSE_S: Final = 0.1
-"""Pause after an accept that failed for want of descriptors or memory: until some connection ends."""
 
 
 @contextmanager
@@ -161,13 +160,13 @@ async def run_control_socket(
     """
     places = trio.CapacityLimiter(house.config.limits.connections)
     budget = Budget()
+    scarcity = Scarcity("control socket", trio.current_time)
     async with listener:
         while True:
             try:
                 stream = await listener.accept()
             except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    raise
+                scarcity.note(error)
                 await trio.sleep(ACCEPT_PAUSE_S)
                 continue
             connections.start_soon(_serve_within, places, stream, house, message_s, budget)
@@ -179,19 +178,27 @@ async def _serve_within(
     try:
         places.acquire_on_behalf_of_nowait(stream)
     except trio.WouldBlock:
-        refusal = RoomError.not_now(
-            f"{places.total_tokens} connections are open already: close some, or raise limits.connections"
+        await _refuse(
+            stream, f"{places.total_tokens} connections are open already: close some, or raise limits.connections"
         )
-        async with stream:
-            with trio.move_on_after(LAST_WORDS_S):
-                await _try_send(stream, encode_error(None, refusal) + b"\n")
         return
     try:
-        peer = await trio.to_thread.run_sync(identify, stream, house.journal.id)
+        try:
+            peer = await trio.to_thread.run_sync(identify, stream, house.journal.id)
+        except OSError as error:
+            await _refuse(stream, f"the daemon cannot find out who calls: {error.strerror}; try again in a while")
+            return
         caller = Caller(peer.author, None if peer.is_agents else Role.HOST)
         await serve_connection(stream, caller, house, message_s, budget)
     finally:
         places.release_on_behalf_of(stream)
+
+
+async def _refuse(stream: trio.SocketStream, why: str) -> None:
+    """Tell a client that it cannot be served now, and hang up."""
+    async with stream:
+        with trio.move_on_after(LAST_WORDS_S):
+            await _try_send(stream, encode_error(None, RoomError.not_now(why)) + b"\n")
 
 
 async def _try_send(stream: trio.abc.SendStream, data: bytes) -> None:

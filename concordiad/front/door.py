@@ -29,14 +29,12 @@ from concordiad.front.http import (
 )
 from concordiad.front.pages import Page, show_page
 from concordiad.front.readiness import Readiness
+from concordiad.front.scarcity import ACCEPT_PAUSE_S, SCARCE, Scarcity
 from concordiad.front.sources import Joins, Lobby, Source, find_origin, make_source
 from concordiad.house import House
 
 ACCEPTS: Final = 64
 """Connections accepted in one go, before anybody else has a turn."""
-ACCEPT_PAUSE_S: Final = 0.1
-"""Pause after an accept that failed for want of descriptors or memory: until those that were turned out are gone."""
-SCARCE: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 OURS: Final = (errno.EBADF, errno.EFAULT, errno.EINVAL, errno.ENOTSOCK)
 """What accept says of our own mistakes; anything else is about one connection (accept(2)), which is then no more."""
 KEPT_REQUESTS: Final = 100
@@ -124,6 +122,7 @@ async def run_door(door: DoorState, house: House, meet: Meet, connections: trio.
     Owns: the bound port. Ends when: it is cancelled; guests go on in their nursery, everybody else is cut off.
     """
     listening = door.entrance.listening
+    scarcity = Scarcity("door", trio.current_time)
     _log.info("door_opened", url=door.entrance.url)
     if (door.settings.public_url or "").startswith("http://"):
         _log.warning("guests_in_plain_text", url=door.entrance.url, hint="use https: by a proxy, or tls_*")
@@ -136,9 +135,7 @@ async def run_door(door: DoorState, house: House, meet: Meet, connections: trio.
                     for stream, peer in _accept(listening):
                         _let_in(stream, peer, door, house, meet, connections)
                 except OSError as error:
-                    if error.errno not in SCARCE:
-                        raise
-                    _log.warning("door_sheds", why=error.strerror, waiting=door.lobby.waiting)
+                    scarcity.note(error, waiting=door.lobby.waiting)
                     door.lobby.shed()
                     await trio.sleep(ACCEPT_PAUSE_S)
     finally:

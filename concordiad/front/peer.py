@@ -19,6 +19,7 @@ from attrs import frozen
 
 from concordiad.agent.leftovers import MARK, mark_of
 from concordiad.core.model import Author, AuthorKind
+from concordiad.front.scarcity import SCARCE
 
 SO_PEERPIDFD: Final = 77
 """Linux 6.5; Python has no name for it yet."""
@@ -40,7 +41,12 @@ class Peer:
 
 
 def identify(stream: trio.SocketStream, journal_id: str) -> Peer:
-    """Ask the kernel who is at the other end; blocks for a few reads of /proc."""
+    """
+    Ask the kernel who is at the other end; blocks for a few reads of /proc.
+
+    Raises:
+        OSError: nobody can know at the moment, for want of descriptors.
+    """
     pid, uid, _ = _UCRED.unpack(stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     try:
         name = pwd.getpwuid(uid).pw_name
@@ -49,7 +55,9 @@ def identify(stream: trio.SocketStream, journal_id: str) -> Peer:
     author = Author(f"uid:{uid}", name, AuthorKind.LOCAL)
     try:
         pidfd = _pidfd_of(stream, pid)
-    except OSError:
+    except OSError as error:
+        if error.errno in SCARCE:
+            raise
         return Peer(author, is_agents=True)
     try:
         is_agents = is_started_by_agent(pid, journal_id)
@@ -89,12 +97,11 @@ def is_started_by_agent(pid: int, journal_id: str) -> bool:
 def _parents(pid: int) -> Iterator[int]:
     seen = {pid}
     while pid > 1:
-        try:
-            # The name in parentheses may hold anything, also parentheses and blanks (proc(5)).
-            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        except OSError:
+        status = _read(f"/proc/{pid}/stat")
+        if not status:
             return
-        pid = int(fields[1])
+        # The name in parentheses may hold anything, also parentheses and blanks (proc(5)).
+        pid = int(status.rpartition(b")")[2].split()[1])
         if pid in seen:
             return
         seen.add(pid)
@@ -102,7 +109,15 @@ def _parents(pid: int) -> Iterator[int]:
 
 
 def _environment(pid: int) -> list[bytes]:
+    return _read(f"/proc/{pid}/environ").split(b"\0")
+
+
+def _read(path: str) -> bytes:
+    """Read what is there of a process; nothing if it has ended or is not ours to see."""
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
+        return Path(path).read_bytes()
+    except OSError as error:
+        # What could not be read must not pass for what is not there.
+        if error.errno in SCARCE:
+            raise
+        return b""

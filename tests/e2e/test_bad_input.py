@@ -1,14 +1,19 @@
 """What clients do wrong on the control socket: each is told by name, and nobody else notices."""
 
 import json
+import os
+import resource
 import select
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from concordiad.front.scarcity import TOLD_EVERY_S
 from tests.support.control_client import ControlClient, Refused, numbers
 from tests.support.daemon import Daemon, Site
+from tests.support.patience import PATIENCE_S
 
 MIB = 1024 * 1024
 MESSAGE_LIMIT = 2 * MIB
@@ -275,3 +280,25 @@ def test_connections_over_the_limit_are_refused(daemon: Daemon, bystander: Contr
             if "result" in client.receive():
                 return
     raise AssertionError("there was no room for a new connection after all had hung up")
+
+
+def test_want_of_descriptors_is_told_and_harms_nobody_who_is_there(daemon: Daemon, bystander: ControlClient) -> None:
+    """Those who are there are answered, new ones are once there are descriptors, and the log says so now and then."""
+    # An agent that is not up yet could not be started.
+    bystander.finished(bystander.submit("[[text:up]]")["id"])
+    number = daemon.process.pid
+    limits = resource.prlimit(number, resource.RLIMIT_NOFILE)
+    began = time.monotonic()
+    highest = max(int(each) for each in os.listdir(f"/proc/{number}/fd"))
+    resource.prlimit(number, resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
+    # The first ones take what is free below that; of whom nobody can find out who it is, is sent away.
+    while "accept_failed" not in daemon.log and time.monotonic() < began + PATIENCE_S:
+        daemon.connect().request("daemon.status")
+    daemon.wait_for_log("accept_failed")
+    for _ in range(2):
+        assert bystander.call("daemon.status")["daemon"]["pid"] == number
+        prompt = bystander.submit("[[text:as ever]]")
+        assert bystander.finished(prompt["id"])["answer"] == "as ever"
+    resource.prlimit(number, resource.RLIMIT_NOFILE, limits)
+    assert daemon.connect().call("daemon.status")["daemon"]["pid"] == number
+    assert daemon.log.count("accept_failed") <= 1 + (time.monotonic() - began) / TOLD_EVERY_S
