@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "queue": "ctl.commands.queue",
     "show": "ctl.commands.show",
     "cancel": "ctl.commands.cancel",
+    "retry": "ctl.commands.retry",
     "history": "ctl.commands.history",
     "interrupt": "ctl.commands.interrupt",
     "approvals": "ctl.commands.approvals",

@@ -53,6 +53,13 @@ def complete_any(context: click.Context, _: click.Parameter, incomplete: str) ->
     return _matching(incomplete, [*_waiting(context), *turns])
 
 
+def complete_past(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete the id of one of the last prompts that came to nothing."""
+    states = ["failed", "uncertain", "cancelled", "expired"]
+    asked = _ask(context, "prompt.list", room=_room(context), states=states, limit=SOME)
+    return _matching(incomplete, ((prompt["id"], prompt["text"]) for prompt in asked.get("prompts", ())))
+
+
 def complete_approval(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
     """Complete the id of something that the agent asks."""
     asked = _ask(context, "approval.list", room=_room(context))

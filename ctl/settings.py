@@ -79,6 +79,7 @@ def _completer(name: str) -> Callable[[click.Context, click.Parameter, str], Any
 
 complete_room = _completer("room")
 complete_waiting = _completer("waiting")
+complete_past = _completer("past")
 complete_running = _completer("running")
 complete_any = _completer("any")
 complete_approval = _completer("approval")

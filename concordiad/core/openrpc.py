@@ -53,6 +53,10 @@ _NEXT: Final[Fields] = {"next": or_null(STRING)}
 
 METHOD_TABLE: Final[Mapping[str, tuple[str, Fields]]] = {
     "prompt.submit": ("Hand in a prompt; answered once it is durable.", _PROMPT_AND_TURN),
+    "prompt.retry": (
+        "Ask again what came to nothing; answered once the new prompt is durable.",
+        _PROMPT_AND_TURN,
+    ),
     "prompt.cancel": ("Take a waiting prompt out of the queue.", _PROMPT),
     "prompt.get": ("Show one prompt, and the turn that it is in.", _PROMPT_AND_TURN),
     "prompt.list": ("Show a page of prompts.", {"prompts": list_of(ref("PROMPT")), **_NEXT}),

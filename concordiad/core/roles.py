@@ -33,6 +33,7 @@ _HOSTS: Final = {Role.HOST: Right.ANY}
 
 RIGHTS: Final[dict[str, dict[Role, Right]]] = {
     "prompt.submit": _OWN,
+    "prompt.retry": _OWN,
     "prompt.cancel": _OWN,
     "prompt.get": _READING,
     "prompt.list": _READING,

@@ -83,7 +83,7 @@ PROMPT: Final = an_object(
         "submitted_at": TIME,
         "place": or_null({"type": "integer", "minimum": 1}),
         "turn": or_null(ID),
-        "retry_of": NULL,
+        "retry_of": or_null(ID),
         "raw": BOOLEAN,
         "alone": BOOLEAN,
     }

@@ -183,6 +183,15 @@ class PromptSubmit:
 
 
 @frozen
+class PromptRetry:
+    """Ask a prompt again that came to nothing; answered once the new one is durable."""
+
+    id: str = field(validator=_is_name)
+    room: str = "main"
+    key: str | None = field(default=None, validator=_is_name)
+
+
+@frozen
 class ById:
     """One thing of a room."""
 
@@ -381,6 +390,7 @@ class Hello:
 Params = (
     Nothing
     | PromptSubmit
+    | PromptRetry
     | ById
     | PromptList
     | TurnInterrupt
@@ -401,6 +411,7 @@ Params = (
 
 METHODS: Final[dict[str, type[Params]]] = {
     "prompt.submit": PromptSubmit,
+    "prompt.retry": PromptRetry,
     "prompt.cancel": ById,
     "prompt.get": ById,
     "prompt.list": PromptList,

@@ -29,6 +29,7 @@ from concordiad.core.wire import (
     InviteRevoke,
     Nothing,
     PromptList,
+    PromptRetry,
     PromptSubmit,
     Request,
     RoomCreate,
@@ -53,6 +54,7 @@ from concordiad.front.readings import (
     whole_id,
 )
 from concordiad.front.records import find_record, find_room, find_room_to_join
+from concordiad.front.retrying import retry
 from concordiad.house import House
 from concordiad.journal.rows import read_prompt, read_prompts_of, read_turn
 from concordiad.room import Room
@@ -99,6 +101,8 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
     match request.params:
         case PromptSubmit():
             return Answer(await _submit(house, caller, right, request.params))
+        case PromptRetry():
+            return Answer(await retry(house, caller, right, request.params))
         case ById(identity, name):
             record = await find_record(house, name, caller)
             identity = await whole_id(house, record.name, request.method.partition(".")[0], identity, caller)

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "/who": "who is here",
     "/queue": "what waits",
     "/cancel [ID]": "take a prompt of yours back, the last one without an ID",
+    "/retry [ID]": "ask a prompt of yours again that came to nothing, the last one without an ID",
     "/interrupt": "stop the running turn, if it is yours alone",
     "/approvals": "what the agent asks to be allowed",
     "/approve ID [ANSWER…]": "let it; a question is answered like 1=2 or Colour=red",
@@ -196,6 +197,8 @@ class TypedRoom:
                 return table(self._screen, QUEUE_HEADER, rows) if rows else "no prompt waits"
             case "/cancel":
                 return await self._cancel(session, rest)
+            case "/retry":
+                return await self._retry(session, rest)
             case "/interrupt":
                 turn = (await session.call("turn.interrupt"))["turn"]
                 return f"interrupted turn {turn['id']}"
@@ -210,10 +213,24 @@ class TypedRoom:
             return f"like this: {usage}"
         return f"there is no command {first_line(word)}: /help lists them, and a prompt with a slash begins with two"
 
+    async def _retry(self, session: Session, identity: str) -> str:
+        if not identity:
+            states = ["failed", "uncertain", "cancelled", "expired"]
+            mine = await self._mine(session, states=states, limit=1)
+            if not mine:
+                return "no prompt of yours came to nothing"
+            identity = mine[0]["id"]
+        prompt = (await session.call("prompt.retry", id=identity))["prompt"]
+        return f"asked again as {prompt['id']}: {first_line(prompt['text'])}"
+
+    async def _mine(self, session: Session, **params: Any) -> list[Json]:
+        me = {} if self._hello is None else {"author": self._hello["guest"]["id"]}
+        prompts: list[Json] = (await session.call("prompt.list", **me, **params))["prompts"]
+        return prompts
+
     async def _cancel(self, session: Session, identity: str) -> str:
-        if not identity and self._hello is not None:
-            me = self._hello["guest"]["id"]
-            mine = (await session.call("prompt.list", states=["waiting"], author=me, limit=500))["prompts"]
+        if not identity:
+            mine = await self._mine(session, states=["waiting"], limit=500)
             if not mine:
                 return "no prompt of yours waits"
             identity = mine[-1]["id"]

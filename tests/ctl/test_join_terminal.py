@@ -166,6 +166,19 @@ CALLS: list[tuple[str, list[tuple[str, dict[str, Any], dict[str, Any]]], str]] =
         ],
         "cancelled b: what is",
     ),
+    ("/retry 0193", [("prompt.retry", {"id": "0193"}, {"prompt": prompt()})], f"asked again as {PROMPT}: what is"),
+    (
+        "/retry",
+        [
+            (
+                "prompt.list",
+                {"states": ["failed", "uncertain", "cancelled", "expired"], "author": EVE["id"], "limit": 1},
+                {"prompts": [prompt(id="b")], "next": None},
+            ),
+            ("prompt.retry", {"id": "b"}, {"prompt": prompt(id="c")}),
+        ],
+        "asked again as c: what is",
+    ),
     ("/interrupt", [("turn.interrupt", {}, {"turn": running_turn()})], f"interrupted turn {TURN}"),
     ("/approvals", [("approval.list", {}, {"approvals": [permission()]})], f"/deny {APPROVAL}"),
     ("/approvals", [("approval.list", {}, {"approvals": []})], "none waits"),

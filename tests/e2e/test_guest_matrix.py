@@ -33,7 +33,10 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
     "room.create": {"name": "new", "workdir": "/", "agent": "rehearsal"},
     "invite.create": {"role": "driver", "uses": None},
     "hello": {"token": "t"},
-    **{name: {"id": NOBODY} for name in ("prompt.get", "prompt.cancel", "turn.get", "invite.revoke", "guest.kick")},
+    **{
+        name: {"id": NOBODY}
+        for name in ("prompt.get", "prompt.retry", "prompt.cancel", "turn.get", "invite.revoke", "guest.kick")
+    },
 }
 """What a method needs to do something, where it needs anything; or, for one thing, that of nobody."""
 KINDS: Final[dict[str, dict[str, Any]]] = {

@@ -41,6 +41,7 @@ async def test_what_was_over_is_not_there(tmp_path: Path) -> None:
         for method, identity in (
             ("prompt.get", over["prompt"]["id"]),
             ("prompt.cancel", over["prompt"]["id"]),
+            ("prompt.retry", over["prompt"]["id"]),
             ("turn.get", over["turn"]["id"]),
             ("turn.interrupt", over["turn"]["id"]),
         ):
@@ -129,6 +130,7 @@ async def test_other_rooms_are_not_there(tmp_path: Path) -> None:
             "prompt.submit": {"text": "hi"},
             "prompt.cancel": {"id": lab_prompt},
             "prompt.get": {"id": lab_prompt},
+            "prompt.retry": {"id": lab_prompt},
             "turn.get": {"id": NOBODY},
             "approval.answer": {"id": NOBODY, "allow": True},
         }

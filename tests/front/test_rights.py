@@ -17,7 +17,10 @@ PARAMS: dict[str, dict[str, Any]] = {
     "room.create": {"name": "new", "workdir": "/nowhere"},
     "room.close": {"room": "nowhere"},
     "hello": {"token": "t"},
-    **{name: {"id": NOBODY} for name in ("prompt.get", "prompt.cancel", "turn.get", "invite.revoke", "guest.kick")},
+    **{
+        name: {"id": NOBODY}
+        for name in ("prompt.get", "prompt.retry", "prompt.cancel", "turn.get", "invite.revoke", "guest.kick")
+    },
 }
 """The least that a method needs, and where it would do harm to what the others need, too little."""
 
@@ -69,6 +72,30 @@ async def test_driver_cancels_its_own_prompts(tmp_path: Path) -> None:
         cancelled = await inside.call(driver, "prompt.cancel", id=own)
         assert cancelled["prompt"]["state"] == "cancelled"
         assert [prompt.id for prompt in await inside.main.waiting()] == [foreign, hosts]
+
+
+async def test_driver_asks_its_own_prompts_again(tmp_path: Path) -> None:
+    """In its own name, once it came to nothing; a host asks anybody's again, in the host's."""
+    async with open_house(tmp_path, "main") as inside:
+        driver, other = await inside.guest(name="dee"), await inside.guest(name="eve")
+        running = await inside.submit(HOST, "[[hang]]")
+        await inside.until(running, "running")
+        own, foreign = [await inside.submit(who, "[[text:hi]]") for who in (driver, other)]
+        waits = await inside.refusal(driver, "prompt.retry", id=own)
+        assert waits is not None and waits[0] is CONFLICT
+        for identity in (own, foreign):
+            await inside.call(HOST, "prompt.cancel", id=identity)
+        refusal = await inside.refusal(driver, "prompt.retry", id=foreign)
+        assert refusal is not None and refusal[0] is NOT_ALLOWED
+        again = (await inside.call(driver, "prompt.retry", id=own, key="once"))["prompt"]
+        assert (again["retry_of"], again["text"], again["author"]["name"]) == (own, "[[text:hi]]", "dee")
+        assert (await inside.call(driver, "prompt.retry", id=own, key="once"))["prompt"]["id"] == again["id"]
+        hosts = (await inside.call(HOST, "prompt.retry", id=foreign))["prompt"]
+        assert (hosts["retry_of"], hosts["author"]["id"]) == (foreign, HOST.author.id)
+        await inside.call(HOST, "turn.interrupt")
+        await inside.until(hosts["id"], "answered")
+        answered = await inside.refusal(HOST, "prompt.retry", id=hosts["id"])
+        assert answered is not None and answered[0] is CONFLICT
 
 
 async def test_driver_stops_a_turn_that_is_its_own(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ async def test_hosts_are_told_the_nearest(tmp_path: Path) -> None:
         for method, identity in (
             ("prompt.get", prompt),
             ("prompt.cancel", prompt),
+            ("prompt.retry", prompt),
             ("turn.get", turn),
             ("invite.revoke", invite),
         ):
