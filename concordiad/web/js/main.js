@@ -3,7 +3,8 @@
  *
  * Contract: of the address only the fragment is read, and of that only `#ROOM.TOKEN`; the WebSocket is the page's own
  * origin's. A token leaves the address bar once the room has let somebody in. The key of a join is kept before it is
- * sent, so that a lost answer costs no use of the invite. A link that was used here already is the same person again.
+ * sent, so that a lost answer costs no use of the invite. A link that was used here already is the same person again;
+ * with another link into the same room one is asked who to be, and nobody whom one has been there is forgotten.
  */
 
 import { App } from "./app.js";
@@ -23,7 +24,7 @@ class Entry {
   #link = parseFragment(location.hash);
   #join = new Join(document.getElementById("join"), (name) => this.#enterByInvite(name));
   #who = null;
-  #isMember = false;
+  #membership = null;
   #isIn = false;
   #session = null;
   #app = null;
@@ -35,14 +36,24 @@ class Entry {
       return;
     }
     const { room, token } = this.#link;
-    const known = this.#store.membership(room);
-    if (known !== null && (token === null || known.invite === inviteHead(token))) this.#enterAsMember(known);
-    else if (token !== null) this.#join.ask(room, known?.name ?? this.#store.lastName);
+    const known = this.#store.memberships(room);
+    const same = token === null ? known[0] : known.find(({ invite }) => invite === inviteHead(token));
+    if (same !== undefined) this.#enterAsMember(same);
+    else if (token !== null && known.length > 0) this.#askWho(known);
+    else if (token !== null) this.#join.ask(room, this.#store.lastName);
     else
       this.#join.refuse(
         "You need an invite",
         `This browser has not been in the room ${room}. Ask a host of it for an invite link.`,
       );
+  }
+
+  #askWho(known) {
+    const { room } = this.#link;
+    this.#join.refuse("You have been here before", `This is another link into the room ${room}. Who do you want to be?`, [
+      ...known.map((each) => [`Continue as ${each.name}`, () => this.#enterAsMember(each)]),
+      ["Join as somebody new", () => this.#join.ask(room, this.#store.lastName)],
+    ]);
   }
 
   #offerRooms() {
@@ -68,7 +79,7 @@ class Entry {
   }
 
   #enterAsMember(membership) {
-    this.#isMember = true;
+    this.#membership = membership;
     this.#who = { token: membership.token, name: membership.name };
     this.#join.wait(this.#link.room);
     this.#start();
@@ -76,7 +87,7 @@ class Entry {
 
   #enterByInvite(name) {
     const { room, token } = this.#link;
-    this.#isMember = false;
+    this.#membership = null;
     this.#who = { token, name, key: this.#store.joiningKey(room, inviteHead(token)) };
     this.#store.lastName = name;
     this.#join.wait(room);
@@ -99,14 +110,16 @@ class Entry {
   #welcome(result, isFresh) {
     const { room, token } = this.#link;
     const { member_token: memberToken, guest } = result;
+    const isNew = this.#membership === null;
     if (memberToken !== null) {
-      this.#store.setMembership(room, { token: memberToken, name: guest.name, invite: inviteHead(token) });
+      this.#membership = { token: memberToken, name: guest.name, invite: inviteHead(token) };
       this.#store.endJoining(room);
       this.#who = { token: memberToken, name: guest.name };
     }
+    if (!this.#isIn) this.#store.setMembership(room, this.#membership);
     history.replaceState(null, "", `#${room}`);
     this.#app.welcome(result, isFresh);
-    if (!this.#isIn && !this.#isMember) this.#app.greet(result);
+    if (!this.#isIn && isNew) this.#app.greet(result);
     this.#isIn = true;
   }
 
@@ -122,12 +135,13 @@ class Entry {
 
   #refused({ code, reason }) {
     const { token, room } = this.#link;
-    const known = this.#store.membership(room);
-    const actions = [];
-    if (this.#isMember && token !== null)
-      actions.push(["Join anew with this link", () => this.#join.ask(room, known?.name ?? this.#store.lastName)]);
-    if (!this.#isMember && known !== null)
-      actions.push([`Go back in as ${known.name}`, () => this.#enterAsMember(known)]);
+    const refused = this.#membership;
+    const actions = this.#store
+      .memberships(room)
+      .filter((each) => each.token !== refused?.token)
+      .map((each) => [`Go back in as ${each.name}`, () => this.#enterAsMember(each)]);
+    if (refused !== null && token !== null)
+      actions.unshift(["Join anew with this link", () => this.#join.ask(room, refused.name)]);
     this.#join.refuse("Not admitted", code === 4401 ? NOT_ADMITTED : reason, actions);
   }
 }

@@ -6,7 +6,8 @@
  * other. What another version or somebody's hand left there is passed over.
  *
  * A membership is {token, name, invite}: the member's token, and the beginning of the invite's, by which the same
- * link is known again. A joining is {invite, key}: the key under which that invite was presented, and may be again.
+ * link is known again; whoever comes in by another link keeps the earlier ones. A joining is {invite, key}: the key
+ * under which that invite was presented, and may be again.
  */
 
 const INVITE_HEAD = 12;
@@ -25,6 +26,11 @@ export function inviteHead(token) {
 
 function isMembership(value) {
   return typeof value?.name === "string" && typeof value.token === "string";
+}
+
+/* What was kept without its link is told by its token. */
+function isSameLink(one, other) {
+  return typeof one.invite === "string" ? one.invite === other.invite : one.token === other.token;
 }
 
 function isPending(value) {
@@ -53,7 +59,17 @@ export class Store {
     return isMembership(value) ? value : null;
   }
 
+  /** Everybody whom this browser has been in a room, the latest first; one for each link. */
+  memberships(room) {
+    const earlier = this.#readJson(`concordia.${room}.earlier`);
+    const all = [this.membership(room), ...(Array.isArray(earlier) ? earlier : [])].filter(isMembership);
+    return all.filter((each, place) => all.findIndex((other) => isSameLink(other, each)) === place);
+  }
+
+  /** Make this one the latest; no other is lost by it. */
   setMembership(room, membership) {
+    const earlier = this.memberships(room).filter((each) => !isSameLink(each, membership));
+    this.#write(`concordia.${room}.earlier`, JSON.stringify(earlier));
     this.#write(`concordia.${room}.member`, JSON.stringify(membership));
   }
 

@@ -42,6 +42,36 @@ def test_a_used_link_leads_back_only_whom_it_let_in(visit: Visit, chromedriver: 
         stranger.screenshot("page-phone-not-admitted")
 
 
+def test_another_link_into_the_room_asks_who_to_be(visit: Visit, host: ControlClient, invite: Invite) -> None:
+    """Who is in the room already continues, or is somebody new beside; either can be come back to."""
+    vera = visit("Vera")
+    second = invite()
+
+    def come(url: str) -> None:
+        vera.browser.goto("about:blank")
+        vera.browser.goto(url)
+
+    come(second)
+    vera.browser.find("h1", "You have been here before")
+    vera.assert_fits()
+    vera.browser.screenshot("page-desktop-second-link")
+    vera.browser.find("button", "Continue as Vera").click()
+    vera.wait_until_in()
+    assert [guest["name"] for guest in host.call("guest.list", room="main", all=True)["guests"]] == ["Vera"]
+    come(second)
+    vera.browser.find("button", "Join as somebody new").click()
+    vera.join("Cem")
+    assert {guest["name"] for guest in host.call("guest.list", room="main", all=True)["guests"]} == {"Vera", "Cem"}
+    come(second)
+    vera.wait_until_in()
+    come(invite())
+    vera.browser.find("button", "Continue as Cem")
+    vera.browser.find("button", "Continue as Vera").click()
+    vera.wait_until_in()
+    vera.send("hello")
+    vera.browser.find(".ask", "Vera (you)")
+
+
 def test_a_name_that_will_not_do_is_asked_for_again(chromedriver: Chromedriver, invite: Invite) -> None:
     """A name that the daemon refuses costs no use of the link."""
     page = GuestPage(chromedriver, invite())
