@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from hmac import compare_digest
 from typing import Any, Final, TypeVar
 
+import msgspec
 from attrs import evolve
 
 from concordiad.core.admission import (
@@ -86,6 +87,8 @@ class Guestbook:
         self._numbers: dict[str, int] = {}
         self._seats: dict[str, dict[Seat, None]] = {}
         self._due: dict[str, float] = {}
+        self._count = 0
+        self._people: bytes | None = None
         self._wake: Callable[[float], None] = _nobody
         self.has_closed = False
 
@@ -96,6 +99,7 @@ class Guestbook:
         for member in known:
             self._keep_member(member)
             if member.here_since is not None:
+                self._count += 1
                 self._due[member.id] = self._clock() + RETURN_S
 
     def watch(self, wake: Callable[[float], None]) -> None:
@@ -114,14 +118,20 @@ class Guestbook:
     @property
     def count(self) -> int:
         """How many guests are here."""
-        return sum(member.here_since is not None for member in self._members.values())
+        return self._count
 
-    def people(self) -> list[dict[str, Any]]:
-        """Show the guests of whom the transcript says that they are here, in the order in which they came."""
-        here = [(member.here_since, member) for member in self._members.values() if member.here_since is not None]
-        return [
-            person_view(member, self._invites[member.invite]) for _, member in sorted(here, key=lambda each: each[0])
-        ]
+    def people(self) -> msgspec.Raw:
+        """
+        Show the guests of whom the transcript says that they are here, in the order in which they came.
+
+        It is JSON, written once for all who ask until somebody leaves: each of a thousand who come is told of all.
+        """
+        if self._people is None:
+            here = [(member.here_since, member) for member in self._members.values() if member.here_since is not None]
+            self._people = b",".join(
+                _person(member, self._invites[member.invite]) for _, member in sorted(here, key=lambda each: each[0])
+            )
+        return msgspec.Raw(b"[%b]" % self._people)
 
     def guests(self, *, is_for_host: bool) -> list[dict[str, Any]]:
         """Show the guests that are here."""
@@ -389,6 +399,11 @@ class Guestbook:
     def _note_joined(self, member: Member, invite: Invite, entries: Entries) -> Member:
         here = evolve(member, here_since=self._now())
         self._members[member.id] = entries.rows[member.id] = here
+        self._count += 1
+        if self._people:
+            self._people = b"%b,%b" % (self._people, _person(here, invite))
+        else:
+            self._people = None
         entries.add(
             "guest.joined",
             guest=author_view(member.author),
@@ -400,6 +415,8 @@ class Guestbook:
 
     def _note_left(self, member: Member, reason: str, entries: Entries) -> None:
         self._members[member.id] = entries.rows[member.id] = evolve(member, here_since=None)
+        self._count -= 1
+        self._people = None
         entries.add("guest.left", guest=author_view(member.author), reason=reason)
 
     def _is_taken(self, folded: str) -> bool:
@@ -416,6 +433,10 @@ class Guestbook:
             number += 1
         self._numbers[folded] = number + 1
         return f"{name} ({number})"
+
+
+def _person(member: Member, invite: Invite) -> bytes:
+    return msgspec.json.encode(person_view(member, invite))
 
 
 def _nobody(_: float) -> None:

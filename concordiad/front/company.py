@@ -14,6 +14,7 @@ from concordiad.config import Guests
 from concordiad.core.frames import PING, close_frame
 from concordiad.front.outbox import Budget, Follower, Outbox
 from concordiad.front.owned_stream import OwnedStream
+from concordiad.ops.memory import give_back_memory
 from concordiad.room import Room
 
 SILENT: Final = close_frame(1001, "no answer to a ping")
@@ -88,6 +89,8 @@ async def run_wheel(company: Company) -> None:
     """
     Ask all guests together, now and then, whether they are there, and let go those who did not answer the last time.
 
+    What their coming has taken in passing is given back then too, for the daemon is awake anyway.
+
     Owns: nothing. Ends when: it is cancelled.
     """
     asked_at = -float("inf")
@@ -99,3 +102,4 @@ async def run_wheel(company: Company) -> None:
             else:
                 guest.ping()
         asked_at = trio.current_time()
+        give_back_memory()

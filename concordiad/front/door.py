@@ -106,8 +106,8 @@ class Visitor(Protocol):
         """
         Serve it, from the upgrade on, and close it.
 
-        Until `Source.admitted` is called, because a hello was accepted, the connection counts as half open, and may be
-        cancelled to make room for another.
+        Until `Source.admitted` is called, because a hello was accepted, the connection counts as half open, and its
+        `Source.scope`, which is to be one of the visitor's by then, may be cancelled to make room for another.
         """
 
 
@@ -180,11 +180,12 @@ async def _serve_within(
     transport: trio.SocketStream, source: Source, door: DoorState, house: House, meet: Meet
 ) -> None:
     """Bound one connection: whatever goes wrong in it ends it alone."""
+    visitor: Visitor | None = None
     try:
         with source.scope:
             visitor = await _serve_requests(transport, source, door, house, meet)
-            if visitor is not None:
-                await visitor.run()
+        if visitor is not None and not source.scope.cancel_called:
+            await visitor.run()
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         # It has hung up, or what it speaks is no TLS.
         await trio.lowlevel.checkpoint()

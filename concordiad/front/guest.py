@@ -54,7 +54,14 @@ _log = structlog.get_logger("concordiad.guests")
 
 
 class Source(Protocol):
-    """Where a connection comes from, as the door knows it."""
+    """
+    Where a connection comes from, as the door knows it.
+
+    Attributes:
+        scope: cancelled if the connection has to make room for another.
+    """
+
+    scope: trio.CancelScope
 
     @property
     def address(self) -> str:
@@ -138,6 +145,7 @@ class GuestConnection:
         try:
             async with trio.open_nursery() as tasks:
                 self._start = tasks.start_soon
+                self._source.scope = tasks.cancel_scope
                 try:
                     self._outbox.push(self._upgrade)
                     self._upgrade = b""

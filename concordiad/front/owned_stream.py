@@ -17,7 +17,7 @@ import trio
 
 from concordiad.core.allowance import Allowance
 from concordiad.core.frames import FrameMeter, OversizeFrame, close_frame, is_close
-from concordiad.front.outbox import Outbox
+from concordiad.front.outbox import Outbox, reader_of
 
 READ_BYTES: Final = 16 * 1024
 """Bytes taken from a guest at once: any typed prompt."""
@@ -63,6 +63,7 @@ class OwnedStream(trio.abc.Stream):
         "_is_let_go",
         "_meter",
         "_outbox",
+        "_read",
         "_refusal",
         "_transport",
         "has_ended",
@@ -80,6 +81,7 @@ class OwnedStream(trio.abc.Stream):
     ) -> None:
         self._refusal = refusal
         self._transport = transport
+        self._read = reader_of(transport)
         self._behind = behind
         self._outbox = outbox
         self._hear = hear
@@ -117,7 +119,8 @@ class OwnedStream(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Give what came; nothing more once the end was written, or the library has let go."""
-        data = await self._receive()
+        is_usual = self._finish_by == math.inf and not (self._behind or self.has_ended or self._is_let_go)
+        data = bytes(await self._read(READ_BYTES)) if is_usual else await self._receive_otherwise()
         if self.has_ended or self._is_let_go or not data:
             return b""
         self.heard_at = trio.current_time()
@@ -139,15 +142,14 @@ class OwnedStream(trio.abc.Stream):
             return b""
         return data
 
-    async def _receive(self) -> bytes:
+    async def _receive_otherwise(self) -> bytes:
+        """Give what came before, or nothing more; or wait for the rest of a message, for as long as that may take."""
         if self._behind or self.has_ended or self._is_let_go:
             data, self._behind = self._behind, b""
             await trio.lowlevel.checkpoint()
             return data
-        if self._finish_by == math.inf:
-            return bytes(await self._transport.receive_some(READ_BYTES))
         with trio.move_on_at(self._finish_by):
-            return bytes(await self._transport.receive_some(READ_BYTES))
+            return bytes(await self._read(READ_BYTES))
         self.end(UNFINISHED)
         return b""
 

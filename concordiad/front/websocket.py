@@ -6,6 +6,7 @@ of a handshake for as long as a connection lasts, is never made. And nobody star
 does, so what the library raises arises there and nowhere else.
 """
 
+from collections.abc import Awaitable
 from typing import cast
 
 import trio
@@ -36,6 +37,6 @@ class WebSocket(WebSocketConnection):
         )
         self._connection_proposal = None
 
-    async def read(self) -> None:
+    def read(self) -> Awaitable[None]:
         """Hear what comes until there is no more: answer pings and a close, and keep messages for `get_message`."""
-        await self._reader_task()
+        return self._reader_task()

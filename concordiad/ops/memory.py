@@ -1,7 +1,8 @@
-"""What the C library does with memory that is given back: keep it for the next long line."""
+"""What the C library does with memory that is given back: keep it for the next long line, but not for ever."""
 
 import ctypes
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 MMAP_BYTES: Final = 4 * 1024 * 1024
 """Blocks of this size and more go back to the kernel at once."""
@@ -19,9 +20,27 @@ def keep_freed_memory() -> None:
     By default it returns the blocks of a 1 MB line to the kernel and takes them again for the next one, and the page
     faults cost more than all that is done with the line.
     """
+    mallopt = _find("mallopt")
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, MMAP_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def give_back_memory() -> None:
+    """
+    Return to the kernel what was freed: for a quiet moment after a rush.
+
+    A thousand guests who come at once are each told of all the others; what that took would stay as long as the daemon.
+    """
+    trim = _find("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _find(name: str) -> Callable[..., Any] | None:
+    """Find a function of the C library; None if it has none of that name."""
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        found: Callable[..., Any] = getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError):
-        return
-    mallopt(_M_MMAP_THRESHOLD, MMAP_BYTES)
-    mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+        return None
+    return found

@@ -121,26 +121,28 @@ class EchoingGuest:
 
     def __call__(self, stream: trio.abc.Stream, request: Request, source: Source) -> "Echo":
         self.sources.append(source.address)
-        return Echo(stream, request, source if self._is_admitted else None)
+        return Echo(stream, request, source, is_admitted=self._is_admitted)
 
 
 class Echo:
-    """One guest of whom every byte is sent back; `source` if it is to be admitted."""
+    """One guest of whom every byte is sent back."""
 
-    def __init__(self, stream: trio.abc.Stream, request: Request, source: Source | None) -> None:
+    def __init__(self, stream: trio.abc.Stream, request: Request, source: Source, *, is_admitted: bool) -> None:
         self._stream = stream
         self._request = request
         self._source = source
+        self._is_admitted = is_admitted
 
     async def run(self) -> None:
         """Send back what comes."""
-        if self._source is not None:
+        if self._is_admitted:
             self._source.admitted()
-        async with self._stream as stream:
-            data: bytes | bytearray = self._request.raw
-            while data:
-                await stream.send_all(data)
-                data = await stream.receive_some(65536)
+        with trio.CancelScope() as self._source.scope:
+            async with self._stream as stream:
+                data: bytes | bytearray = self._request.raw
+                while data:
+                    await stream.send_all(data)
+                    data = await stream.receive_some(65536)
 
 
 class Porch:
