@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -24,8 +23,10 @@ import trio
 
 from bench.table import Row, milliseconds, percentile
 from concordiad.journal import INBOX, Journal, Reader, open_journal, run_journal
-from concordiad.journal.rows import Recorded, Transaction, begin_epoch
-from concordiad.journal.schema import open_reader, open_writer
+from concordiad.journal.faults import Health
+from concordiad.journal.rows import Recorded, Transaction
+from concordiad.journal.schema import LOG_PAGES, open_reader, open_writer
+from concordiad.journal.store import Store
 
 EVENT: Final = b'{"room":"main","type":"agent.text","text":"'.ljust(298, b"x") + b'"}'
 CHUNK_EVENTS: Final = 32
@@ -83,19 +84,20 @@ class _Appender:
 @asynccontextmanager
 async def _open_inline(path: Path) -> AsyncIterator[Journal]:
     """Open a journal whose commits do all checkpoints themselves."""
-    writer, reader = open_writer(path), open_reader(path)
+    writer = open_writer(path)
+    writer.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+    store = Store(path, writer, open_reader(path), None)
     send_ask, asks = trio.open_memory_channel[Any](INBOX)
     # Nobody takes what is asked for here.
     send_full, full = trio.open_memory_channel[None](0)
     try:
         with full:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(partial(run_journal, has_thread=True), writer, asks, send_full)
+                nursery.start_soon(run_journal, store, asks, send_full, Health())
                 with send_ask:
-                    yield Journal(*begin_epoch(writer), send_ask, Reader(reader, has_thread=True))
+                    yield Journal("bench", store.begin_epoch()[1], send_ask, Reader(store))
     finally:
-        reader.close()
-        writer.close()
+        store.close()
 
 
 class _Samples:
@@ -177,7 +179,7 @@ async def _measure(root: Path, append: _Appender, hop: _Appender) -> list[Row]:
         with _counting_hops() as hops:
             for _ in range(HOP_CHUNKS):
                 await record(CHUNK_EVENTS)
-    checkpoints = hops.pop("_checkpoint", 0)
+    checkpoints = hops.pop("checkpoint", 0)
     hops_a_chunk = sum(hops.values()) / HOP_CHUNKS
     figures = {"checkpoints_a_chunk": checkpoints / HOP_CHUNKS, "log_begun_anew": logs, "log_most_bytes": log_bytes}
     return [

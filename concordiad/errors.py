@@ -50,6 +50,10 @@ class JournalError(ConcordiaError):
     """The journal cannot record or read; nothing may be acknowledged."""
 
 
+class JournalStalled(JournalError):
+    """The journal cannot record for now, and says why; nothing of it was recorded, and it may be tried again."""
+
+
 class ConfigError(ConcordiaError):
     """The configuration or the machine is not fit: which key, what is wrong, what would be right."""
 

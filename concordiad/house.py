@@ -8,6 +8,7 @@ not to.
 
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,8 +20,8 @@ from concordiad.agent.spec import AgentSpec
 from concordiad.config import ROOM_NAME, Agent, Config
 from concordiad.config import Room as RoomConfig
 from concordiad.core.model import Author, PromptState, RoomRow, rfc3339
-from concordiad.errors import ConfigError, RoomError
-from concordiad.journal import Journal
+from concordiad.errors import ConfigError, JournalStalled, RoomError
+from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import (
     Prune,
     Transaction,
@@ -296,6 +297,8 @@ class Housekeeper:
             command.reply.answer(RoomError.conflict(str(error)))
         except RoomError as error:
             command.reply.answer(error)
+        except JournalStalled as error:
+            command.reply.answer(RoomError.not_now(str(error), retry_after_s=RETRY_S))
         else:
             command.reply.answer(room)
 
@@ -308,7 +311,7 @@ class Housekeeper:
             known = ", ".join(sorted(self.config.agents))
             raise RoomError.invalid("agent", f"there is no agent {row.agent[:40]!r} in the configuration: {known}")
         setup = await self._make_setup(row, self.config)
-        await self._journal.record(Transaction(row.name, changes=[row], is_durable=True))
+        await self._journal.record(Transaction(row.name, changes=[row], is_durable=True, is_refusable=True))
         room = await self._begin(setup, start)
         self._unopened.pop(row.name, None)
         return room
@@ -341,7 +344,10 @@ class Housekeeper:
         waiting = await self._journal.read(read_prompts_in, name, [PromptState.WAITING])
         ended = [evolve(prompt, state=PromptState.CANCELLED) for prompt in waiting]
         row = evolve(self._unopened[name].row, is_closed=True)
-        await self._journal.record(Transaction(name, changes=[*ended, row], is_durable=True))
+        try:
+            await self._journal.record(Transaction(name, changes=[*ended, row], is_durable=True, is_refusable=True))
+        except JournalStalled as error:
+            raise RoomError.not_now(str(error), retry_after_s=RETRY_S) from error
         del self._unopened[name]
         return len(ended)
 
@@ -351,8 +357,9 @@ class Housekeeper:
             retention = self.config.retention
             before = self._now() - retention.days * DAY_S if retention.days else -math.inf
             # The closed ones too: their records can be read as well.
-            for name in await self._journal.read(read_recorded_rooms) if retention.days or retention.bytes else ():
-                await self._prune(name, before, retention.bytes or None)
+            with suppress(JournalStalled):
+                for name in await self._journal.read(read_recorded_rooms) if retention.days or retention.bytes else ():
+                    await self._prune(name, before, retention.bytes or None)
             await trio.sleep(PRUNE_EVERY_S)
 
     async def _prune(self, name: str, before: float, keep_bytes: int | None) -> None:
@@ -364,7 +371,7 @@ class Housekeeper:
             seq = min(seq + PRUNE_STEP, target)
             if name in self._rooms:
                 self._rooms[name].transcript.forget_before(seq)
-            await self._journal.record(Transaction(name, changes=[Prune(name, seq, before)]))
+            await self._journal.record(Transaction(name, changes=[Prune(name, seq, before)], is_refusable=True))
             if seq >= target:
                 break
         _log.info("pruned", room=name, first_seq=target)

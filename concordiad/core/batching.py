@@ -34,6 +34,12 @@ class Queue:
         self._arrivals: dict[str, int] = {}
         self._next_arrival = 0
 
+    def copy(self) -> "Queue":
+        """Make another one that is as this one is now."""
+        twin = Queue()
+        twin._order, twin._arrivals, twin._next_arrival = self._order.copy(), self._arrivals.copy(), self._next_arrival
+        return twin
+
     def __len__(self) -> int:
         """Count the prompts that wait."""
         return len(self._order)

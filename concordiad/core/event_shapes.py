@@ -92,7 +92,17 @@ EVENTS: Final[Mapping[str, Schema]] = {
     "invite.revoked": an_object({"invite": ref("INVITE"), "by": ref("AUTHOR")}),
     "room.changed": an_object(
         {
-            "state": one_of("paused", "resumed", "restarted", "closed", "agent-failing", "api-failing", "recovered"),
+            "state": one_of(
+                "paused",
+                "resumed",
+                "restarted",
+                "closed",
+                "agent-failing",
+                "api-failing",
+                "recovered",
+                "journal-failing",
+                "journal-recovered",
+            ),
             "reason": or_null(STRING),
             "by": or_null(ref("AUTHOR")),
         },
@@ -103,16 +113,19 @@ EVENTS: Final[Mapping[str, Schema]] = {
 """What each type of event has besides the fields that all have."""
 UNRECORDED: Final = ("agent.delta",)
 """The events without a number."""
+MAY_BE_LIVE: Final = ("room.changed",)
+"""Those that have none where they tell of a journal that cannot record."""
 
 
 def event_schema(event_type: str) -> Schema:
     """Describe a whole event of a type."""
     own = EVENTS[event_type]
     number: Fields = {} if event_type in UNRECORDED else {"seq": {"type": "integer", "minimum": 1}}
-    envelope = {"room": STRING, "epoch": COUNT, **number, "at": TIME, "type": {"const": event_type}}
+    sometimes, always = (number, {}) if event_type in MAY_BE_LIVE else ({}, number)
+    envelope = {"room": STRING, "epoch": COUNT, **always, "at": TIME, "type": {"const": event_type}}
     required = {name: own["properties"][name] for name in own["required"]}
     missing = {name: each for name, each in own["properties"].items() if name not in required}
-    return an_object({**envelope, **required}, may_miss={**missing, "rehearsal": {"const": True}})
+    return an_object({**envelope, **required}, may_miss={**sometimes, **missing, "rehearsal": {"const": True}})
 
 
 def event_schemas() -> dict[str, Schema]:

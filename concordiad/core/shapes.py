@@ -145,7 +145,7 @@ ROOM_AGENT: Final = an_object(
 )
 ROOM_STATES: Final = (
     *("starting", "idle", "busy", "paused", "asleep"),
-    *("agent-down", "agent-failing", "api-failing", "draining"),
+    *("agent-down", "agent-failing", "api-failing", "journal-failing", "draining"),
 )
 ROOM: Final = an_object(
     {

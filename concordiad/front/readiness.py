@@ -38,6 +38,8 @@ class Readiness:
             return f"the journal has not answered for {PATIENCE_S:g} s"
         if self._fault is not None:
             return self._fault
+        if house.journal.health.fault is not None:
+            return house.journal.health.fault
         return None if house.rooms and not house.ended.is_set() else "no room is served"
 
     async def run(self, house: House) -> None:

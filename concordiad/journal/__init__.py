@@ -3,25 +3,33 @@ The journal: the durable record, behind one task that owns the one connection th
 
 Laws: what was asked for as durable is fsynced before it is answered (`synchronous=FULL`); what was only to be recorded
 is committed (`NORMAL`: a power cut may take it, a crash cannot); transactions are committed in the order of the inbox,
-all that wait together as one. After a failed commit nothing more is recorded: the journal ends, and the daemon with it.
+all that wait together as one. While the file cannot be written (`journal/faults.py`), what may be refused is refused at
+once, everything else waits and is tried again, and whoever wants to know is told. What cannot be mended by waiting ends
+the journal, and the daemon with it.
 
 The write-ahead log is copied back in small portions on a second connection, so that commits do not wait for it; the
-commit that finds the log long (schema.LOG_PAGES) copies the little that is left, so that the log begins anew.
+commit after the log was found long (schema.LOG_PAGES) copies the little that is left, so that the log begins anew.
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
+import structlog
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
-from concordiad.errors import JournalError
-from concordiad.journal.rows import Transaction, begin_epoch, write
-from concordiad.journal.schema import open_memory, open_reader, open_writer, remedy
+from concordiad.errors import JournalError, JournalStalled
+from concordiad.journal.faults import Health, Kind, describe, kind_of, remedy
+from concordiad.journal.moving import find_set_aside, finish
+from concordiad.journal.rows import Transaction
+from concordiad.journal.schema import open_memory, open_reader, open_writer
+from concordiad.journal.store import Store, open_checkpointer
+
+_log = structlog.get_logger("concordiad.journal")
 
 T = TypeVar("T")
 
@@ -31,6 +39,10 @@ CHECKPOINT_BYTES: Final = 512 * 1024
 """Growth of the log after which it is copied back: half a millisecond's work, so that no commit beside it feels it."""
 COMMIT_BYTES: Final = 16 * 1024
 """What a commit adds to the log besides its events: it writes whole pages, four of them on average."""
+RETRY_S: Final = 0.25
+"""How soon a commit that failed is tried again: people are to wait less than a second for space that has come back."""
+LAST_TRIES: Final = 4
+"""How often more it is tried once nobody can send any more: the daemon stops, and is to stop in bounded time."""
 
 
 class _Ask:
@@ -56,20 +68,23 @@ class Journal:
     What everybody else has of the journal.
 
     Attributes:
-        id: names the journal and the file that it is in.
+        id: names the journal and the directory that it is in.
         epoch: the number of this run of the daemon.
+        health: whether it records at the moment.
     """
 
     id: str
     epoch: int
     _inbox: trio.MemorySendChannel[_Ask]
     _read: "Reader"
+    health: Health = field(factory=Health)
 
     async def record(self, transaction: Transaction) -> None:
         """
         Commit a transaction; durable when it asks for it.
 
         Raises:
+            JournalStalled: it may be refused, and the journal cannot record for now.
             JournalError: nothing of it was recorded.
         """
         ask = _Ask(transaction)
@@ -85,6 +100,18 @@ class Journal:
         if ask.error is not None:
             raise ask.error
 
+    def leave(self, transaction: Transaction) -> None:
+        """
+        Leave a transaction behind, without waiting for what becomes of it: the journal says so if it is lost.
+
+        Raises:
+            JournalError: there is no place for it.
+        """
+        try:
+            self._inbox.send_nowait(_Ask(transaction))
+        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError) as full:
+            raise JournalError(f"the journal has no place for what room {transaction.room} still had to say") from full
+
     async def read(self, query: Callable[..., T], *args: object) -> T:
         """
         Run a query over a connection that only reads and sees everything that was committed.
@@ -96,22 +123,23 @@ class Journal:
 
 
 class Reader:
-    """Run queries one after the other on one connection."""
+    """Run queries one after the other on the connection that only reads."""
 
-    def __init__(self, connection: sqlite3.Connection, *, has_thread: bool) -> None:
-        self._connection = connection
-        self._limiter = trio.CapacityLimiter(1)
-        self._has_thread = has_thread
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     async def __call__(self, query: Callable[..., T], *args: object) -> T:
         """Run one query."""
         try:
-            if not self._has_thread:
+            if not self._store.has_thread:
                 await trio.lowlevel.checkpoint()
-                return query(self._connection, *args)
-            return await trio.to_thread.run_sync(query, self._connection, *args, limiter=self._limiter)
-        except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be read: {error}; {remedy(error)}") from error
+                return self._query(query, *args)
+            return await trio.to_thread.run_sync(self._query, query, *args, limiter=self._store.limiter)
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(f"the journal cannot be read: {describe(error)}; {remedy(error)}") from error
+
+    def _query(self, query: Callable[..., T], *args: object) -> T:
+        return query(self._store.reader, *args)
 
 
 @asynccontextmanager
@@ -122,19 +150,27 @@ async def open_journal(path: Path) -> AsyncIterator[Journal]:
     Raises:
         JournalError: it cannot be opened, or (in the group of the nursery) it failed while it ran.
     """
-    writer = await trio.to_thread.run_sync(open_writer, path)
-    reader = await trio.to_thread.run_sync(open_reader, path)
-    checkpointer = await trio.to_thread.run_sync(open_reader, path)
-    checkpointer.execute("PRAGMA query_only = OFF")
+    store = await trio.to_thread.run_sync(_open, path)
     try:
         # A copy of the directory, started beside the original, must not take the original's agents for its own.
-        status = await trio.Path(path).stat()
+        status = await trio.Path(path.parent).stat()
         place = f"{status.st_dev:x}-{status.st_ino:x}"
-        async with _serve(writer, Reader(reader, has_thread=True), checkpointer, place) as journal:
+        health = Health()
+        health.set_aside = find_set_aside(path)
+        async with _serve(store, health, place) as journal:
             yield journal
     finally:
-        for connection in (checkpointer, reader, writer):
-            connection.close()
+        store.close()
+
+
+def _open(path: Path) -> Store:
+    try:
+        aside = finish(path)
+    except OSError as error:
+        raise JournalError(f"the journal {path} cannot be opened: {describe(error)}; {remedy(error)}") from error
+    if aside is not None:
+        _log.warning("journal_moved", set_aside=str(aside))
+    return Store(path, open_writer(path), open_reader(path), open_checkpointer(path))
 
 
 @asynccontextmanager
@@ -142,80 +178,142 @@ async def open_memory_journal() -> AsyncIterator[Journal]:
     """Open a journal in memory that uses no thread, for tests in virtual time."""
     connection = open_memory()
     try:
-        async with _serve(connection, Reader(connection, has_thread=False), None) as journal:
+        async with _serve(Store(None, connection, connection, None), Health(), "memory") as journal:
             yield journal
     finally:
         connection.close()
 
 
 @asynccontextmanager
-async def _serve(
-    writer: sqlite3.Connection, reader: Reader, checkpointer: sqlite3.Connection | None, place: str = "memory"
-) -> AsyncIterator[Journal]:
+async def _serve(store: Store, health: Health, place: str) -> AsyncIterator[Journal]:
     try:
-        journal_id, epoch = begin_epoch(writer)
-    except sqlite3.Error as error:
-        raise JournalError(f"the journal cannot be written: {error}; {remedy(error)}") from error
+        journal_id, epoch = store.begin_epoch()
+    except (sqlite3.Error, OSError) as error:
+        raise JournalError(f"the journal cannot be written: {describe(error)}; {remedy(error)}") from error
     send_ask, asks = trio.open_memory_channel[_Ask](INBOX)
     # No slot: what is asked for while a checkpoint runs is dropped, and asked for again when the log has grown further.
     # Checkpoints back to back would keep the commits from ever finishing one, and the log from beginning anew.
     send_full, full = trio.open_memory_channel[None](0)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(partial(run_journal, has_thread=checkpointer is not None), writer, asks, send_full)
-        nursery.start_soon(run_checkpointer, checkpointer, full)
+        nursery.start_soon(run_journal, store, asks, send_full, health)
+        nursery.start_soon(run_checkpointer, store, full)
         with send_ask:
-            yield Journal(f"{journal_id}-{place}", epoch, send_ask, reader)
+            yield Journal(f"{journal_id}-{place}", epoch, send_ask, Reader(store), health)
 
 
 async def run_journal(
-    connection: sqlite3.Connection,
-    asks: trio.MemoryReceiveChannel[_Ask],
-    full: trio.MemorySendChannel[None],
-    *,
-    has_thread: bool,
+    store: Store, asks: trio.MemoryReceiveChannel[_Ask], full: trio.MemorySendChannel[None], health: Health
 ) -> None:
     """
-    Commit what comes, all that waits together as one.
+    Commit what comes, all that waits together as one; while that cannot be, refuse what may be, and try again.
 
-    Owns: the connection that writes. Ends when: nobody can send any more. Raises: JournalError, after it has told
-    everybody who waits.
+    Owns: the connections, and `health`. Ends when: nobody can send any more. Raises: JournalError, after it has told
+    everybody who waits: the file is damaged, or nobody can send any more and the last tries have failed too.
     """
-    is_full_sync = True
-    grown_bytes = 0
-    with asks, full, _leaving_nobody(asks) as group:
-        async for ask in asks:
-            group[:] = [ask, *_take_all(asks)]
-            is_durable = any(each.transaction.is_durable for each in group)
-            transactions = [each.transaction for each in group]
-            try:
-                if has_thread:
-                    await trio.to_thread.run_sync(_commit, connection, transactions, is_durable, is_full_sync)
-                else:
-                    await trio.lowlevel.checkpoint()
-                    write(connection, transactions)
-            except sqlite3.Error as error:
-                failure = JournalError(f"the journal cannot record: {error}; {remedy(error)}")
-                for each in group:
-                    each.answer(failure)
-                raise failure from error
-            is_full_sync = is_durable
-            for each in group:
-                each.answer(None)
-            grown_bytes += COMMIT_BYTES + sum(len(event.json) for each in transactions for event in each.events)
-            if grown_bytes > CHECKPOINT_BYTES:
-                grown_bytes = 0
-                _ask_once(full)
+    with asks, full:
+        await _Recorder(store, asks, full, health).run()
 
 
-@contextmanager
-def _leaving_nobody(asks: trio.MemoryReceiveChannel[_Ask]) -> Iterator[list[_Ask]]:
-    """Give a list for the group at work; at the end, whoever is in it or in the inbox is told that there is no more."""
-    group: list[_Ask] = []
-    try:
-        yield group
-    finally:
-        for ask in (*group, *_take_all(asks)):
-            ask.answer(JournalError("the journal has ended"))
+class _Recorder:
+    """What `run_journal` does, and the asks that it has taken and not answered."""
+
+    def __init__(
+        self,
+        store: Store,
+        asks: trio.MemoryReceiveChannel[_Ask],
+        full: trio.MemorySendChannel[None],
+        health: Health,
+    ) -> None:
+        self._store = store
+        self._asks = asks
+        self._full = full
+        self._health = health
+        self._taken: list[_Ask] = []
+        self._grown_bytes = 0
+        self._tries_left = LAST_TRIES
+        self._has_ended = False
+
+    async def run(self) -> None:
+        """Commit until nobody can send any more."""
+        with self._leaving_nobody():
+            async for ask in self._asks:
+                self._taken += [ask, *_take_all(self._asks)]
+                while not await self._try():
+                    await self._wait()
+                    if self._has_ended and not self._taken:
+                        return
+
+    async def _try(self) -> bool:
+        """Commit what was taken, and answer it; if that fails, answer what may be refused."""
+        group = self._taken
+        transactions = [each.transaction for each in group]
+        try:
+            if self._store.has_unsynced:
+                await self._move()
+            if self._store.has_thread:
+                await trio.to_thread.run_sync(self._store.commit, transactions)
+            else:
+                await trio.lowlevel.checkpoint()
+                self._store.commit(transactions)
+        except (sqlite3.Error, OSError, MemoryError) as error:
+            self._stall(error)
+            return False
+        self._taken = []
+        for each in group:
+            each.answer(None)
+        if self._health.become(None):
+            _log.info("journal_recovered")
+        self._grown_bytes += COMMIT_BYTES + sum(len(event.json) for each in transactions for event in each.events)
+        if self._grown_bytes > CHECKPOINT_BYTES:
+            self._grown_bytes = 0
+            _ask_once(self._full)
+        return True
+
+    def _stall(self, error: Exception) -> None:
+        fault = f"the journal cannot record: {describe(error)}; {remedy(error)}"
+        if kind_of(error) is Kind.LASTING:
+            failure = JournalError(fault)
+            for each in self._taken:
+                each.answer(failure)
+            raise failure from error
+        if self._health.become(fault):
+            _log.error("journal_failing", why=fault)
+        self._keep(self._taken)
+        if self._has_ended:
+            self._tries_left -= 1
+            if self._taken and self._tries_left <= 0:
+                raise JournalError(f"{fault}; not recorded: {_account(self._taken)}") from error
+
+    def _keep(self, asks: list[_Ask]) -> None:
+        """Keep what waits until it can be recorded; refuse the others."""
+        for ask in asks:
+            if ask.transaction.is_refusable:
+                ask.answer(JournalStalled(self._health.fault))
+        self._taken = [ask for ask in asks if not ask.transaction.is_refusable]
+
+    async def _wait(self) -> None:
+        """Take what comes until it is time to try again."""
+        with trio.move_on_after(RETRY_S):
+            async for ask in self._asks:
+                self._keep([*self._taken, ask])
+            self._has_ended = True
+            if self._taken:
+                await trio.sleep_forever()
+
+    async def _move(self) -> None:
+        """Give up a file of which a sync has failed; meanwhile nobody reads it and nobody copies its log back."""
+        async with self._store.checkpointing:
+            self._health.set_aside = await trio.to_thread.run_sync(self._store.move, limiter=self._store.limiter)
+        _log.error("journal_moved", why="a sync of the old file has failed", set_aside=self._health.set_aside[-1])
+
+    @contextmanager
+    def _leaving_nobody(self) -> Iterator[None]:
+        """At the end, whoever waits or is in the inbox is told that there is no more."""
+        try:
+            yield
+        finally:
+            for ask in (*self._taken, *_take_all(self._asks)):
+                ask.answer(JournalError("the journal has ended"))
 
 
 def _take_all(asks: trio.MemoryReceiveChannel[_Ask]) -> Iterator[_Ask]:
@@ -227,12 +325,14 @@ def _take_all(asks: trio.MemoryReceiveChannel[_Ask]) -> Iterator[_Ask]:
             return
 
 
-def _commit(
-    connection: sqlite3.Connection, transactions: list[Transaction], is_durable: bool, was_durable: bool
-) -> None:
-    if is_durable != was_durable:
-        connection.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
-    write(connection, transactions)
+def _account(asks: list[_Ask]) -> str:
+    """Say how much is lost, by room."""
+    events: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
+    for ask in asks:
+        events[ask.transaction.room] += len(ask.transaction.events)
+        rows[ask.transaction.room] += len(ask.transaction.changes)
+    return ", ".join(f"{events[room]} events and {rows[room]} other entries of room {room}" for room in sorted(events))
 
 
 def _ask_once(full: trio.MemorySendChannel[None]) -> None:
@@ -242,7 +342,7 @@ def _ask_once(full: trio.MemorySendChannel[None]) -> None:
         return
 
 
-async def run_checkpointer(connection: sqlite3.Connection | None, full: trio.MemoryReceiveChannel[None]) -> None:
+async def run_checkpointer(store: Store, full: trio.MemoryReceiveChannel[None]) -> None:
     """
     Copy the write-ahead log back into the file whenever it has grown.
 
@@ -250,14 +350,6 @@ async def run_checkpointer(connection: sqlite3.Connection | None, full: trio.Mem
     """
     with full:
         async for _ in full:
-            if connection is not None:
-                # PASSIVE never waits for a reader or a writer; what it leaves is for the next time.
-                await trio.to_thread.run_sync(_checkpoint, connection)
-
-
-def _checkpoint(connection: sqlite3.Connection) -> None:
-    try:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-    except sqlite3.OperationalError:
-        # Busy, or the disk is full: the log keeps everything, the next commit that fails says so itself.
-        return
+            if store.has_thread:
+                async with store.checkpointing:
+                    await trio.to_thread.run_sync(store.checkpoint)

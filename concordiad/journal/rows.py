@@ -66,12 +66,19 @@ class Recorded(NamedTuple):
 
 @frozen
 class Transaction:
-    """What one owner wants recorded together; `is_durable` asks for an fsync before it is answered."""
+    """
+    What one owner wants recorded together.
+
+    Attributes:
+        is_durable: it is fsynced before it is answered.
+        is_refusable: it is refused at once while the journal cannot record; otherwise it waits until that can.
+    """
 
     room: str
     events: Sequence[Recorded] = ()
     changes: Sequence[Change] = ()
     is_durable: bool = False
+    is_refusable: bool = False
 
 
 _PROMPT_COLUMNS: Final = (
@@ -112,6 +119,25 @@ def write(connection: sqlite3.Connection, transactions: Sequence[Transaction]) -
         for transaction in transactions:
             for change in transaction.changes:
                 _write_change(connection, change)
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def touch(connection: sqlite3.Connection) -> None:
+    """
+    Commit a page that says what it said before, to see whether that works.
+
+    Raises:
+        sqlite3.Error: it does not.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Twice, because SQLite writes no page in which nothing has changed.
+        for _ in range(2):
+            connection.execute("UPDATE meta SET epoch = -1 - epoch")
         connection.execute("COMMIT")
     except sqlite3.Error:
         if connection.in_transaction:

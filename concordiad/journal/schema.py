@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from concordiad.errors import ConfigError, JournalError
+from concordiad.journal.faults import remedy
 
 MIGRATIONS: Final = (
     """
@@ -145,7 +146,7 @@ MIGRATIONS: Final = (
 PAGE_CACHE_KIB: Final = 8 * 1024
 LOG_PAGES: Final = 1000
 """
-Length of the write-ahead log at which a commit copies back what the checkpointer has left of it: SQLite's own default.
+Length of the write-ahead log from which on a commit copies back what the checkpointer has left of it: SQLite's default.
 
 Only when nothing is left can the log begin anew, and a checkpoint beside a writer that never pauses always leaves
 something: without this, 10,000 commits in a row made a log of 200 MB.
@@ -166,16 +167,6 @@ def check_sqlite() -> None:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         oldest = ".".join(map(str, OLDEST_SQLITE))
         raise ConfigError(f"Python's SQLite is {sqlite3.sqlite_version}, Concordia needs {oldest}: use a newer Python")
-
-
-def remedy(error: Exception) -> str:
-    """Say what to do about an error of the file."""
-    text = str(error)
-    if "malformed" in text or "not a database" in text:
-        return "restore it from a backup, or move it away to begin with an empty one"
-    if "full" in text or "disk I/O" in text:
-        return "free its disk, or check the device"
-    return "make it and its directory writable for this user, or choose another --state-dir"
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -215,7 +206,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA busy_timeout = 5000")
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute(f"PRAGMA cache_size = -{PAGE_CACHE_KIB}")
     connection.execute("PRAGMA synchronous = FULL")
     return connection

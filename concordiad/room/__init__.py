@@ -80,9 +80,11 @@ from concordiad.room.messages import (
     ToWriter,
     TryApi,
     ask,
-    record,
+    note,
 )
+from concordiad.room.outage import run_outage
 from concordiad.room.reception import ReceptionEnds, open_guestbook, run_reception
+from concordiad.room.valve import Valve
 from concordiad.room.writer import Writer, WriterEnds, run_writer
 
 
@@ -206,14 +208,16 @@ class Room:
         told = await ask(self._writer, Describe)
         queue = await ask(self._batcher, DescribeQueue)
         is_shown_paused = queue.is_paused and told["state"] in ("idle", "asleep", "api-failing")
+        fault = self.setup.journal.health.fault
+        state, reason = ("journal-failing", fault) if fault is not None else (told["state"], told["reason"])
         spec = self.setup.spec
         about_agent = ("version", "model", "pid", "incarnation", "session_id", "restarts", "started_at", "fault")
         return {
             "name": self.name,
             "workdir": str(spec.workdir),
-            "state": "paused" if is_shown_paused else told["state"],
+            "state": "paused" if is_shown_paused and fault is None else state,
             "paused": queue.is_paused,
-            "reason": told["reason"],
+            "reason": reason,
             "agent": {
                 "name": spec.name,
                 "kind": spec.kind,
@@ -244,19 +248,21 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
     transcript = await _open_transcript(setup)
     guestbook = await open_guestbook(setup.name, setup.journal, setup.new_id, setup.now)
     batcher_ends = BatcherEnds(batcher_inbox, to_fanout.clone(), to_writer.clone())
-    writer_ends = WriterEnds(writer_inbox, to_batcher.clone(), to_fanout.clone())
-    keeper_ends = KeeperEnds(to_fanout.clone(), to_writer.clone())
+    valve = Valve()
+    writer_ends = WriterEnds(writer_inbox, to_batcher.clone(), to_fanout.clone(), valve)
+    keeper_ends = KeeperEnds(to_fanout.clone(), to_writer.clone(), valve)
     reception_ends = ReceptionEnds(reception_inbox, to_fanout.clone())
 
     try:
         async with trio.open_nursery() as lasting:
             with to_fanout, to_batcher, to_writer, to_reception:
-                lasting.start_soon(run_fanout, fanout_inbox, transcript, setup.journal, setup.now)
+                lasting.start_soon(run_fanout, fanout_inbox, transcript, setup.journal, setup.now, valve)
                 await _recover(setup, to_fanout)
                 lasting.start_soon(run_batcher, await _make_batcher(setup), batcher_ends)
-                lasting.start_soon(run_reception, guestbook, transcript, reception_ends)
+                lasting.start_soon(run_reception, guestbook, transcript, setup.journal, reception_ends)
                 async with trio.open_nursery() as closers:
                     closers.start_soon(_pass_on_closing, setup, to_batcher, to_writer)
+                    closers.start_soon(run_outage, setup.journal.health, to_fanout.clone())
                     async with trio.open_nursery() as agent_side:
                         agent_side.start_soon(run_writer, _make_writer(setup, writer_ends), writer_ends)
                         agent_side.start_soon(run_keeper, _make_keeper(setup), keeper_ends)
@@ -300,13 +306,13 @@ async def _recover(setup: RoomSetup, fanout: trio.MemorySendChannel[Post]) -> No
         draft = resolved(
             approval, Resolution("withdrawn", None), "concordiad ended meanwhile", is_rehearsal=is_rehearsal
         )
-        await record(fanout, [draft], [ApprovalResolved(approval.id)])
+        await note(fanout, [draft], [ApprovalResolved(approval.id)])
     for turn in await setup.journal.read(read_running_turns, setup.name):
         prompts = await setup.journal.read(read_prompts_of, turn.prompts)
         progress = InProgress(turn, 0.0, tuple((prompt, 0.0) for prompt in prompts))
         reason = "daemon_died: concordiad ended while the agent worked on it; whether it was done is not known"
         entry = close_turn(progress, Outcome.UNCERTAIN, reason, setup.now(), is_rehearsal=is_rehearsal)
-        await record(fanout, [entry.draft], entry.changes)
+        await note(fanout, [entry.draft], entry.changes)
 
 
 async def _make_batcher(setup: RoomSetup) -> Batcher:

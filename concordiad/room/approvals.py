@@ -105,13 +105,12 @@ class Approvals:
             _check_answers(approval, answers)
         return approval
 
-    def resolve(self, approval: Approval, resolution: Resolution, reason: str | None, *, is_rehearsal: bool) -> Draft:
-        """Take an approval out and remember how it was resolved; return the event that tells of it."""
+    def resolve(self, approval: Approval, resolution: Resolution) -> None:
+        """Take an approval out and remember how it was resolved."""
         del self._pending[approval.id]
         self._resolved[approval.id] = resolution
         while len(self._resolved) > RESOLVED_KEPT:
             self._resolved.popitem(last=False)
-        return resolved(approval, resolution, reason, is_rehearsal=is_rehearsal)
 
 
 def resolved(approval: Approval, resolution: Resolution, reason: str | None, *, is_rehearsal: bool) -> Draft:

@@ -17,7 +17,7 @@ from concordiad.core.model import Author, Prompt, PromptState, RoomRow
 from concordiad.core.turns import PromptMove, move_prompt
 from concordiad.core.views import author_view, members, prompt_view
 from concordiad.errors import RoomError
-from concordiad.journal import Journal
+from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import read_prompt, read_prompt_by_key
 from concordiad.room.messages import (
     SUBMITTERS,
@@ -103,16 +103,35 @@ class Batcher:
         self._offered: tuple[str, ...] = ()
         self._is_draining = False
         self._is_paused = is_paused
+        self._refusal: RoomError | None = None
         for prompt in waiting:
             left_s = NEVER if prompt.expires_at is None else prompt.expires_at - now()
             self._queue.add(prompt, trio.current_time() + left_s)
 
     def next_deadline(self) -> float:
-        """Tell when the next prompt expires, in monotonic seconds."""
+        """Tell when the next prompt expires, or when to look at the journal again, in monotonic seconds."""
+        if self._journal.health.fault is not None:
+            return trio.current_time() + RETRY_S
         return self._queue.next_deadline()
 
     async def decide(self, messages: list[ToBatcher], ends: BatcherEnds) -> None:
         """Do what the inbox asks for and what the clock asks for: record it, answer it, offer the next turn."""
+        before = self._queue.copy(), self._is_paused, self._is_draining
+        decisions = await self._weigh(messages)
+        if decisions.drafts:
+            try:
+                await record(ends.fanout, decisions.drafts, [*decisions.changes.values(), *decisions.rows])
+            except RoomError as error:
+                # Nothing of it is so: decide again, with that as the answer to whatever would have to be recorded.
+                self._queue, self._is_paused, self._is_draining = before
+                decisions = await self._weigh(messages, error)
+        for answered, answer in decisions.answers:
+            answered.answer(answer)
+        await self._offer(ends)
+
+    async def _weigh(self, messages: list[ToBatcher], refusal: RoomError | None = None) -> _Decisions:
+        """Decide what the messages and the clock come to; with a refusal, nothing that would have to be recorded."""
+        self._refusal = refusal
         decisions = _Decisions()
         for message in messages:
             match message:
@@ -125,10 +144,11 @@ class Batcher:
                 case DescribeQueue(reply):
                     decisions.answers.append((reply, QueueState(len(self._queue), self._is_paused)))
                 case SetPaused(row, by, reply):
-                    decisions.answers.append((reply, None))
-                    self._set_paused(row, by, decisions)
+                    decisions.answers.append((reply, refusal))
+                    if refusal is None:
+                        self._set_paused(row, by, decisions)
                 case CancelAll(row, by, reply):
-                    decisions.answers.append((reply, self._cancel_all(row, by, decisions)))
+                    decisions.answers.append((reply, refusal or self._cancel_all(row, by, decisions)))
                 case NextTurn():
                     # Whoever asks for the next turn has brought back by then what it could not hand over.
                     self._queue.forget(prompt for prompt in self._offered if self._queue.find(prompt) is None)
@@ -139,21 +159,17 @@ class Batcher:
                         self._queue.add(prompt, deadline)
                 case Drain():
                     self._is_draining = True
-        self._expire(decisions)
-        if decisions.drafts:
-            try:
-                await record(ends.fanout, decisions.drafts, [*decisions.changes.values(), *decisions.rows])
-            except RoomError as error:
-                decisions.answers = [(answered, error) for answered, _ in decisions.answers]
-        for answered, answer in decisions.answers:
-            answered.answer(answer)
-        await self._offer(ends)
+        if refusal is None:
+            self._expire(decisions)
+        return decisions
 
     async def _submit(self, submission: Submission, decisions: _Decisions) -> Placed | RoomError:
         if submission.key is not None:
             earlier = await self._find_by_key(submission.author, submission.key, decisions)
             if earlier is not None:
                 return _repeat(earlier, submission)
+        if self._refusal is not None:
+            return self._refusal
         if self._is_draining:
             return RoomError.not_now(f"room {self._room} is closing: submit again once it is back")
         if self._is_paused:
@@ -193,6 +209,8 @@ class Batcher:
         return None if prompt is None else Placed(prompt, self._queue.place(prompt.id))
 
     async def _cancel(self, prompt_id: str, by: Author, decisions: _Decisions) -> Placed | RoomError:
+        if self._refusal is not None and self._queue.find(prompt_id) is not None:
+            return self._refusal
         waiting = self._queue.remove(prompt_id)
         if waiting is None:
             prompt = decisions.changes.get(prompt_id) or await self._journal.read(read_prompt, prompt_id)
@@ -235,7 +253,7 @@ class Batcher:
             decisions.drafts.append(Draft("prompt.expired", members(prompt=prompt_view(expired))))
 
     async def _offer(self, ends: BatcherEnds) -> None:
-        if not self._is_asked or self._is_draining or self._is_paused:
+        if not self._is_asked or self._is_draining or self._is_paused or self._journal.health.fault is not None:
             return
         taken = self._queue.take()
         if taken is not None:

@@ -2,11 +2,13 @@
 The transcript of one room: numbered, recorded, published, in this order.
 
 Laws: nothing is published before it is recorded; numbers have no gaps; publishing and subscribing are synchronous, so a
-subscriber misses nothing between the backlog that it is given and the next event.
+subscriber misses nothing between the backlog that it is given and the next event. While the journal cannot record, who
+waits is refused at once, and what has happened is kept in order.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
 import trio
@@ -14,12 +16,17 @@ import trio
 from concordiad.core.backlog import Backlog, EpochStart, can_continue
 from concordiad.core.views import envelope, live_envelope
 from concordiad.core.wire import Cursor, encode_event
-from concordiad.journal import Journal
+from concordiad.errors import JournalStalled, RoomError
+from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import Recorded, Transaction
-from concordiad.room.messages import DRAFTS, Post, answering, serve, take_all
+from concordiad.room.messages import DRAFTS, Post, close_replies, serve, take_all
+from concordiad.room.valve import Valve
 
 PIECE_BYTES: Final = 256 * 1024
 """Bytes of lines in one piece: by so much may what waits for a slow reader exceed its limit, if no line is longer."""
+
+KEPT_BYTES: Final = 4 * 1024 * 1024
+"""What is kept of a room's events while the journal cannot record; then the agent is not read any more."""
 
 Encoding = Callable[[Sequence[bytes]], bytes]
 """How a transport writes published lines. Whoever has the same one is given the same bytes, written once."""
@@ -115,14 +122,21 @@ class Transcript:
             if not alike:
                 del self._subscribers[subscriber.encoding]
 
-    def number(self, posts: Sequence[Post], at: float) -> tuple[list[Recorded], list[tuple[bytes, int]]]:
+    def number(
+        self, posts: Sequence[Post], at: float, after: int | None = None
+    ) -> tuple[list[Recorded], list[tuple[bytes, int]]]:
         """
         Number the drafts of some posts.
+
+        Args:
+            posts: with drafts.
+            at: Unix seconds.
+            after: the number before the first one; None: the last one that was published.
 
         Returns:
             The events to record, and every line to publish with the last number that it brings a reader to.
         """
-        seq = self._backlog.last_seq
+        seq = self._backlog.last_seq if after is None else after
         events: list[Recorded] = []
         lines: list[tuple[bytes, int]] = []
         for post in posts:
@@ -162,24 +176,132 @@ class Transcript:
             self.unsubscribe(subscriber)
 
 
+class _Fanout:
+    """What `run_fanout` does, and the posts that wait for a journal that cannot record."""
+
+    def __init__(
+        self,
+        inbox: trio.MemoryReceiveChannel[Post],
+        transcript: Transcript,
+        journal: Journal,
+        now: Callable[[], float],
+        valve: Valve,
+    ) -> None:
+        self._inbox = inbox
+        self._transcript = transcript
+        self._journal = journal
+        self._now = now
+        self._valve = valve
+        self._kept: list[Post] = []
+        self._kept_bytes = 0
+
+    async def run(self) -> None:
+        """Record and publish until nobody can post any more."""
+        with serve(self._inbox), self._leaving_nobody():
+            async for first in self._inbox:
+                self._kept = take_all(self._inbox, [first], DRAFTS)
+                while self._kept:
+                    await self._record()
+
+    async def _record(self) -> None:
+        """Record and publish what comes first of what is kept; while that cannot be, refuse and keep what comes."""
+        posts = self._kept[:DRAFTS]
+        events, lines = self._transcript.number(posts, self._now())
+        changes = [change for post in posts for change in post.changes]
+        if events or changes:
+            is_durable = any(post.is_durable for post in posts)
+            transaction = Transaction(self._transcript.room, events, changes, is_durable, is_refusable=True)
+            try:
+                await self._journal.record(transaction)
+            except JournalStalled as fault:
+                kept, self._kept = self._kept, []
+                for post in kept:
+                    self._keep(post, str(fault))
+                await self._hold()
+                return
+        for post in posts:
+            if post.reply is not None:
+                post.reply.answer(None)
+        self._publish(len(posts), lines)
+
+    def _publish(self, posts: int, lines: Sequence[tuple[bytes, int]]) -> None:
+        self._transcript.publish(lines)
+        del self._kept[:posts]
+        self._turn_valve()
+
+    def _keep(self, post: Post, fault: str | None) -> None:
+        """Keep a post until it can be recorded; with a fault, refuse it if somebody waits for it."""
+        if post.is_now:
+            self._transcript.publish(self._transcript.number([post], self._now())[1])
+        elif fault is not None and post.reply is not None:
+            post.reply.answer(RoomError.not_now(fault, retry_after_s=RETRY_S))
+        else:
+            self._kept.append(post)
+            self._kept_bytes += post.size_bytes
+            if self._kept_bytes >= KEPT_BYTES:
+                self._valve.turn(is_open=False)
+
+    def _turn_valve(self) -> None:
+        if not self._valve.is_open or self._kept_bytes:
+            self._kept_bytes = sum(post.size_bytes for post in self._kept)
+            self._valve.turn(is_open=self._kept_bytes < KEPT_BYTES)
+
+    async def _hold(self) -> None:
+        """Leave what comes first to the journal until it has recorded it; meanwhile refuse and keep what comes."""
+        posts = self._kept[:DRAFTS]
+        events, lines = self._transcript.number(posts, self._now())
+        changes = [change for post in posts for change in post.changes]
+        if not events and not changes:
+            return
+        is_recorded = False
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._collect, nursery.cancel_scope)
+            await self._journal.record(Transaction(self._transcript.room, events, changes, is_durable=True))
+            is_recorded = True
+            nursery.cancel_scope.cancel()
+        if is_recorded:
+            self._publish(len(posts), lines)
+        else:
+            self._leave(len(posts), self._transcript.cursor.seq + len(events))
+
+    async def _collect(self, waiting: trio.CancelScope) -> None:
+        """Refuse and keep what comes; once nobody can post any more, nobody waits for the journal either."""
+        async for post in self._inbox:
+            self._keep(post, self._journal.health.fault)
+        waiting.cancel()
+
+    @contextmanager
+    def _leaving_nobody(self) -> Iterator[None]:
+        """At the end, whoever waits for what is kept is told that there is no more."""
+        try:
+            yield
+        finally:
+            close_replies(self._kept)
+
+    def _leave(self, sent: int, seq: int) -> None:
+        """Leave to the journal what it was not sent yet: it tries a last time, and says what was lost."""
+        posts = self._kept[sent:]
+        events, _ = self._transcript.number(posts, self._now(), after=seq)
+        changes = [change for post in posts for change in post.changes]
+        if events or changes:
+            self._journal.leave(Transaction(self._transcript.room, events, changes, is_durable=True))
+        self._kept.clear()
+
+
 async def run_fanout(
-    inbox: trio.MemoryReceiveChannel[Post], transcript: Transcript, journal: Journal, now: Callable[[], float]
+    inbox: trio.MemoryReceiveChannel[Post],
+    transcript: Transcript,
+    journal: Journal,
+    now: Callable[[], float],
+    valve: Valve | None = None,
 ) -> None:
     """
     Number, record and publish what everybody has to say to the room.
 
-    Owns: the transcript. Ends when: nobody can post any more, and all is published. Raises: JournalError.
+    While the journal cannot record, it refuses whoever waits for an answer and keeps everything else, in order, and
+    with `valve` it stops the reading of the agent before that is too much.
+
+    Owns: the transcript. Ends when: nobody can post any more, and all is published, or left to a journal that cannot
+    record. Raises: JournalError.
     """
-    with serve(inbox):
-        async for first in inbox:
-            posts = take_all(inbox, [first], DRAFTS)
-            with answering(posts):
-                events, lines = transcript.number(posts, now())
-                changes = [change for post in posts for change in post.changes]
-                if events or changes:
-                    is_durable = any(post.is_durable for post in posts)
-                    await journal.record(Transaction(transcript.room, events, changes, is_durable))
-                for post in posts:
-                    if post.reply is not None:
-                        post.reply.answer(None)
-                transcript.publish(lines)
+    await _Fanout(inbox, transcript, journal, now, valve or Valve()).run()

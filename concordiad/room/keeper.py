@@ -7,12 +7,12 @@ time, because the next one is spawned only then; which conversation an incarnati
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import structlog
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from concordiad.agent.leftovers import MARK, end_leftovers, mark_of
 from concordiad.agent.ownership import claim
@@ -23,8 +23,8 @@ from concordiad.core.agents import IdSource, Launch
 from concordiad.core.model import AgentSession
 from concordiad.core.restarts import Restarts
 from concordiad.core.views import members
-from concordiad.errors import AgentError, AgentUnfit
-from concordiad.journal import Journal
+from concordiad.errors import AgentError, AgentUnfit, RoomError
+from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import read_session
 from concordiad.room.ledger import mark
 from concordiad.room.messages import (
@@ -41,9 +41,11 @@ from concordiad.room.messages import (
     ToWriter,
     WantAgent,
     ask,
+    note,
     record,
 )
 from concordiad.room.pump import Diagnosis, PumpEnds, run_pump, run_stderr
+from concordiad.room.valve import Valve
 
 _log = structlog.get_logger("concordiad.room")
 
@@ -59,6 +61,7 @@ class KeeperEnds:
 
     fanout: trio.MemorySendChannel[Post]
     writer: trio.MemorySendChannel[ToWriter]
+    valve: Valve = field(factory=Valve)
 
 
 class _Life(NamedTuple):
@@ -114,6 +117,8 @@ class Keeper:
             began_at = trio.current_time()
             try:
                 life = await self._live_once(ends)
+                if life is None:
+                    continue
             except AgentError as error:
                 is_final = isinstance(error, AgentUnfit)
                 life = _Life(None, str(error), None, Farewell(Parting.DIED, has_answered=False), is_final)
@@ -144,7 +149,7 @@ class Keeper:
         reason = f"{life.how}; {why}: mend the cause, then `concordiactl room restart`"
         await ends.writer.send(Away("agent-failing", reason))
         body = members(state="agent-failing", reason=reason, by=None)
-        await record(ends.fanout, [Draft("room.changed", body)])
+        await note(ends.fanout, [Draft("room.changed", body)])
 
     async def _tell_exit(self, ends: KeeperEnds, life: "_Life", delay_s: float | None) -> None:
         body = members(
@@ -155,20 +160,35 @@ class Keeper:
             reason=life.farewell.words or life.how,
             next_attempt_s=None if delay_s is None else round(delay_s, 3),
         )
-        await record(ends.fanout, [Draft("agent.exited", self._mark(body))])
+        await note(ends.fanout, [Draft("agent.exited", self._mark(body))])
 
     def _mark(self, body: bytes) -> bytes:
         return mark(body, is_rehearsal=self._spec.is_rehearsal)
 
-    async def _live_once(self, ends: KeeperEnds) -> "_Life":
+    async def _record(self, changes: Sequence[AgentSession], ends: KeeperEnds) -> bool:
+        """Have these and all that was said before recorded, once the journal can; False if the room closes by then."""
+        while not self._closing.is_set():
+            try:
+                await record(ends.fanout, [], changes)
+            except RoomError:
+                with trio.move_on_after(RETRY_S):
+                    await self._closing.wait()
+            else:
+                return True
+        return False
+
+    async def _live_once(self, ends: KeeperEnds) -> "_Life | None":
+        # The writer may just have said that there is to be another conversation.
+        if not await self._record([], ends):
+            return None
         session = await self._journal.read(read_session, self._room)
         session_id, is_resumed = self._new_id(), False
         if session is not None and session.has_history and session.kind == self._spec.kind:
             session_id, is_resumed = session.session_id or session_id, session.session_id is not None
         incarnation_id = self._new_id()
-        await record(
-            ends.fanout, [], [AgentSession(self._room, self._spec.kind, session_id, incarnation_id, is_resumed)]
-        )
+        row = AgentSession(self._room, self._spec.kind, session_id, incarnation_id, is_resumed)
+        if not await self._record([row], ends):
+            return None
         codec = self._spec.make_codec(self._new_id)
         command = [*self._spec.command, *codec.arguments(self._spec.settings, Launch(session_id, is_resumed))]
         agent_mark = mark_of(self._journal.id, self._room, incarnation_id)
@@ -220,7 +240,7 @@ class Keeper:
     async def _watch(
         self, process: AgentProcess, incarnation: Incarnation, agent_mark: str, diagnosis: Diagnosis, ends: KeeperEnds
     ) -> Exit:
-        pump_ends = PumpEnds(ends.fanout, ends.writer)
+        pump_ends = PumpEnds(ends.fanout, ends.writer, ends.valve)
         read_all = trio.Event()
 
         async def read_stdout() -> None:
@@ -236,15 +256,20 @@ class Keeper:
             read_all.set()
 
         async with trio.open_nursery() as nursery:
-            await record(ends.fanout, [Draft("agent.started", self._mark(_started(incarnation)))])
+            await note(ends.fanout, [Draft("agent.started", self._mark(_started(incarnation)))])
             await ends.writer.send(AgentUp(incarnation))
             nursery.start_soon(read_both)
             nursery.start_soon(self._end_when_told, process, incarnation.end)
             ended = await process.wait()
             # What it left behind may hold its pipes open.
             await trio.to_thread.run_sync(end_leftovers, agent_mark)
-            with trio.move_on_after(PIPE_GRACE_S):
-                await read_all.wait()
+            is_granted = True
+            while is_granted:
+                # Not while the journal keeps us from reading: what is in the pipe is to be heard once it can record.
+                is_granted = not ends.valve.is_open and not self._closing.is_set()
+                with trio.move_on_after(PIPE_GRACE_S):
+                    await read_all.wait()
+                    is_granted = False
             nursery.cancel_scope.cancel()
         return ended
 

@@ -33,6 +33,8 @@ ARRIVALS: Final = 256
 """Messages that wait for the reception, and that it decides and records in one go: some ten milliseconds' work."""
 
 
+POST_BYTES: Final = 500
+"""What a post takes besides its drafts' bodies, and be it empty."""
 UNREAD: Final = 100_000
 """More than any inbox and all its waiting senders hold."""
 
@@ -122,12 +124,26 @@ class Draft(NamedTuple):
 
 @frozen
 class Post:
-    """Drafts for the fan-out, with the rows of the ledger that belong to them; answered once they are recorded."""
+    """
+    Drafts for the fan-out, with the rows of the ledger that belong to them; answered once they are recorded.
+
+    Who waits for an answer is refused at once while the journal cannot record; what nobody waits for is kept until it
+    can.
+
+    Attributes:
+        is_now: published ahead of what waits for the journal; every draft is live.
+    """
 
     drafts: Sequence[Draft] = ()
     changes: Sequence[Change] = ()
     is_durable: bool = False
     reply: Reply[None] | None = None
+    is_now: bool = False
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory it takes to keep it."""
+        return POST_BYTES + sum(len(draft.body) for draft in self.drafts)
 
 
 async def record(fanout: trio.MemorySendChannel[Post], drafts: Sequence[Draft], changes: Sequence[Change] = ()) -> None:
@@ -135,9 +151,14 @@ async def record(fanout: trio.MemorySendChannel[Post], drafts: Sequence[Draft], 
     Have events and rows recorded durably, together.
 
     Raises:
-        RoomError: the room is closing, nothing was recorded.
+        RoomError: the room is closing, or the journal cannot record for now; nothing was recorded.
     """
     await ask(fanout, lambda reply: Post(drafts, changes, is_durable=True, reply=reply))
+
+
+async def note(fanout: trio.MemorySendChannel[Post], drafts: Sequence[Draft], changes: Sequence[Change] = ()) -> None:
+    """Have what has happened recorded durably, now or as soon as the journal can, without waiting for that."""
+    await fanout.send(Post(drafts, changes, is_durable=True))
 
 
 @frozen

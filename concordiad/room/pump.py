@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from typing import Final
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from concordiad.core.agents import AgentCodec, Ended, Fact, OwnTurnBegan, Said
 from concordiad.core.lines import LineSplitter
 from concordiad.room.ledger import REHEARSAL_MARK
 from concordiad.room.messages import Draft, FromAgent, Post, Spoke, ToWriter, ask
+from concordiad.room.valve import Valve
 
 READ_BYTES: Final = 256 * 1024
 """Bytes taken from a pipe at once, one journal commit each: a millisecond's work where the lines are short."""
@@ -41,6 +42,7 @@ class PumpEnds:
 
     fanout: trio.MemorySendChannel[Post]
     writer: trio.MemorySendChannel[ToWriter]
+    valve: Valve = field(factory=Valve)
 
 
 class _Router:
@@ -81,6 +83,12 @@ class _Router:
         if trio.current_time() >= self._told_at + HEARD_S:
             await self._tell()
 
+    async def hold(self, valve: Valve) -> None:
+        """Wait for the valve for a while; that the agent is not read is no silence of its own."""
+        with trio.move_on_after(HEARD_S):
+            await valve.wait()
+        await self._tell()
+
     async def _flush_drafts(self) -> None:
         if self._drafts:
             drafts, self._drafts = self._drafts, []
@@ -107,6 +115,8 @@ async def run_pump(
     """
     Read everything that the agent says.
 
+    While too much waits for the journal it does not read, so that the agent waits, and tells the writer that it hears.
+
     Owns: the agent's stdout. Ends when: end of file. A line that never got its newline is not a line.
     """
     if isinstance(stdout, trio.lowlevel.FdStream):
@@ -118,6 +128,8 @@ async def run_pump(
             for lines in splitter.feed_blocks(chunk):
                 await router.take(codec.decode(lines))
             await router.flush()
+            while not ends.valve.is_open:
+                await router.hold(ends.valve)
         if left := codec.end():
             await router.take(left)
             await router.flush()

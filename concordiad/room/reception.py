@@ -18,7 +18,7 @@ from attrs import frozen
 from concordiad.core.admission import Entries
 from concordiad.core.guestbook import Guestbook
 from concordiad.errors import RoomError
-from concordiad.journal import Journal
+from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import read_guestbook, read_local_names
 from concordiad.room.fanout import Transcript
 from concordiad.room.messages import (
@@ -35,6 +35,7 @@ from concordiad.room.messages import (
     RevokeInvite,
     ToReception,
     answering,
+    note,
     record,
     serve,
     take_all,
@@ -85,14 +86,20 @@ def _owners() -> list[str]:
 class _Reception:
     """What the reception does with what it took out of its inbox."""
 
-    def __init__(self, guestbook: Guestbook, transcript: Transcript, ends: ReceptionEnds) -> None:
+    def __init__(self, guestbook: Guestbook, transcript: Transcript, journal: Journal, ends: ReceptionEnds) -> None:
         self._guestbook = guestbook
+        self._journal = journal
         self._transcript = transcript
         self._ends = ends
 
     async def decide(self, messages: list[ToReception]) -> None:
         """Do what the inbox and the clock ask for: record it, then answer it."""
         entries = Entries()
+        fault = self._journal.health.fault
+        if fault is not None:
+            for message in messages:
+                message.reply.answer(RoomError.not_now(fault, retry_after_s=RETRY_S))
+            messages = []
         answers = [(message.reply, self._answer(message, entries)) for message in messages]
         self._guestbook.tick(entries)
         if entries.rows:
@@ -100,6 +107,9 @@ class _Reception:
             try:
                 await record(self._ends.fanout, drafts, list(entries.rows.values()))
             except RoomError as error:
+                # What was decided holds, as who loses a right loses it at once; it is recorded as soon as it can be.
+                with suppress(trio.BrokenResourceError):
+                    await note(self._ends.fanout, drafts, list(entries.rows.values()))
                 answers = [(reply, error) for reply, _ in answers]
         for reply, answer in answers:
             reply.answer(answer)
@@ -122,13 +132,13 @@ class _Reception:
             return error
 
 
-async def run_reception(guestbook: Guestbook, transcript: Transcript, ends: ReceptionEnds) -> None:
+async def run_reception(guestbook: Guestbook, transcript: Transcript, journal: Journal, ends: ReceptionEnds) -> None:
     """
     Let guests in, make and end invites, and tell who has come and gone.
 
     Owns: the guestbook. Ends when: nobody can ask any more; who is here then is still here in the journal.
     """
-    reception = _Reception(guestbook, transcript, ends)
+    reception = _Reception(guestbook, transcript, journal, ends)
     waiting = trio.CancelScope()
 
     def wake(at: float) -> None:

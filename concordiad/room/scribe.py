@@ -1,7 +1,8 @@
 """
 What the writer has recorded: the turns' entries, notices, and which conversation the agent has.
 
-Law: everything but a notice is durable when the method that recorded it returns.
+Law: what has happened is recorded in the order in which it is written here, durably, as soon as the journal can, and is
+not waited for; what somebody wants is durable when the method returns (`room/messages.py:record`).
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from concordiad.core.views import members
 from concordiad.journal.rows import Change
 from concordiad.room.hold import Hold
 from concordiad.room.ledger import Entry, mark
-from concordiad.room.messages import Draft, Incarnation, Post, record
+from concordiad.room.messages import Draft, Incarnation, Post, note
 
 _log = structlog.get_logger("concordiad.room")
 
@@ -60,7 +61,7 @@ class Scribe:
         """Have an entry of the ledger recorded; one that closes a turn is the turn's line in the log."""
         if entry is None:
             return
-        await record(self._fanout, [entry.draft], entry.changes)
+        await note(self._fanout, [entry.draft], entry.changes)
         turn = entry.progress.turn
         fault = fault_of(turn.reason)
         if fault is not None:
@@ -83,7 +84,7 @@ class Scribe:
 
     async def tell(self, draft: Draft, change: Change | None = None) -> None:
         """Have one event recorded, with the row that belongs to it."""
-        await record(self._fanout, [draft], [] if change is None else [change])
+        await note(self._fanout, [draft], [] if change is None else [change])
 
     async def change_room(self, **body: Any) -> None:
         """Say that the room as such has changed."""
@@ -126,4 +127,4 @@ class Scribe:
 
     async def _record_session(self) -> None:
         session = AgentSession(self._room, self._kind, self.session_id, self._hold.incarnation, self.has_history)
-        await record(self._fanout, [], [session])
+        await note(self._fanout, [], [session])

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 import trio
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from concordiad.config import Graces, Limits
 from concordiad.core.agents import (
@@ -37,11 +37,11 @@ from concordiad.core.agents import (
 from concordiad.core.faults import Fault
 from concordiad.core.model import Approval, Author, Origin, Outcome, Prompt, Turn, rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer
-from concordiad.core.views import author_view, turn_event_view
+from concordiad.core.views import author_view, members, turn_event_view
 from concordiad.errors import AgentGone as StdinGone
 from concordiad.errors import RoomError
 from concordiad.journal.rows import ApprovalResolved
-from concordiad.room.approvals import Approvals, Resolution
+from concordiad.room.approvals import Approvals, Resolution, resolved
 from concordiad.room.circuit import Circuit
 from concordiad.room.controls import Controls
 from concordiad.room.deadlines import Deadlines
@@ -54,6 +54,7 @@ from concordiad.room.messages import (
     AnswerApproval,
     Away,
     Describe,
+    Draft,
     Drain,
     Farewell,
     FromAgent,
@@ -76,11 +77,13 @@ from concordiad.room.messages import (
     TryApi,
     WantAgent,
     close_replies,
+    record,
     serve,
 )
 from concordiad.room.patience import NEVER, Limit
 from concordiad.room.rest import Rest
 from concordiad.room.scribe import Scribe
+from concordiad.room.valve import Valve
 
 _log = structlog.get_logger("concordiad.room")
 
@@ -102,6 +105,7 @@ class WriterEnds:
     inbox: trio.MemoryReceiveChannel[ToWriter]
     batcher: trio.MemorySendChannel[ToBatcher]
     fanout: trio.MemorySendChannel[Post]
+    valve: Valve = field(factory=Valve)
 
 
 @frozen
@@ -160,6 +164,7 @@ class Writer:
         self._rest = Rest(idle_s)
         self._circuit = Circuit(limits or Limits(), graces)
         self._is_asked = False
+        self._heard_again = -NEVER
         self._settling = ""
         self._stop: _Stop | None = None
         self._has_answered = False
@@ -179,7 +184,7 @@ class Writer:
         sleep = self._rest.deadline() if self._is_free() else NEVER
         # Past it the next turn is asked for as soon as there is an agent for it.
         api = NEVER if self._is_asked else self._circuit.deadline(trio.current_time())
-        agents = min(self._deadlines.next(), self._turn_limit().deadline)
+        agents = max(min(self._deadlines.next(), self._turn_limit().deadline), self._heard_again)
         return min(self._approvals.next_deadline(), agents, stop, sleep, api)
 
     def _turn_limit(self) -> Limit:
@@ -253,7 +258,7 @@ class Writer:
         running = self._desk.running
         self._deadlines.patience.watch(None if running is None else running.turn.id, now)
         limit = self._turn_limit()
-        if running is not None and now >= limit.deadline:
+        if running is not None and now >= max(limit.deadline, self._heard_again):
             await self._interrupt_agent(running, None, limit.reason, None, is_timed_out=True)
         await self._end_stuck_agent(now)
         if self._stop is not None:
@@ -268,7 +273,10 @@ class Writer:
 
     async def _end_stuck_agent(self, now: float) -> None:
         """End an agent that has missed a deadline; the keeper starts the next one, which resumes the conversation."""
-        missed = self._deadlines.missed(now)
+        if not self._ends.valve.is_open:
+            # It is not read while too much waits for the journal: it may have answered long since.
+            self._heard_again = now + self._graces.interrupt_s
+        missed = self._deadlines.missed(now) if now >= self._heard_again else None
         if self._hold.stuck is not None:
             missed, self._hold.stuck = (Fault.NOT_READING, f"is not reading: {self._hold.stuck}"), None
         if missed is None:
@@ -314,9 +322,15 @@ class Writer:
             if self._rest.is_asleep:
                 self._rest.wake()
             return
-        self._move(WriterInput.HANDED_OVER)
         entry = self._desk.open_ours(self._new_id(), prompts)
-        await self._scribe.write(entry)
+        try:
+            await record(self._ends.fanout, [entry.draft], entry.changes)
+        except RoomError:
+            # The journal cannot record for now: the batcher offers nothing until it can.
+            self._desk.ours = None
+            await self._ends.batcher.send(TakeBack(prompts))
+            return
+        self._move(WriterInput.HANDED_OVER)
         turn = entry.progress.turn
         try:
             await self._hold.hand_over(agent, agent.codec.prompt(turn.id, turn.text, is_raw=prompts[0][0].is_raw))
@@ -492,7 +506,11 @@ class Writer:
             return
         reason = message.reason or (None if message.is_allowed else f"denied by {message.by.name}")
         how = "approved" if message.is_allowed else "denied"
-        await self._resolve(approval, Resolution(how, message.by), reason)
+        try:
+            await self._resolve(approval, Resolution(how, message.by), reason)
+        except RoomError as error:
+            message.reply.answer(error)
+            return
         if self._hold.agent is not None:
             codec = self._hold.agent.codec
             await self._hold.write(
@@ -503,10 +521,15 @@ class Writer:
         message.reply.answer(approval)
 
     async def _resolve(self, approval: Approval, resolution: Resolution, reason: str | None) -> None:
-        draft = self._approvals.resolve(approval, resolution, reason, is_rehearsal=self._hold.is_rehearsal)
+        draft = resolved(approval, resolution, reason, is_rehearsal=self._hold.is_rehearsal)
+        row = ApprovalResolved(approval.id)
+        if resolution.by is None:
+            await self._scribe.tell(draft, row)
+        else:
+            await record(self._ends.fanout, [draft], [row])
+        self._approvals.resolve(approval, resolution)
         # What it waited for it has now: its silence counts from here.
         self._deadlines.patience.note_wait(trio.current_time())
-        await self._scribe.tell(draft, ApprovalResolved(approval.id))
 
     @property
     def _is_draining(self) -> bool:
@@ -531,9 +554,9 @@ class Writer:
         self._stop = None
         if restart.is_fresh:
             await self._scribe.forget_session()
-        by = author_view(restart.by)
-        await self._scribe.change_room(state="restarted", reason=None, by=by, fresh=restart.is_fresh)
-        restart.reply.answer(None)
+        body = members(state="restarted", reason=None, by=author_view(restart.by), fresh=restart.is_fresh)
+        # Answered by the fan-out, or refused, which changes nothing: the agent has ended.
+        await self._ends.fanout.send(Post([Draft("room.changed", body)], is_durable=True, reply=restart.reply))
         self._rest.wake()
 
     async def _stop_agent(self, stop: _Stop, now: float) -> None:

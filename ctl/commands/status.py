@@ -23,6 +23,7 @@ STATES: Final = {
     "agent-down": ("yellow", "the agent is not running; prompts wait"),
     "agent-failing": ("red", "the agent has failed too often; prompts wait until `room restart`"),
     "api-failing": ("red", "the agent's API fails; prompts wait"),
+    "journal-failing": ("red", "nothing can be recorded: prompts are refused"),
     "draining": ("yellow", "stopping: no new turns"),
 }
 

@@ -1,7 +1,8 @@
 """The batcher alone: in-memory channels, a journal in memory, virtual time."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import trio
@@ -9,13 +10,16 @@ from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.config import Limits
+from concordiad.core.backlog import EpochStart
 from concordiad.core.codes import CONFLICT, NOT_FOUND, NOT_NOW
 from concordiad.core.model import Author, AuthorKind, Priority, Prompt, PromptState, RoomRow
 from concordiad.errors import RoomError
 from concordiad.journal import Journal, open_memory_journal
-from concordiad.journal.rows import Transaction
+from concordiad.journal.rows import Transaction, read_prompt
 from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
+from concordiad.room.fanout import Transcript, run_fanout
 from concordiad.room.messages import (
+    DRAFTS,
     SUBMITTERS,
     Cancel,
     CancelAll,
@@ -25,7 +29,9 @@ from concordiad.room.messages import (
     NextTurn,
     Offer,
     Placed,
+    Post,
     QueueState,
+    Reply,
     SetPaused,
     Submission,
     Submit,
@@ -34,6 +40,7 @@ from concordiad.room.messages import (
     ToWriter,
     ask,
 )
+from tests.journal.test_outages import forbid
 from tests.room.recorders import Recorder
 from tests.room.samples import ANN, BOB, NOW, clock, count_ids, drafts_of, prompt, submission, types_of
 
@@ -481,3 +488,39 @@ async def test_authors_keep_their_names_for_ever() -> None:
         is_alone=True,
     )
     assert placed.prompt == expected
+
+
+async def test_a_refusal_leaves_the_queue_as_it_was(autojump_clock: MockClock) -> None:
+    """What cannot be recorded has not been: nothing waits that was refused, and nothing is gone that was to go."""
+    async with open_memory_journal() as journal, trio.open_nursery() as nursery:
+        posts, to_writer = trio.open_memory_channel[Post](DRAFTS), trio.open_memory_channel[ToWriter](1)
+        inbox = trio.open_memory_channel[ToBatcher](SUBMITTERS)
+        transcript = Transcript("main", [EpochStart(1, 1)], 0, 1)
+        batcher = Batcher("main", [prompt("p0", text="first")], Limits(), journal, count_ids("p"), clock)
+        nursery.start_soon(run_fanout, posts[1], transcript, journal, clock)
+        nursery.start_soon(run_batcher, batcher, BatcherEnds(inbox[1], posts[0], to_writer[0]))
+        with inbox[0]:
+            short: Placed = await ask(inbox[0], lambda reply: Submit(submission("short", expires_s=5.0), reply))
+            await forbid(journal)
+            questions: list[Callable[[Reply[Any]], ToBatcher]] = [
+                lambda reply: Submit(submission("refused"), reply),
+                lambda reply: Cancel("p0", ANN, reply),
+                lambda reply: SetPaused(evolve(ROW, is_paused=True), ANN, reply),
+                lambda reply: CancelAll(evolve(ROW, is_closed=True), ANN, reply),
+            ]
+            for question in questions:
+                with pytest.raises(RoomError) as refusal:
+                    await ask(inbox[0], question)
+                assert refusal.value.code.name == "not_now"
+            await trio.sleep(10)
+            assert await ask(inbox[0], DescribeQueue) == QueueState(2, is_paused=False)
+            await inbox[0].send(NextTurn())
+            await trio.sleep(10)
+            assert to_writer[1].statistics().current_buffer_used == 0
+            await forbid(journal, is_forbidden=False)
+            assert text_of(await to_writer[1].receive()) == "first"
+            # It is not too late for the clock: the prompt that expired meanwhile was never handed over.
+            late = await journal.read(read_prompt, short.prompt.id)
+            assert late is not None
+            assert late.state is PromptState.EXPIRED
+            nursery.cancel_scope.cancel()

@@ -16,6 +16,7 @@ from concordiad.errors import JournalError, RoomError
 from concordiad.journal import Journal, Reader, _Ask, open_memory_journal
 from concordiad.journal.rows import RoomEpoch, Transaction, read_events, read_prompt
 from concordiad.journal.schema import open_memory
+from concordiad.journal.store import Store
 from concordiad.room.fanout import Missed, Transcript, plain_lines, run_fanout
 from concordiad.room.messages import DRAFTS, Draft, Post, record
 from tests.room.samples import NOW, clock, prompt
@@ -58,7 +59,8 @@ class HeldJournal:
 
     def __init__(self) -> None:
         send, self._asks = trio.open_memory_channel[_Ask](10)
-        self.journal = Journal("journal", 1, send, Reader(open_memory(), has_thread=False))
+        connection = open_memory()
+        self.journal = Journal("journal", 1, send, Reader(Store(None, connection, connection, None)))
 
     async def next(self) -> Transaction:
         """Give the transaction that waits."""

@@ -112,7 +112,7 @@ async def working(
     guestbook = await open_guestbook("main", journal, IdFactory(now), now)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_fanout, posts, transcript, journal, at or now)
-        nursery.start_soon(run_reception, guestbook, transcript, ReceptionEnds(inbox, to_fanout))
+        nursery.start_soon(run_reception, guestbook, transcript, journal, ReceptionEnds(inbox, to_fanout))
         with send:
             yield Desk(guestbook, send, journal)
 
@@ -134,7 +134,7 @@ async def test_nobody_is_told_before_it_is_durable() -> None:
         desk = Desk(guestbook, send, journal)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(recorder.work)
-            nursery.start_soon(run_reception, guestbook, transcript, ReceptionEnds(inbox, recorder.ends))
+            nursery.start_soon(run_reception, guestbook, transcript, journal, ReceptionEnds(inbox, recorder.ends))
             with send:
                 _, token = await desk.invite()
 
@@ -296,7 +296,7 @@ async def test_cancel() -> None:
             with trio.CancelScope() as scope:
                 async with trio.open_nursery() as inner:
                     inner.start_soon(recorder.work)
-                    inner.start_soon(run_reception, guestbook, transcript, ReceptionEnds(inbox, recorder.ends))
+                    inner.start_soon(run_reception, guestbook, transcript, journal, ReceptionEnds(inbox, recorder.ends))
                     for _ in range(3):
                         nursery.start_soon(want)
                         await wait_all_tasks_blocked()

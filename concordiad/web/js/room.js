@@ -20,6 +20,8 @@ export class Room {
   isPaused = false;
   isClosed = false;
   reason = null;
+  /** Why the journal cannot record at the moment; null while it can. */
+  fault = null;
   /** Seconds until the agent is started again, and when that was said; null if not by itself. */
   nextAttempt = null;
   agent = null;
@@ -33,8 +35,11 @@ export class Room {
   reset(snapshot) {
     const { room } = snapshot;
     Object.assign(this, { name: room.name, isPaused: room.paused, isClosed: false });
-    this.state = room.state === "paused" ? "idle" : room.state;
-    this.reason = room.reason;
+    const isFailing = room.state === "journal-failing";
+    const underneath = snapshot.turn === null ? "idle" : "busy";
+    this.fault = isFailing ? room.reason : null;
+    this.state = isFailing ? underneath : room.state === "paused" ? "idle" : room.state;
+    this.reason = isFailing ? null : room.reason;
     this.nextAttempt = null;
     this.agent = room.agent;
     this.turn = snapshot.turn;
@@ -68,6 +73,7 @@ export class Room {
 
   /** The state in one word, as the daemon says it. */
   get shown() {
+    if (this.fault !== null) return "journal-failing";
     return this.isPaused && (this.state === "idle" || this.state === "asleep") ? "paused" : this.state;
   }
 
@@ -144,6 +150,8 @@ const CHANGES = {
     if (state === "closed") room.isClosed = true;
     if (state === "agent-failing" || state === "api-failing") room.become(state, reason);
     if (state === "resumed" && room.state === "api-failing") room.become("idle");
+    if (state === "journal-failing") room.fault = reason;
+    if (state === "journal-recovered") room.fault = null;
     if (state === "recovered" && room.turn === null) room.become("idle");
   },
   "guest.joined": (room, { guest, role, at }) => room.people.set(guest.id, { ...guest, role, here_since: at }),

@@ -51,6 +51,11 @@ const AGENT = {
     text: "The agent's API fails. Prompts wait, and one of them tries again after a while.",
     reason: room.reason,
   }),
+  "journal-failing": (room) => ({
+    kind: "bad",
+    text: "Nothing new can be recorded at the moment, so prompts are refused. It goes on by itself.",
+    reason: room.fault,
+  }),
   draining: () => ({ kind: "calm", text: "The room is ending: what runs may finish." }),
 };
 

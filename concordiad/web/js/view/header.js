@@ -15,7 +15,17 @@ const STATES = {
   "agent-down": "Agent down",
   "agent-failing": "Agent failing",
   "api-failing": "API failing",
+  "journal-failing": "Not recording",
   draining: "Ending",
+};
+
+const KINDS = {
+  idle: "good",
+  busy: "busy",
+  "agent-down": "warn",
+  "api-failing": "warn",
+  "agent-failing": "bad",
+  "journal-failing": "bad",
 };
 
 /** What can be said in two words of a room as it is now. */
@@ -25,7 +35,7 @@ export function stateOf(status, room) {
   if (room.isClosed) return ["Closed", "bad"];
   if (room.approvals.size > 0) return ["Needs a decision", "warn"];
   const { shown } = room;
-  const kind = { idle: "good", busy: "busy", "agent-down": "warn", "api-failing": "warn", "agent-failing": "bad" }[shown] ?? "calm";
+  const kind = KINDS[shown] ?? "calm";
   return [STATES[shown] ?? visibleLine(shown), kind];
 }
 

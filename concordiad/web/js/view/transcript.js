@@ -136,7 +136,7 @@ export class Transcript {
       console.error("an event could not be shown", event.type, event.seq, error);
       entry = this.#entries.note(event, ["Something that happened here could not be shown."], "warn");
     }
-    if (entry !== null) entry.dataset.seq = event.seq;
+    if (entry !== null && event.seq) entry.dataset.seq = event.seq;
     return entry;
   }
 

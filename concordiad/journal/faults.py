@@ -1,0 +1,104 @@
+"""
+What can go wrong with the journal's file, and what is to be done about it.
+
+Law: a fault that may pass is waited out, a sync that failed is never asked of the same file again, and anything else
+ends the journal.
+"""
+
+import enum
+import sqlite3
+from typing import Final
+
+import trio
+
+
+class Kind(enum.Enum):
+    """What is to be done about a fault."""
+
+    PASSING = "passing"
+    """It may pass by itself, as a full disk does: the same is tried again."""
+    UNSYNCED = "unsynced"
+    """
+    A sync failed: what the kernel was to write may be lost although it can still be read, and the next sync would not
+    say so. The file is given up for a new one.
+    """
+    LASTING = "lasting"
+    """The file is damaged, or we have a bug."""
+
+
+PASSING: Final = frozenset(
+    (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+    )
+)
+"""SQLite's primary result codes of what may pass (sqlite.org/rescode.html)."""
+UNSYNCED: Final = frozenset((sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC))
+
+
+def kind_of(error: Exception) -> Kind:
+    """Tell what is to be done about an error of the file."""
+    if isinstance(error, MemoryError | OSError):
+        return Kind.PASSING
+    code = getattr(error, "sqlite_errorcode", None)
+    if code in UNSYNCED:
+        return Kind.UNSYNCED
+    return Kind.PASSING if code is not None and code & 0xFF in PASSING else Kind.LASTING
+
+
+def describe(error: Exception) -> str:
+    """Say in a few words what is wrong, without a path: guests are told it too."""
+    if isinstance(error, MemoryError):
+        return "memory is short"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    name = getattr(error, "sqlite_errorname", None)
+    return f"{error} ({name})" if name is not None and "disk I/O" in str(error) else str(error)
+
+
+def remedy(error: Exception) -> str:
+    """Say what to do about an error of the file."""
+    text = str(error)
+    if "malformed" in text or "not a database" in text:
+        return "restore it from a backup, or move it away to begin with an empty one"
+    if "full" in text or "disk I/O" in text or isinstance(error, OSError | MemoryError):
+        return "free its disk, or check the device"
+    if "locked" in text:
+        return "end whatever else holds it"
+    return "make it and its directory writable for this user, or choose another --state-dir"
+
+
+class Health:
+    """
+    Whether the journal records at the moment; `run_journal` changes it, everybody may look.
+
+    Attributes:
+        fault: why it does not, in a sentence without a full stop; None while it does.
+        set_aside: files that are the journal's no more, by path: they are kept, and never read.
+    """
+
+    def __init__(self) -> None:
+        self.fault: str | None = None
+        self.set_aside: list[str] = []
+        self._changed = trio.Event()
+
+    def become(self, fault: str | None) -> bool:
+        """Note how the journal is; tells whether it was well and is not, or was not and is well."""
+        is_turn = (fault is None) != (self.fault is None)
+        self.fault = fault
+        if is_turn:
+            self._changed.set()
+            self._changed = trio.Event()
+        return is_turn
+
+    async def wait_until(self, *, is_well: bool) -> None:
+        """Wait until the journal records, or until it does not."""
+        while (self.fault is None) != is_well:
+            await self._changed.wait()

@@ -1,0 +1,130 @@
+"""
+Giving a journal's file up for a new one that holds everything that was committed.
+
+The new file is written beside the old one, synced, checked, and given a name that says that it is whole
+(`journal.db.whole-TIME`). From then on it is the journal, whatever happens: what is left to do is renaming, and
+whoever opens the journal next finishes that. Laws: the old file and its log are kept under a name that tells; a log
+never lies beside a file that it does not belong to.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+UNSYNCED: Final = "unsynced"
+"""A sync of it has failed."""
+DAMAGED: Final = "damaged"
+"""It holds what was never written."""
+REPLACED: Final = "replaced"
+"""Somebody wanted another one in its place."""
+REASONS: Final = (UNSYNCED, DAMAGED, REPLACED)
+_WHOLE: Final = ".whole-"
+_TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+
+
+def write_whole(path: Path, source: sqlite3.Connection, reason: str) -> None:
+    """
+    Write the new file and say that it is whole; `reason` becomes part of the name under which the old one is kept.
+
+    Raises:
+        sqlite3.Error, OSError: it could not be written or is not what it should be; the old one is still the journal.
+    """
+    draft = path.with_name(f"{path.name}.copy")
+    copy(source, draft)
+    now_ms = time.time_ns() // 1_000_000
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_ms // 1000)) + f"{now_ms % 1000:03d}Z"
+    os.rename(draft, path.with_name(f"{path.name}{_WHOLE}{reason}-{stamp}"))
+    sync_directory(path.parent)
+
+
+def copy(source: sqlite3.Connection, target: Path) -> None:
+    """
+    Write everything that a connection sees into a new file of mode 0600, in one consistent state, checked and synced.
+
+    Raises:
+        sqlite3.Error, OSError: it could not be done, or the copy is not what it should be; nothing is left of it.
+    """
+    for rest in (target, *(target.with_name(target.name + end) for end in ("-wal", "-shm", "-journal"))):
+        rest.unlink(missing_ok=True)
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    try:
+        with closing(sqlite3.connect(target, isolation_level=None)) as connection, _standing_still(source):
+            source.backup(connection)
+            connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+            _check(source, connection)
+        sync_file(target)
+    except (sqlite3.Error, OSError):
+        target.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _standing_still(source: sqlite3.Connection) -> Iterator[None]:
+    """Let a connection see one state of the journal, whatever is recorded meanwhile."""
+    source.execute("BEGIN")
+    try:
+        source.execute(_TABLES).fetchall()
+        yield
+    finally:
+        source.execute("ROLLBACK")
+
+
+def _check(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    found = [row[0] for row in target.execute("PRAGMA integrity_check(3)")]
+    if found != ["ok"]:
+        raise sqlite3.DatabaseError(f"the copy is damaged: {found[0]}")
+    for (table,) in target.execute(_TABLES).fetchall():
+        query = f'SELECT count(*) FROM "{table}"'  # noqa: S608  # a name out of the file's own list
+        theirs, ours = (each.execute(query).fetchone()[0] for each in (source, target))
+        if theirs != ours:
+            raise sqlite3.DatabaseError(f"the copy has {ours} rows of {table}, the original {theirs}")
+
+
+def finish(path: Path) -> Path | None:
+    """
+    Put a new file that is whole in the place of the journal; return the name under which the old one is kept.
+
+    Does nothing, and returns None, where there is none. It may be asked for again after it failed halfway.
+
+    Raises:
+        OSError: a file cannot be renamed.
+    """
+    found = sorted(path.parent.glob(f"{path.name}{_WHOLE}*"))
+    if not found:
+        return None
+    whole = found[-1]
+    aside = path.with_name(f"{path.stem}.{whole.name.removeprefix(path.name + _WHOLE)}{path.suffix}")
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    for end in ("-wal", ""):
+        old = path.with_name(path.name + end)
+        if old.exists():
+            os.rename(old, aside.with_name(aside.name + end))
+    # Otherwise a power cut might leave the old log beside the new file.
+    sync_directory(path.parent)
+    os.rename(whole, path)
+    sync_directory(path.parent)
+    return aside
+
+
+def find_set_aside(path: Path) -> list[str]:
+    """List the files that were given up for another one, oldest first, by path."""
+    found = (each for reason in REASONS for each in path.parent.glob(f"{path.stem}.{reason}-*{path.suffix}"))
+    return [str(each) for each in sorted(found, key=lambda each: each.name.rpartition("-")[2])]
+
+
+def sync_file(path: Path) -> None:
+    """Have a file's content on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Have a directory's names on the disk."""
+    sync_file(path)

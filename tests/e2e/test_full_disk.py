@@ -1,0 +1,109 @@
+"""The journal's disk fills up: what is refused, what goes on, and that nothing is lost."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.gate import Gate
+from tests.e2e.outages import assert_whole, state_of, submit_until_refused
+from tests.support.control_client import types
+from tests.support.daemon import Site
+from tests.support.small_disk import SmallDisk, small_disk
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """Mount a disk for the journal alone."""
+    with small_disk(tmp_path / "state") as disk:
+        yield disk
+
+
+@pytest.fixture
+def site(tmp_path: Path, disk: SmallDisk) -> Iterator[Site]:
+    """Make a site whose state directory is that disk."""
+    site = Site(tmp_path)
+    yield site
+    site.clear()
+
+
+def test_full_disk_refuses_prompts_at_once_and_serves_what_there_is(site: Site, disk: SmallDisk) -> None:
+    """New prompts are refused with the reason, reading goes on, and with room again everything goes on by itself."""
+    with site.running() as daemon:
+        client, follower = daemon.connect(), daemon.follow()
+        first = client.submit("[[text:recorded]]")
+        follower.finished(first["id"])
+        disk.fill()
+        accepted, refusal = submit_until_refused(client)
+        assert refusal.name == "not_now"
+        assert "full" in str(refusal)
+        assert refusal.retry_after_s is not None
+        told = follower.next("room.changed", state="journal-failing")
+        assert "full" in told["reason"]
+        assert "seq" not in told
+        assert state_of(client) == ("journal-failing", told["reason"])
+        for method, params in (
+            ("prompt.submit", {"text": "more"}),
+            ("room.pause", {}),
+            ("room.create", {"name": "lab", "workdir": str(site.work), "agent": "rehearsal"}),
+            ("invite.create", {}),
+        ):
+            assert client.refused(method, **params).name == "not_now"
+        assert client.call("turn.get", id=client.call("turn.list")["turns"][-1]["id"])["turn"]["answer"] == "recorded"
+        assert client.call("events.list", since=1, limit=1)["events"][0]["seq"] == 1
+        assert client.call("prompt.list", states=["waiting"]) is not None
+        assert client.refused("turn.interrupt").name in ("conflict", "not_now")
+        disk.free()
+        follower.next("room.changed", state="journal-recovered")
+        last = client.submit("[[text:afterwards]]")
+        assert follower.finished(last["id"])["answer"] == "afterwards"
+        taken = [event["prompt"]["id"] for event in follower.events if event["type"] == "prompt.accepted"]
+        assert taken == [first["id"], *accepted, last["id"]]
+        assert types(follower.events).count("turn.finished") == len(taken)
+        assert_whole(client, follower.events)
+
+
+def test_what_the_agent_says_on_a_full_disk_waits_and_is_recorded(site: Site, disk: SmallDisk, gate: Gate) -> None:
+    """A turn that goes on while the disk is full loses nothing of its text, nor its end."""
+    with site.running() as daemon:
+        client, follower = daemon.connect(), daemon.follow()
+        running = client.submit(f"[[text:before]] {gate} [[size:200000]] [[text:behind]]")
+        follower.next("agent.text", text="before")
+        disk.fill()
+        gate.open()
+        told = follower.next("room.changed", state="journal-failing")
+        assert state_of(client) == ("journal-failing", told["reason"])
+        assert client.refused("prompt.submit", text="more").name == "not_now"
+        disk.free()
+        assert follower.finished(running["id"])["outcome"] == "completed"
+        texts = [event["text"] for event in follower.events if event["type"] == "agent.text"]
+        assert [len(text) for text in texts] == [len("before"), 200000, len("behind")]
+        assert_whole(client, follower.events)
+
+
+def test_stopping_on_a_full_disk_ends_soon_and_says_what_is_lost(site: Site, disk: SmallDisk, gate: Gate) -> None:
+    """The daemon tries a last time, ends with status 1 and the account; the next one knows what was acknowledged."""
+    with site.running() as daemon:
+        client, follower = daemon.connect(), daemon.follow()
+        running = client.submit(f"[[text:before]] {gate} [[text:behind]]")
+        follower.next("agent.text", text="before")
+        disk.fill()
+        submit_until_refused(client)
+        gate.open()
+        assert daemon.stop() == 1
+        assert "not recorded: " in daemon.log
+        assert "of room main" in daemon.log
+    site.wait_until_empty()
+    disk.free()
+    with site.running() as daemon:
+        turn = daemon.connect().call("prompt.get", id=running["id"])["turn"]
+        assert turn["state"] in ("finished", "uncertain")
+
+
+def test_daemon_does_not_start_on_a_full_disk(site: Site, disk: SmallDisk) -> None:
+    """It says so in one sentence, with status 1."""
+    disk.fill()
+    code, log = site.refuse()
+    assert code == 1
+    assert "full" in log
+    assert "Traceback" not in log
