@@ -19,6 +19,7 @@ from attrs import evolve, field, frozen
 
 from concordiad.core.addresses import Address, parse_host, parse_listen, parse_origin
 from concordiad.core.agents import Kind
+from concordiad.core.model import AfterCrash
 from concordiad.core.strict import (
     STRUCTURE_ERRORS,
     FieldError,
@@ -253,6 +254,7 @@ class Room:
         permission_mode: instead of the agent's.
         idle_s: an agent that has had no turn, and no task in the background, for so long is ended, and started again
             for the next prompt; 0: never.
+        after_crash: what becomes of a turn that was with the agent when the daemon was killed.
     """
 
     workdir: str = "."
@@ -260,6 +262,7 @@ class Room:
     model: str | None = None
     permission_mode: str | None = None
     idle_s: float = field(default=0.0, validator=_at_least(0))
+    after_crash: AfterCrash = AfterCrash.LEAVE
 
 
 @frozen
@@ -429,6 +432,7 @@ def _explain(error: BaseException) -> str:
 
 _CONVERTER: Final = make_strict_converter()
 _CONVERTER.register_structure_hook(Kind, structure_choice)
+_CONVERTER.register_structure_hook(AfterCrash, structure_choice)
 
 
 def read_credential(name: str, environment: Mapping[str, str]) -> str:

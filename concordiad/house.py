@@ -19,7 +19,7 @@ from attrs import evolve, field, frozen
 from concordiad.agent.spec import AgentSpec
 from concordiad.config import ROOM_NAME, Agent, Config
 from concordiad.config import Room as RoomConfig
-from concordiad.core.model import Author, PromptState, RoomRow, rfc3339
+from concordiad.core.model import AfterCrash, Author, PromptState, RoomRow, rfc3339
 from concordiad.errors import ConfigError, JournalStalled, RoomError
 from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import (
@@ -411,6 +411,7 @@ class Housekeeper:
             now=self._now,
             closing=trio.Event(),
             hurry=self._hurry,
+            after_crash=config.rooms[row.name].after_crash if row.name in config.rooms else AfterCrash.LEAVE,
         )
 
     async def _begin(self, setup: RoomSetup, start: "Starter") -> Room:

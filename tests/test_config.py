@@ -82,6 +82,7 @@ DEFAULTS: dict[str, object] = {
     "rooms.main.model": None,
     "rooms.main.permission_mode": None,
     "rooms.main.idle_s": 0.0,
+    "rooms.main.after_crash": "leave",
     "agents.claude.kind": Kind.CLAUDE_CODE,
     "agents.claude.command": None,
     "agents.claude.model": None,
