@@ -37,6 +37,7 @@ from concordiad.journal.rows import (
     read_prompts_in,
     read_room_epochs,
 )
+from concordiad.meaning import Grouper
 from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
 from concordiad.room.fanout import Transcript, run_fanout
 from concordiad.room.keeper import Keeper, KeeperEnds, run_keeper
@@ -84,7 +85,12 @@ from concordiad.room.writer import Writer, WriterEnds, run_writer
 
 @frozen
 class RoomSetup:
-    """What a room is made of."""
+    """
+    What a room is made of.
+
+    Attributes:
+        grouper: the language model that tells which prompts mean the same, if there is one.
+    """
 
     row: RoomRow
     spec: AgentSpec
@@ -96,6 +102,7 @@ class RoomSetup:
     closing: trio.Event
     hurry: trio.Event
     after_crash: AfterCrash = AfterCrash.LEAVE
+    grouper: Grouper | None = None
 
     @property
     def name(self) -> str:
