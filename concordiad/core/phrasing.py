@@ -37,7 +37,7 @@ from concordiad.core.courtesy import (
 from concordiad.core.layout import Kind, Part
 from concordiad.core.words import ASK, LETTER, PAUSE, SIGNS, STOP, Word, is_legible, words_of
 
-LONGEST_PHRASE: Final = 1500
+LONGEST_PHRASE: Final = 1000
 """Characters. Nobody words anything longer twice in nearly the same way, and reading it would hold the loop."""
 ROUNDS: Final = 6
 """Greetings, thanks and pleases that a sentence may have; more is no courtesy."""
@@ -81,6 +81,8 @@ def phrase_of(text: str, parts: Sequence[Part]) -> Phrase | None:
 
 def _has_two_spellings(words: Sequence[Word]) -> bool:
     """Tell whether something is spelled in two ways, which may be the very point: "change colour to color"."""
+    if all(word.typed == word.meant for word in words if word.typed and not word.meant.startswith(LETTER)):
+        return False
     spellings: dict[tuple[str, ...], set[str]] = {}
     for word, following in zip(words, [*words[1:], Word("", STOP)], strict=True):
         if word.typed and (following.typed or following.meant in SIGNS):

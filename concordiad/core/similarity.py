@@ -51,6 +51,7 @@ class Match(NamedTuple):
 
 
 SAME: Final = Match(Stage.SAME, 1.0)
+ALIKE: Final = Match(Stage.NEAR, 1.0)
 
 
 def features(text: str) -> Features:
@@ -68,6 +69,8 @@ def judge(a: Features, b: Features, stages: Collection[Stage]) -> Match | None:
     if Stage.SAME in stages and a.same == b.same:
         return SAME
     if Stage.NEAR in stages and a.near is not None and a.near == b.near:
+        if a.head == b.head:
+            return ALIKE
         score = fuzz.ratio(a.head, b.head)
         return Match(Stage.NEAR, score / 100) if score >= NEAR else None
     return None

@@ -33,8 +33,6 @@ BEGINNINGS: Final = re.compile(r"^(?:麻烦你|麻烦|请帮我|帮我|请(?![�
 ENDINGS: Final = re.compile(r"(?<=[てで])(?:ください|下さい)$|(?<=[해어아])(?:주세요|줘요|줘)$")
 ONCE: Final = re.compile(r"(?<=[看试查跑])一下(?!子)")
 """What makes Chinese, Japanese and Korean polite, written without a space."""
-
-
 SPACES: Final = str.maketrans("\t\n\r", "   ")
 UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
 
@@ -54,7 +52,8 @@ class Word(NamedTuple):
     @property
     def spelled(self) -> str:
         """It as the score sees it: as it was typed where it was repaired, else as it is told by."""
-        return self.typed if respelled(self.typed) == self.meant else self.meant
+        is_repaired = self.typed != self.meant and respelled(self.typed) == self.meant
+        return self.typed if is_repaired else self.meant
 
 
 def is_legible(text: str) -> bool:

@@ -35,7 +35,7 @@ def test_most_of_what_is_near_is_found(pairs: list[Pair]) -> None:
 
 
 def test_every_text_of_the_corpus_meets_every_other() -> None:
-    """Labels speak of two texts side by side; of all others, only those that labels lead from one to the other merge."""
+    """Labels speak of two texts side by side; of all others, only those merge that labels lead to."""
     pairs = [*PAIRS, *LATER]
     group = {text: text for pair in pairs for text in (pair.one, pair.other)}
     for pair in pairs:
