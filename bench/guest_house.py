@@ -24,7 +24,7 @@ from concordiad.core.wire import InviteCreate
 from concordiad.daemon import Setup, prepare, run_daemon
 from concordiad.house import House
 from concordiad.ops.log import configure_logging
-from concordiad.ops.memory import keep_freed_memory
+from concordiad.ops.memory import keep_freed_memory, spare_what_stays
 from concordiad.room.fanout import Transcript
 
 BENCH: Final = Author("uid:0", "bench", AuthorKind.LOCAL)
@@ -77,6 +77,7 @@ def main() -> None:
     configure_logging(is_verbose=False)
     keep_freed_memory()
     setup = prepare(partial(read_config, config), Directories(state, runtime), os.environ, is_try=False)
+    spare_what_stays()
     trio.run(run_house, setup)
 
 

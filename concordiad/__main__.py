@@ -23,7 +23,7 @@ from concordiad.daemon import Setup, prepare, run_daemon
 from concordiad.errors import ConcordiaError, ConfigError, JournalError
 from concordiad.house import House
 from concordiad.ops.log import configure_logging
-from concordiad.ops.memory import keep_freed_memory
+from concordiad.ops.memory import keep_freed_memory, spare_what_stays
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -53,6 +53,7 @@ def main(
             click.echo(json.dumps(_effective(read()), indent=2))
             return
         setup = prepare(read, directories, os.environ, is_try=is_try)
+        spare_what_stays()
         trio.run(run_daemon, setup, _announce)
     except* ConfigError as errors:
         status = _say(errors, EXIT_CONFIG)

@@ -1,6 +1,7 @@
-"""What the C library does with memory that is given back: keep it for the next long line, but not for ever."""
+"""What becomes of memory: the freed is kept for a while, and what is never freed is not looked at again and again."""
 
 import ctypes
+import gc
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -35,6 +36,17 @@ def give_back_memory() -> None:
     trim = _find("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def spare_what_stays() -> None:
+    """
+    Keep the garbage collector away from what is there already: modules and classes, which are never freed.
+
+    There are more of these objects than of all others, and each full collection would look at every one: when a
+    thousand guests come at once, that was a sixth of the time, and a third where they are refused.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _find(name: str) -> Callable[..., Any] | None:

@@ -33,3 +33,40 @@ def count_faults(way: str) -> int:
 def test_long_blocks_are_not_taken_anew() -> None:
     """Three blocks of 1 MB a hundred times over are 70,000 pages, of which hardly any is asked for again."""
     assert count_faults("kept") < 1000 < count_faults("as ever")
+
+
+def test_what_stays_is_not_looked_at_again() -> None:
+    """In a process of its own: the collector no longer knows the modules, and what comes later it does."""
+    told = """
+import gc, concordiad.room
+from concordiad.ops.memory import spare_what_stays
+spare_what_stays()
+later = []
+print(any(each is vars(concordiad.room) for each in gc.get_objects()), any(each is later for each in gc.get_objects()))
+"""
+    done = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
+GIVEN_BACK = """
+from pathlib import Path
+from concordiad.ops.memory import give_back_memory, keep_freed_memory
+def size():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+keep_freed_memory()
+held = [bytes([1]) * 500_000 for _ in range(30)]
+full = size()
+del held
+kept = size()
+give_back_memory()
+print(full - kept, full - size())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told")
+def test_memory_is_given_back_when_asked() -> None:
+    """15 MB that were freed are kept until then; 3600 pages are most of them."""
+    done = subprocess.run([sys.executable, "-c", GIVEN_BACK], check=True, capture_output=True, text=True)
+    kept, given = map(int, done.stdout.split())
+    assert kept < 1000
+    assert given > 3000
