@@ -12,6 +12,7 @@ from tests.support.control_client import ControlClient, cursor
 from tests.support.daemon import Daemon, Site
 from tests.support.guest_client import Closed, GuestClient, Link, make_key, read_link
 from tests.support.patience import LATE_S
+from tests.support.ports import steady_port
 
 MIB = 1024 * 1024
 
@@ -47,14 +48,9 @@ class House:
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """Make a site whose door is open on a port of its own."""
-    house = House(Site(tmp_path, {"guests": {"listen": "127.0.0.1:0"}}))
+    house = House(Site(tmp_path, {"guests": {"listen": f"127.0.0.1:{steady_port()}"}}))
     with contextlib.closing(house):
         yield house
-
-
-def stay(house: House, link: Link) -> None:
-    """Keep the port for the next runs."""
-    house.site.configure({"guests": {"listen": f"127.0.0.1:{link.port}"}})
 
 
 def seqs(guest: ControlClient) -> list[int]:
@@ -100,7 +96,6 @@ def test_a_guest_goes_on_after_a_restart(house: House, is_killed: bool) -> None:
         ask_once(daemon, "While nobody looks")
         if is_killed:
             daemon.kill()
-    stay(house, link)
     with house.site.running() as daemon:
         back, again = house.enter(link, welcome["member_token"], after=cursor(last))
         assert (again["guest"], again["resync"], again["snapshot"]) == (welcome["guest"], False, None)

@@ -1,7 +1,6 @@
 """`join` and the commands about guests with the real daemon: from a link to the room, and out of it again."""
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,8 +13,10 @@ import pytest
 from tests.ctl.program import Ran, run, start
 from tests.ctl.vt import ENTER, Typist, on_terminal
 from tests.e2e.gate import Gate
+from tests.front.test_door_tls import make_pair
 from tests.support.daemon import Daemon, Site
 from tests.support.patience import LATE_S, PATIENCE_S
+from tests.support.ports import steady_port
 
 CTRL_D = "\x04"
 
@@ -23,9 +24,7 @@ CTRL_D = "\x04"
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """Give a place for daemons whose door is at the same port in each run."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    site = Site(tmp_path, {"guests": {"listen": f"127.0.0.1:{port}"}})
+    site = Site(tmp_path, {"guests": {"listen": f"127.0.0.1:{steady_port()}"}})
     yield site
     site.clear()
 
@@ -89,6 +88,32 @@ def test_a_friend_asks_through_a_pipe(daemon: Daemon, site: Site) -> None:
     ran = run(friend(site, "eve"), "join", link, stdin=b"[[error:500]]\n")
     assert ran.code == 3
     assert {prompt["author"]["name"] for prompt in ctl_json(site, "history", "--prompts")["prompts"]} == {"eve"}
+
+
+def test_a_friend_joins_over_the_daemons_own_tls(tmp_path: Path) -> None:
+    """With a certificate that `--ca` names; without it nobody is believed, and nothing is sent."""
+    certificate, key = make_pair(tmp_path, "ours")
+    listen = f"127.0.0.1:{steady_port()}"
+    url = f"https://localhost:{listen.rpartition(':')[2]}"
+    door = {"listen": listen, "public_url": url, "tls_certificate": str(certificate), "tls_key": str(key)}
+    site = Site(tmp_path, {"guests": door})
+    with site.running():
+        link = invited(site, "--role", "driver")["url"]
+        assert link.startswith(f"{url}/#main.")
+        asked = b"[[text:forty-two]]\n"
+        refused = run(friend(site, "eve"), "join", link, "--name", "eve", stdin=asked)
+        assert (refused.code, refused.out) == (1, "")
+        assert "certificate" in refused.err
+        assert ctl_json(site, "guests", "--all")["guests"] == []
+        ran = run(friend(site, "eve"), "join", link, "--name", "eve", "--ca", str(certificate), stdin=asked)
+        assert (ran.code, ran.err) == (0, "")
+        assert "forty-two" in ran.out
+        with on_terminal(friend(site, "eve"), "join", link, "--ca", str(certificate)) as eve:
+            eve.wait_for("you are eve")
+            eve.type(f"[[text:again]]{ENTER}")
+            eve.wait_for("rehearsal   again")
+            eve.type(CTRL_D)
+            assert eve.read_to_the_end() == 0
 
 
 def test_two_friends_and_a_host_see_the_same(daemon: Daemon, site: Site) -> None:

@@ -2,9 +2,9 @@
 The guests' WebSocket against RFC 6455, case by case.
 
 The Autobahn fuzzing client (autobahntestsuite, on Python 2.7) runs all its cases but those of compression against an
-echo on the stream that guests have, where it is installed: CONCORDIA_WSTEST names its program `wstest`. The table below
-goes through the same sections against the daemon itself, everywhere; there an answer or an error of JSON-RPC is what an
-echo is to Autobahn.
+echo on the stream that guests have, where it is installed: CONCORDIA_WSTEST names its program `wstest`, which
+.ci/autobahn installs. The table below goes through the same sections against the daemon itself, everywhere; there an
+answer or an error of JSON-RPC is what an echo is to Autobahn.
 """
 
 import json
@@ -34,7 +34,7 @@ from tests.support.raw_guest import (
 )
 
 WSTEST: Final = os.environ.get("CONCORDIA_WSTEST")
-FUZZING_S: Final = 300.0
+FUZZING_S: Final = 900.0
 GUESTS: Final = {"listen": "127.0.0.1:0", "joins_burst": 100_000, "message_bytes": 1024 * 1024}
 ASK: Final = encode("turn.list", limit=1)
 KOSME: Final = "κόσμε".encode()
