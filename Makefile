@@ -15,7 +15,7 @@ ARGS ?=
 .SUFFIXES:
 # Two pips in one virtualenv would fight.
 .NOTPARALLEL:
-.PHONY: again bench check clean help lock run test
+.PHONY: again bench check clean help lock run soak test
 
 PYTHONS := python3.14 python3.13 python3.12 python3.11 python3
 CODE := $(wildcard concordiad ctl tests bench)
@@ -45,6 +45,9 @@ check: .venv/.test ## lint, formatting and types
 
 bench: .venv/.test .venv/.claude ## measure against peers, with the real Claude Code CLI too; ARGS=--json, ARGS=W1
 	@$(BARE) exec .venv/bin/python -m bench $(ARGS)
+
+soak: .venv/.test .venv/.claude ## the tests of tests/soak at full length, for an hour at most; ARGS=--seed=… repeats their chances
+	@$(BARE) exec timeout --kill-after=30s 1h .venv/bin/python -m pytest tests/soak --soak -ra $(ARGS)
 
 lock: .venv/.made ## write constraints*.txt anew from pyproject.toml (ARGS=--upgrade moves every pin)
 	$(PIP) uv

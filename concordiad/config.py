@@ -17,8 +17,9 @@ from typing import Any, Final
 import attrs
 from attrs import evolve, field, frozen
 
-from concordiad.core.addresses import Address, parse_host, parse_listen, parse_origin
+from concordiad.core.addresses import Address, parse_api_url, parse_host, parse_listen, parse_origin
 from concordiad.core.agents import Kind
+from concordiad.core.model import AfterCrash
 from concordiad.core.strict import (
     STRUCTURE_ERRORS,
     FieldError,
@@ -253,6 +254,7 @@ class Room:
         permission_mode: instead of the agent's.
         idle_s: an agent that has had no turn, and no task in the background, for so long is ended, and started again
             for the next prompt; 0: never.
+        after_crash: what becomes of a turn that was with the agent when the daemon was killed.
     """
 
     workdir: str = "."
@@ -260,6 +262,7 @@ class Room:
     model: str | None = None
     permission_mode: str | None = None
     idle_s: float = field(default=0.0, validator=_at_least(0))
+    after_crash: AfterCrash = AfterCrash.LEAVE
 
 
 @frozen
@@ -276,6 +279,32 @@ class Retention:
     bytes: int = field(default=0, validator=_at_least(0))
 
 
+def _parse_model(text: str) -> str:
+    # It stands in a URL, and whatever else would fit there is no model's name.
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
+        raise ValueError('is no name of a model: write it as "gemini-…", without "models/"')
+    return text
+
+
+@frozen
+class Gemini:
+    """
+    The language model that tells which prompts mean the same. Without this table none is asked.
+
+    Attributes:
+        credential: where the key is: a path, or a name: of a systemd credential, else of a file beside the person's
+            configuration. Where there is none, the variable GEMINI_API_KEY is taken.
+        model: which one; small and fast is what is wanted.
+        base_url: where the API is; plain http only on loopback.
+        deadline_s: how long a question may take, with all its tries; prompts that it is about wait no longer.
+    """
+
+    credential: str = "gemini_api_key"
+    model: str = field(default="gemini-3.5-flash-lite", validator=_read_by(_parse_model))
+    base_url: str = field(default="https://generativelanguage.googleapis.com", validator=_read_by(parse_api_url))
+    deadline_s: float = field(default=3.0, validator=_at_least(0.1, 60))
+
+
 @frozen
 class Config:
     """The whole file, and the directories, which come from the command line or the environment."""
@@ -284,6 +313,7 @@ class Config:
     limits: Limits = Limits()
     graces: Graces = Graces()
     guests: Guests | None = None
+    gemini: Gemini | None = None
     retention: Retention = Retention()
     rooms: Mapping[str, Room] = field(factory=lambda: {"main": Room()})
     agents: Mapping[str, Agent] = field(factory=lambda: {"claude": Agent()})
@@ -429,6 +459,20 @@ def _explain(error: BaseException) -> str:
 
 _CONVERTER: Final = make_strict_converter()
 _CONVERTER.register_structure_hook(Kind, structure_choice)
+_CONVERTER.register_structure_hook(AfterCrash, structure_choice)
+
+
+def read_key(name: str, environment: Mapping[str, str]) -> str:
+    """
+    Read a credential that is sent in a header of HTTP, which holds neither a line break nor a control character.
+
+    Raises:
+        ConfigError: it cannot be read, or is no key; the message never holds its value.
+    """
+    value = read_credential(name, environment)
+    if not value.isprintable():
+        raise ConfigError(f"the credential {name!r} is more than one line of text: write nothing there but the key")
+    return value
 
 
 def read_credential(name: str, environment: Mapping[str, str]) -> str:

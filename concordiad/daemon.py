@@ -12,18 +12,18 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import structlog
 import trio
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from concordiad.agent.leftovers import end_leftovers, mark_of
 from concordiad.agent.spec import AgentSpec, make_spec
-from concordiad.config import Agent, Config, Directories
+from concordiad.config import Agent, Config, Directories, Gemini
 from concordiad.core.agents import Kind
 from concordiad.errors import ConfigError, RoomError
 from concordiad.front.company import Company, run_wheel
@@ -36,6 +36,8 @@ from concordiad.front.summary import summarise
 from concordiad.house import COMMANDS, Command, House, Housekeeper, SpecMaker, Unopened, run_house
 from concordiad.journal import open_journal
 from concordiad.journal.schema import check_sqlite
+from concordiad.meaning import Grouper
+from concordiad.meaning.key import find_key, without_key
 from concordiad.ops.activation import Passed, take_sockets
 from concordiad.ops.ids import IdFactory
 from concordiad.ops.notify import Manager, find_manager, run_notifying
@@ -61,6 +63,7 @@ class Setup:
         manager: who started the daemon and wants to hear of it.
         passed: the sockets that are open already.
         read_config: reads the configuration again; raises ConfigError.
+        key: that of the language model; None where none is to be asked.
     """
 
     config: Config
@@ -70,6 +73,7 @@ class Setup:
     manager: Manager
     passed: Passed
     read_config: Callable[[], Config]
+    key: str | None = field(default=None, repr=False)
 
 
 def prepare(
@@ -85,24 +89,56 @@ def prepare(
     config = read_config()
     for directory in (directories.state, directories.runtime):
         _make_directory(directory)
+    key = _find_key(config, environment, is_try=is_try)
+    # Our key is no business of an agent's; another one in a variable of that name may be.
+    for_agents = environment if key is None else without_key(environment, key)
 
     def make(name: str, agent: Agent, workdir: Path) -> AgentSpec:
+        spec = make_any(name, agent, workdir)
+        return spec if key is None else evolve(spec, secrets=[*spec.secrets, key])
+
+    def make_any(name: str, agent: Agent, workdir: Path) -> AgentSpec:
         try:
-            return make_spec(name, agent, workdir, environment)
+            return make_spec(name, agent, workdir, for_agents)
         except ConfigError as error:
             if not is_try or agent.kind is Kind.REHEARSAL:
                 raise ConfigError(f"agents.{name}: {error}") from error
             _log.warning("no_real_agent", agent=name, why=str(error), instead="the rehearsal agent: no model answers")
             # What is wrong with the mode itself is no reason to rehearse: it is wrong there too.
             rehearsal = Agent(kind=Kind.REHEARSAL, permission_mode=agent.permission_mode)
-            return make_spec("rehearsal", rehearsal, workdir, environment)
+            return make_spec("rehearsal", rehearsal, workdir, for_agents)
 
     passed = take_sockets(environment)
     if passed.guests is not None and config.guests is None:
         raise ConfigError(
             "the service manager passed a TCP socket, but there is no table [guests]: add it, or disable that socket"
         )
-    return Setup(config, directories, make, is_try, find_manager(environment), passed, read_config)
+    return Setup(config, directories, make, is_try, find_manager(environment), passed, read_config, key)
+
+
+def _find_key(config: Config, environment: Mapping[str, str], *, is_try: bool) -> str | None:
+    if config.gemini is None:
+        return None
+    try:
+        return find_key(config.gemini, environment)
+    except ConfigError as error:
+        if not is_try:
+            raise
+        _log.warning("no_language_model", why=str(error), instead="prompts are merged without it")
+        return None
+
+
+@asynccontextmanager
+async def _open_grouper(settings: Gemini | None, key: str | None) -> AsyncIterator[Grouper | None]:
+    """Hold the language model's client, where there is to be one."""
+    if settings is None or key is None:
+        yield None
+        return
+    # Only who has a model pays for importing an HTTP library.
+    from concordiad.meaning.client import open_gemini  # noqa: PLC0415
+
+    async with open_gemini(settings, key) as gemini:
+        yield gemini
 
 
 def _make_directory(directory: Path) -> None:
@@ -188,21 +224,21 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
                 started_at, ended = time.time(), trio.Event()
                 url = None if door is None else door.entrance.url
                 new_id = IdFactory()
-                keeper = Housekeeper(
-                    config, journal, rooms, setup.make_spec, new_id, time.time, closing, hurry, unopened
-                )
-                house = House(
-                    rooms,
-                    journal,
-                    lambda: keeper.config,
-                    directories.state,
-                    started_at,
-                    ended,
-                    send_command,
-                    url,
-                    unopened,
-                )
-                async with trio.open_nursery() as connections:
+                async with _open_grouper(config.gemini, setup.key) as grouper, trio.open_nursery() as connections:
+                    keeper = Housekeeper(
+                        config, journal, rooms, setup.make_spec, new_id, time.time, closing, hurry, unopened, grouper
+                    )
+                    house = House(
+                        rooms,
+                        journal,
+                        lambda: keeper.config,
+                        directories.state,
+                        started_at,
+                        ended,
+                        send_command,
+                        url,
+                        unopened,
+                    )
                     async with trio.open_nursery() as houses:
                         await houses.start(run_house, keeper, commands, closing)
                         connections.start_soon(_accept_within, accepting, listener, door, house, connections)

@@ -19,7 +19,7 @@ from attrs import evolve, field, frozen
 from concordiad.agent.spec import AgentSpec
 from concordiad.config import ROOM_NAME, Agent, Config
 from concordiad.config import Room as RoomConfig
-from concordiad.core.model import Author, PromptState, RoomRow, rfc3339
+from concordiad.core.model import AfterCrash, Author, PromptState, RoomRow, rfc3339
 from concordiad.errors import ConfigError, JournalStalled, RoomError
 from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import (
@@ -31,6 +31,7 @@ from concordiad.journal.rows import (
     read_recorded_rooms,
     read_rooms,
 )
+from concordiad.meaning import Grouper
 from concordiad.room import Room, RoomSetup, run_room
 from concordiad.room.messages import Reply, ask, serve
 
@@ -84,7 +85,7 @@ class Reload:
 
 Command = Create | Close | Reload
 
-AT_RESTART: Final = ("control", "guests")
+AT_RESTART: Final = ("control", "guests", "gemini")
 """Tables of what is bound or accepted once, at the start."""
 
 
@@ -189,6 +190,7 @@ class Housekeeper:
         closing: set when the daemon stops.
         hurry: set when nothing has any grace any more.
         unopened: the mapping behind House.unopened.
+        grouper: the language model that tells which prompts mean the same, if there is one.
     """
 
     def __init__(
@@ -202,8 +204,10 @@ class Housekeeper:
         closing: trio.Event,
         hurry: trio.Event,
         unopened: dict[str, Unopened],
+        grouper: Grouper | None = None,
     ) -> None:
         self._unopened = unopened
+        self._grouper = grouper
         self.config = config
         self._journal = journal
         self._rooms = rooms
@@ -411,6 +415,8 @@ class Housekeeper:
             now=self._now,
             closing=trio.Event(),
             hurry=self._hurry,
+            after_crash=config.rooms[row.name].after_crash if row.name in config.rooms else AfterCrash.LEAVE,
+            grouper=self._grouper,
         )
 
     async def _begin(self, setup: RoomSetup, start: "Starter") -> Room:

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "join": "ctl.commands.join",
     "export": "ctl.commands.export",
     "doctor": "ctl.commands.doctor",
+    "setup": "ctl.commands.setup",
     "completion": "ctl.commands.completion",
 }
 

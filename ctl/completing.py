@@ -1,5 +1,5 @@
 """
-What a shell can complete: rooms, prompts, turns, approvals, invites, guests, as the daemon knows them at that moment.
+What a shell can complete: rooms, ids, people, agents, as the daemon knows them at that moment.
 
 Law: whoever presses Tab is never told of an error and never waits: without a daemon there is just nothing.
 """
@@ -86,6 +86,20 @@ def complete_guest(context: click.Context, _: click.Parameter, incomplete: str) 
         for guest in listed
     )
     return _matching(incomplete, ((value, f"{guest['name']}, {role_of(guest)}") for value, guest in guests))
+
+
+def complete_author(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete who has asked lately: by name where a shell can take it, else by id."""
+    prompts = _ask(context, "prompt.list", room=_room(context), limit=SOME).get("prompts", ())
+    authors = {prompt["author"]["id"]: prompt["author"]["name"] for prompt in prompts}
+    named = ((name if _PLAIN.fullmatch(name) else identity, name) for identity, name in authors.items())
+    return _matching(incomplete, dict(named).items())
+
+
+def complete_agent(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """Complete an agent of the configuration that some room has."""
+    agents = {room["agent"]["name"]: room["agent"]["kind"] for room in _rooms(context)}
+    return _matching(incomplete, agents.items())
 
 
 def _invite(invite: dict[str, Any]) -> str:

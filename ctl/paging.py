@@ -9,9 +9,12 @@ from typing import Any, Final, NamedTuple
 import click
 
 from ctl.connection import Connection, Json
+from ctl.harmless import first_line
 from ctl.quantities import parse_duration
-from ctl.settings import WholeNumber
+from ctl.settings import WholeNumber, complete_author
 
+NAMED: Final = 10
+"""People who are named where none of them comes near."""
 PAGE: Final = 100
 """Rows that one request asks for: a turn may bring 64 KiB of its answer along."""
 
@@ -76,7 +79,12 @@ def listing_options(default: int) -> Callable[[Callable[..., Any]], Callable[...
         click.option("-n", "--lines", type=WholeNumber(min=1), metavar="N", help=f"How many (default: {default})."),
         click.option("--all", "is_all", is_flag=True, help="All of them."),
         click.option("--cursor", help="Go on where an earlier list ended."),
-        click.option("--author", metavar="NAME", help="Only what this person asked: a name, or an id (uid:1000)."),
+        click.option(
+            "--author",
+            metavar="NAME",
+            shell_complete=complete_author,
+            help="Only what this person asked: a name, or an id (uid:1000).",
+        ),
         click.option("--since", type=read_time, metavar="TIME", help="Only from this time on."),
         click.option("--until", type=read_time, metavar="TIME", help="Only up to this time."),
     ]
@@ -87,6 +95,19 @@ def listing_options(default: int) -> Callable[[Callable[..., Any]], Callable[...
         return command
 
     return decorate
+
+
+def who_was_meant(connection: Connection, room: str, author: str | None) -> str | None:
+    """Say that nobody of that name has ever asked in a room, and who was meant; None if somebody has."""
+    if author is None or connection.call("prompt.list", room=room, author=author, limit=1)["prompts"]:
+        return None
+    lately = connection.call("prompt.list", room=room, limit=PAGE)["prompts"]
+    known = sorted({first_line(prompt["author"]["name"]) for prompt in lately})
+    near = get_close_matches(author, known, n=1)
+    sentence = f"nobody called {first_line(author)} has asked anything in room {room}"
+    if near:
+        return f"{sentence}: did you mean {near[0]}?"
+    return f"{sentence}: those who have lately are {', '.join(known[:NAMED])}" if known else sentence
 
 
 def check_states(states: tuple[str, ...], known: tuple[str, ...]) -> None:

@@ -85,6 +85,8 @@ complete_any = _completer("any")
 complete_approval = _completer("approval")
 complete_invite = _completer("invite")
 complete_guest = _completer("guest")
+complete_author = _completer("author")
+complete_agent = _completer("agent")
 
 
 def global_options() -> list[click.Option]:

@@ -1,6 +1,7 @@
 """What every asynchronous test has, which is an end; what none needs, the daemon's log; and browsers for some."""
 
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -15,6 +16,15 @@ from tests.support.patience import PATIENCE_S
 
 VIRTUAL_PATIENCE_S = 7 * 86400.0
 """Longer than every grace and expiry; a test that waits for nothing gets there at once."""
+
+SOAK = "--soak"
+SEED = "--seed"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take what `make soak` says."""
+    parser.addoption(SOAK, action="store_true", help="let the tests of tests/soak take their full length")
+    parser.addoption(SEED, default=secrets.token_hex(4), help="what the chances in tests/soak come from")
 
 
 @pytest.fixture(scope="session", autouse=True)

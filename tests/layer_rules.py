@@ -10,7 +10,7 @@ ROOT: Final = Path(__file__).parents[1]
 LAYERS: Final = (
     {"concordiad.core", "concordiad.errors"},
     {"concordiad.config", "concordiad.ops"},
-    {"concordiad.journal", "concordiad.agent"},
+    {"concordiad.journal", "concordiad.agent", "concordiad.meaning"},
     {"concordiad.room"},
     {"concordiad.house"},
     {"concordiad.front"},
@@ -150,8 +150,8 @@ def rehearsal_is_a_program_of_its_own(module: Module) -> Iterator[str]:
 
 
 def command_line_needs_no_daemon(module: Module) -> Iterator[str]:
-    """The command line starts fast: of the daemon it takes the version and the table of codes; only `doctor` more."""
-    is_doctor = is_in(module.name, "ctl.health", "ctl.commands.doctor")
+    """The command line starts fast: of the daemon it takes the version and the codes; `doctor` and `setup` more."""
+    is_doctor = is_in(module.name, "ctl.health", "ctl.commands.doctor", "ctl.setting_up")
     for imported in imports_of(module):
         is_light = is_in(imported, "concordiad.core.codes", "concordiad.__version__")
         if is_in(module.name, "ctl") and not is_doctor and is_in(imported, "concordiad") and not is_light:

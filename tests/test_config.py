@@ -14,6 +14,7 @@ from concordiad.config import (
     Config,
     Control,
     Directories,
+    Gemini,
     Graces,
     Guests,
     Limits,
@@ -75,6 +76,10 @@ DEFAULTS: dict[str, object] = {
     "guests.requests_per_s": 10.0,
     "guests.guest_bytes": 256 * 1024,
     "guests.keepalive_s": 30.0,
+    "gemini.credential": "gemini_api_key",
+    "gemini.model": "gemini-3.5-flash-lite",
+    "gemini.base_url": "https://generativelanguage.googleapis.com",
+    "gemini.deadline_s": 3.0,
     "retention.days": 0.0,
     "retention.bytes": 0,
     "rooms.main.workdir": ".",
@@ -82,6 +87,7 @@ DEFAULTS: dict[str, object] = {
     "rooms.main.model": None,
     "rooms.main.permission_mode": None,
     "rooms.main.idle_s": 0.0,
+    "rooms.main.after_crash": "leave",
     "agents.claude.kind": Kind.CLAUDE_CODE,
     "agents.claude.command": None,
     "agents.claude.model": None,
@@ -127,6 +133,7 @@ LEAST: dict[str, float] = {
     "guests.requests_per_s": 0.1,
     "guests.guest_bytes": 4096,
     "guests.keepalive_s": 1,
+    "gemini.deadline_s": 0.1,
     "retention.days": 0,
     "retention.bytes": 0,
     "rooms.main.idle_s": 0,
@@ -136,6 +143,7 @@ TABLES: dict[str, Any] = {
     "limits": Limits,
     "graces": Graces,
     "guests": Guests,
+    "gemini": Gemini,
     "retention": Retention,
     "rooms.main": Room,
     "agents.claude": Agent,
@@ -189,7 +197,7 @@ def test_every_key_has_its_default_here() -> None:
 @pytest.mark.parametrize("key", DEFAULTS)
 def test_default(key: str) -> None:
     """An empty file, or a table with nothing in it, is as good as one that says every default."""
-    if not key.startswith("guests."):
+    if not key.startswith(("guests.", "gemini.")):
         assert value_at(parse_config(""), key) == DEFAULTS[key]
     assert value_at(parse_config(f"[{key.rpartition('.')[0]}]"), key) == DEFAULTS[key]
 
@@ -288,6 +296,27 @@ def test_no_door_without_its_table() -> None:
     """Only who asks for it gets a port that others can reach; an empty table asks for it."""
     assert parse_config("").guests is None
     assert parse_config("[guests]").guests == Guests()
+
+
+def test_no_language_model_without_its_table() -> None:
+    """Only who asks for it has texts sent to somebody else's machine; an empty table asks for it."""
+    assert parse_config("").gemini is None
+    assert parse_config("[gemini]").gemini == Gemini()
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ('base_url = "http://a.example"', "gemini.base_url 'http://a.example' would send the key in plain text"),
+        ('base_url = "a.example"', "gemini.base_url 'a.example' is no address of an API: "),
+        ('model = "models/gemini"', "gemini.model 'models/gemini' is no name of a model: "),
+        ('model = "../x"', "gemini.model '../x' is no name of a model: "),
+        ("deadline_s = 61", "gemini.deadline_s is 61, it must be at most 60"),
+    ],
+)
+def test_wrong_language_model(text: str, error: str) -> None:
+    """Each mistake in the table is told by its key."""
+    assert error_of(f"[gemini]\n{text}").startswith(error)
 
 
 OPEN_TO_ALL = 'listen = "0.0.0.0:8765"'

@@ -15,11 +15,12 @@ import pytest
 from concordiad.agent.find import WITHHELD
 from concordiad.agent.leftovers import END_GRACE_S
 from concordiad.agent.orders import REHEARSAL_VERBS, VERBS
-from concordiad.config import Agent, Config, Control, Graces, Guests, Limits, Retention, Room, parse_config
+from concordiad.config import Agent, Config, Control, Gemini, Graces, Guests, Limits, Retention, Room, parse_config
 from concordiad.core import codes
 from concordiad.core.admission import CLOSED, EXPIRED, NOT_ADMITTED, REMOVED, REVOKED, STOPPING
 from concordiad.core.breaker import BREAKER_TABLE, BreakerInput, BreakerState
 from concordiad.core.faults import RULES
+from concordiad.core.grouping import DoubtReason
 from concordiad.core.model import History, InviteState, Origin, Outcome, PromptState, TurnState
 from concordiad.core.roles import RIGHTS, Right, Role
 from concordiad.core.turns import PROMPT_TABLE, TURN_TABLE, WRITER_TABLE, WriterInput, WriterState
@@ -30,6 +31,7 @@ from concordiad.front.company import SILENT
 from concordiad.front.door import HEAD_REFUSALS
 from concordiad.front.guest import GARBAGE, NOT_TEXT
 from concordiad.front.owned_stream import FLOOD, TOO_LONG, UNFINISHED
+from concordiad.meaning.replies import Trouble
 from concordiad.room.keeper import PIPE_GRACE_S
 from ctl.commands.invite import create
 from tests.core.things import make_invite, make_member
@@ -182,6 +184,7 @@ def default_of(attribute: "attrs.Attribute[Any]") -> object:
         ("## `[limits]`", Limits),
         ("## `[graces]`", Graces),
         ("## `[guests]`", Guests),
+        ("## `[gemini]`", Gemini),
         ("## `[retention]`", Retention),
         ("## `[rooms.NAME]`", Room),
         ("## `[agents.NAME]`", Agent),
@@ -251,6 +254,12 @@ def test_every_event_of_the_log_is_on_the_page() -> None:
     logged = {text_of(call.args[0]) for call in calls("info", "warning", "error")}
     shown = first_column(section(page("docs/operation.md"), "## Logs"))
     assert sorted(each for each in logged if each) == sorted(shown)
+
+
+def test_every_code_of_the_model_is_on_the_page() -> None:
+    """Whoever reads in the log why nothing was merged finds the code explained."""
+    shown = tables(section(page("docs/merging.md"), "## Meaning: Gemini"))[-1]
+    assert [row[0] for row in shown] == [f"`{code}`" for code in (*Trouble, *DoubtReason)]
 
 
 def test_time_to_stop_is_the_sum_of_the_graces() -> None:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from concordiad.config import Agent, read_credential
+from concordiad.config import Agent, read_credential, read_key
 from concordiad.core.agents import Kind, Launch, Settings
 from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.core.agents.rehearsal import Rehearsal
@@ -75,11 +75,7 @@ def read_secret(variable: str, name: str, environment: Mapping[str, str]) -> str
     Raises:
         ConfigError: it cannot be read, or is no key where it should be one; the message never holds its value.
     """
-    value = read_credential(name, environment)
-    # It is sent in a header of HTTP, which holds neither a line break nor a control character.
-    if variable in PROVIDER_KEYS and not value.isprintable():
-        raise ConfigError(f"the credential {name!r} is more than one line of text: write nothing there but the key")
-    return value
+    return (read_key if variable in PROVIDER_KEYS else read_credential)(name, environment)
 
 
 def find_command(agent: Agent) -> list[str]:

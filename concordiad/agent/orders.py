@@ -31,6 +31,8 @@ REHEARSAL_VERBS: Final[dict[str, str]] = {
     "kill": "die of SIGKILL in the middle of the turn",
     "garbage": "write a line that is not JSON",
     "half-line": "write half a line, then exit",
+    "eof": "close standard output for good, and stay",
+    "heir": "leave a child that holds standard output open for this many seconds, and exit at once with 1",
     "line": "write one line of this many bytes of a type nobody knows",
     "big-result": "end the turn with a result line of this many bytes",
     "stderr": "write this line to standard error",

@@ -17,6 +17,7 @@ SOURCE_BITS: Final = 64
 """Of an IPv6 address: what one person is given at the least (RFC 6177), so what one person can change at will."""
 _HOST: Final = re.compile(r"(?P<name>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _LISTEN: Final = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:]*)):(?P<port>[0-9]{1,5})")
+_API_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 MOST_PORT: Final = 65535
 
 
@@ -105,6 +106,33 @@ def parse_origin(text: str) -> tuple[str, str]:
     if not separator or scheme not in DEFAULT_PORTS or match is None or int(match["port"] or 0) > MOST_PORT:
         raise ValueError('is no origin: write it as "https://name" or "http://name:port", with nothing behind it')
     return scheme, match[0].removesuffix(f":{DEFAULT_PORTS[scheme]}")
+
+
+def parse_api_url(text: str) -> str:
+    """
+    Read where an API is, `https://NAME[:PORT][/PATH]`, or `http://` on this machine; drops a slash at its end.
+
+    Raises:
+        ValueError: it is none, or everybody on the way could read along.
+    """
+    scheme, separator, rest = text.partition("://")
+    host, slash, path = rest.rstrip("/").partition("/")
+    match = _HOST.fullmatch(host.lower())
+    if not separator or scheme not in DEFAULT_PORTS or match is None or not _API_PATH.fullmatch(slash + path):
+        raise ValueError('is no address of an API: write it as "https://name" or "https://name:port/path"')
+    if int(match["port"] or 0) > MOST_PORT:
+        raise ValueError(f"has a port greater than {MOST_PORT}")
+    if scheme == "http" and match["name"] != "localhost" and not _is_loopback_literal(match["name"]):
+        raise ValueError("would send the key in plain text: write it with https, which only loopback can do without")
+    return text.rstrip("/")
+
+
+def _is_loopback_literal(name: str) -> bool:
+    try:
+        six = ipaddress.IPv6Address(name[1:-1]) if name.startswith("[") else None
+        return (six or ipaddress.IPv4Address(name)).is_loopback
+    except ValueError:
+        return False
 
 
 def make_names(

@@ -81,10 +81,10 @@ class DoubtReason(enum.StrEnum):
     """Why an answer is not believed."""
 
     NOT_JSON = "not_json"
+    MALFORMED = "malformed"
     BLOCKED = "blocked"
     NO_CANDIDATE = "no_candidate"
     CUT_SHORT = "cut_short"
-    MALFORMED = "malformed"
     UNKNOWN_PROMPT = "unknown_prompt"
     MISSING_PROMPT = "missing_prompt"
     DOUBLED_PROMPT = "doubled_prompt"

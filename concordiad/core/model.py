@@ -98,6 +98,17 @@ class TurnState(enum.StrEnum):
     RETURNED = "returned"
 
 
+class AfterCrash(enum.StrEnum):
+    """What becomes of a turn that was with the agent when the daemon was killed."""
+
+    LEAVE = "leave"
+    """It is uncertain, and people decide."""
+    ASK_AGAIN = "ask_again"
+    """It is uncertain, and its prompts are asked again, once."""
+    FROM_HISTORY = "from_history"
+    """It is answered where the agent's own history shows that it finished, else it is uncertain."""
+
+
 class Outcome(enum.StrEnum):
     """How a turn ended."""
 

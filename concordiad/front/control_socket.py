@@ -27,8 +27,8 @@ from concordiad.errors import ConfigError, RemoteProtocolError, RoomError
 from concordiad.front.answering import Answered, answer, too_much
 from concordiad.front.caller import Caller
 from concordiad.front.outbox import Budget, Outbox, writer_of
-from concordiad.front.peer import identify
-from concordiad.front.scarcity import ACCEPT_PAUSE_S, Scarcity
+from concordiad.front.peer import Peer, identify
+from concordiad.front.scarcity import ACCEPT_PAUSE_S, Reserve, Scarcity
 from concordiad.house import House
 from concordiad.room.fanout import plain_lines
 
@@ -160,20 +160,29 @@ async def run_control_socket(
     """
     places = trio.CapacityLimiter(house.config.limits.connections)
     budget = Budget()
-    scarcity = Scarcity("control socket", trio.current_time)
-    async with listener:
-        while True:
-            try:
-                stream = await listener.accept()
-            except OSError as error:
-                scarcity.note(error)
-                await trio.sleep(ACCEPT_PAUSE_S)
-                continue
-            connections.start_soon(_serve_within, places, stream, house, message_s, budget)
+    scarcity, reserve = Scarcity("control socket", trio.current_time), Reserve()
+    try:
+        async with listener:
+            while True:
+                try:
+                    stream = await listener.accept()
+                except OSError as error:
+                    scarcity.note(error)
+                    if not reserve.spend():
+                        await trio.sleep(ACCEPT_PAUSE_S)
+                    continue
+                connections.start_soon(_serve_within, places, stream, house, message_s, budget, reserve)
+    finally:
+        reserve.spend()
 
 
 async def _serve_within(
-    places: trio.CapacityLimiter, stream: trio.SocketStream, house: House, message_s: float, budget: Budget
+    places: trio.CapacityLimiter,
+    stream: trio.SocketStream,
+    house: House,
+    message_s: float,
+    budget: Budget,
+    reserve: Reserve,
 ) -> None:
     try:
         places.acquire_on_behalf_of_nowait(stream)
@@ -184,14 +193,31 @@ async def _serve_within(
         return
     try:
         try:
-            peer = await trio.to_thread.run_sync(identify, stream, house.journal.id)
+            peer = await _identify(stream, house.journal.id, reserve)
         except OSError as error:
             await _refuse(stream, f"the daemon cannot find out who calls: {error.strerror}; try again in a while")
             return
+        finally:
+            reserve.refill()
         caller = Caller(peer.author, None if peer.is_agents else Role.HOST)
         await serve_connection(stream, caller, house, message_s, budget)
     finally:
         places.release_on_behalf_of(stream)
+
+
+async def _identify(stream: trio.SocketStream, journal_id: str, reserve: Reserve) -> Peer:
+    """
+    Find out who calls, with what is kept back for that if need be.
+
+    Raises:
+        OSError: nobody can know at the moment, for want of descriptors.
+    """
+    try:
+        return await trio.to_thread.run_sync(identify, stream, journal_id)
+    except OSError:
+        if not reserve.spend():
+            raise
+    return await trio.to_thread.run_sync(identify, stream, journal_id)
 
 
 async def _refuse(stream: trio.SocketStream, why: str) -> None:

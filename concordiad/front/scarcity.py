@@ -1,11 +1,13 @@
 """
 Accepts that fail for want of something: told in the log, but not each of them.
 
-Law: whoever cannot be accepted waits in the kernel's queue; the connections that are there are served meanwhile.
+Law: whoever cannot be accepted waits in the kernel's queue; the connections that are there are served meanwhile, and a
+few hosts more, for whom descriptors are kept back.
 """
 
 import errno
 import math
+import os
 from collections.abc import Callable
 from typing import Final
 
@@ -17,6 +19,9 @@ ACCEPT_PAUSE_S: Final = 0.1
 """Pause after such an accept: until some connection ends."""
 TOLD_EVERY_S: Final = 10.0
 """The next line about it comes after this at the earliest."""
+
+RESERVE: Final = 8
+"""Descriptors kept back: a host's connection, what is open while it is found out who that is, and some for a rush."""
 
 _log = structlog.get_logger("concordiad.connections")
 
@@ -57,3 +62,36 @@ class Scarcity:
             **more,
         )
         self._told_at, self._untold = self._clock(), 0
+
+
+class Reserve:
+    """
+    Descriptors that are held for nothing but to be let go of when there are no others.
+
+    Args:
+        size: how many.
+    """
+
+    def __init__(self, size: int = RESERVE) -> None:
+        self._size = size
+        self._held: list[int] = []
+        self.refill()
+
+    def __len__(self) -> int:
+        """Count those that are held."""
+        return len(self._held)
+
+    def spend(self) -> bool:
+        """Let go of all; tells whether there were any."""
+        held, self._held = self._held, []
+        for descriptor in held:
+            os.close(descriptor)
+        return bool(held)
+
+    def refill(self) -> None:
+        """Take as many as are missing, or as there are."""
+        while len(self._held) < self._size:
+            try:
+                self._held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            except OSError:
+                return

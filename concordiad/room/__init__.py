@@ -15,7 +15,7 @@ Order of ending is the indentation of `run_room`: first the agent's side (draine
 whose prompts go on waiting in the journal, then the fan-out, when nobody has anything to say any more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import trio
@@ -25,27 +25,22 @@ from concordiad.agent.spec import AgentSpec
 from concordiad.config import Graces, Limits
 from concordiad.core.admission import CLOSED, STOPPING, Admission
 from concordiad.core.guestbook import Guestbook
-from concordiad.core.model import Approval, Author, Outcome, Prompt, PromptState, RoomRow, Turn
+from concordiad.core.model import AfterCrash, Approval, Author, Prompt, PromptState, RoomRow, Turn
 from concordiad.core.voice import Voice
 from concordiad.core.wire import InviteCreate
 from concordiad.journal import Journal
 from concordiad.journal.rows import (
-    ApprovalResolved,
     RoomEpoch,
     Transaction,
     first_seq,
     last_seq,
-    read_approvals,
     read_prompts_in,
-    read_prompts_of,
     read_room_epochs,
-    read_running_turns,
 )
-from concordiad.room.approvals import Resolution, resolved
+from concordiad.meaning import Grouper
 from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
 from concordiad.room.fanout import Transcript, run_fanout
 from concordiad.room.keeper import Keeper, KeeperEnds, run_keeper
-from concordiad.room.ledger import InProgress, close_turn
 from concordiad.room.messages import (
     ARRIVALS,
     DRAFTS,
@@ -80,17 +75,22 @@ from concordiad.room.messages import (
     ToWriter,
     TryApi,
     ask,
-    note,
 )
 from concordiad.room.outage import run_outage
 from concordiad.room.reception import ReceptionEnds, open_guestbook, run_reception
+from concordiad.room.recovery import Recovery, recover
 from concordiad.room.valve import Valve
 from concordiad.room.writer import Writer, WriterEnds, run_writer
 
 
 @frozen
 class RoomSetup:
-    """What a room is made of."""
+    """
+    What a room is made of.
+
+    Attributes:
+        grouper: the language model that tells which prompts mean the same, if there is one.
+    """
 
     row: RoomRow
     spec: AgentSpec
@@ -101,6 +101,8 @@ class RoomSetup:
     now: Callable[[], float]
     closing: trio.Event
     hurry: trio.Event
+    after_crash: AfterCrash = AfterCrash.LEAVE
+    grouper: Grouper | None = None
 
     @property
     def name(self) -> str:
@@ -257,8 +259,8 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
         async with trio.open_nursery() as lasting:
             with to_fanout, to_batcher, to_writer, to_reception:
                 lasting.start_soon(run_fanout, fanout_inbox, transcript, setup.journal, setup.now, valve)
-                await _recover(setup, to_fanout)
-                lasting.start_soon(run_batcher, await _make_batcher(setup), batcher_ends)
+                first = await recover(_recovery_of(setup), to_fanout)
+                lasting.start_soon(run_batcher, await _make_batcher(setup, first), batcher_ends)
                 lasting.start_soon(run_reception, guestbook, transcript, setup.journal, reception_ends)
                 async with trio.open_nursery() as closers:
                     closers.start_soon(_pass_on_closing, setup, to_batcher, to_writer)
@@ -299,24 +301,15 @@ async def _open_transcript(setup: RoomSetup) -> Transcript:
     return Transcript(name, epochs, last, await journal.read(first_seq, name))
 
 
-async def _recover(setup: RoomSetup, fanout: trio.MemorySendChannel[Post]) -> None:
-    """Say of each turn that the last run left open that nobody knows how it ended; nobody waits for its approvals."""
-    is_rehearsal = setup.spec.is_rehearsal
-    for approval in await setup.journal.read(read_approvals, setup.name):
-        draft = resolved(
-            approval, Resolution("withdrawn", None), "concordiad ended meanwhile", is_rehearsal=is_rehearsal
-        )
-        await note(fanout, [draft], [ApprovalResolved(approval.id)])
-    for turn in await setup.journal.read(read_running_turns, setup.name):
-        prompts = await setup.journal.read(read_prompts_of, turn.prompts)
-        progress = InProgress(turn, 0.0, tuple((prompt, 0.0) for prompt in prompts))
-        reason = "daemon_died: concordiad ended while the agent worked on it; whether it was done is not known"
-        entry = close_turn(progress, Outcome.UNCERTAIN, reason, setup.now(), is_rehearsal=is_rehearsal)
-        await note(fanout, [entry.draft], entry.changes)
+def _recovery_of(setup: RoomSetup) -> Recovery:
+    spec = setup.spec
+    return Recovery(setup.name, spec.kind, spec.environment, setup.after_crash, setup.journal, setup.new_id, setup.now)
 
 
-async def _make_batcher(setup: RoomSetup) -> Batcher:
+async def _make_batcher(setup: RoomSetup, first: Sequence[str]) -> Batcher:
     waiting = await setup.journal.read(read_prompts_in, setup.name, [PromptState.WAITING])
+    # What ran before the others waits before them again.
+    waiting.sort(key=lambda prompt: prompt.id not in first)
     return Batcher(
         setup.name, waiting, setup.limits, setup.journal, setup.new_id, setup.now, is_paused=setup.row.is_paused
     )

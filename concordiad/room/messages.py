@@ -15,6 +15,7 @@ from attrs import field, frozen
 from concordiad.agent.process import LineWriter
 from concordiad.core.admission import Admission
 from concordiad.core.agents import AgentCodec, Fact
+from concordiad.core.grouping import Candidate, Grouped
 from concordiad.core.model import Approval, Author, Invite, Member, Priority, Prompt, RoomRow, Turn
 from concordiad.core.wire import InviteCreate
 from concordiad.errors import RoomError
@@ -29,6 +30,8 @@ DRAFTS: Final = 64
 """Posts that wait for the fan-out: a chunk of output each, so at most 16 MiB, then the agent's pipe fills instead."""
 FACTS: Final = 64
 """Messages that wait for the writer: one or two a chunk of output, and what people ask of the turn."""
+QUESTIONS: Final = 1
+"""Questions that wait for the matcher: the batcher asks the next one when it has the answer to the last."""
 ARRIVALS: Final = 256
 """Messages that wait for the reception, and that it decides and records in one go: some ten milliseconds' work."""
 
@@ -255,7 +258,35 @@ class Drain:
     """No new turns from now on."""
 
 
-ToBatcher = Submit | Cancel | ListWaiting | DescribeQueue | SetPaused | CancelAll | NextTurn | TakeBack | Drain
+@frozen
+class Judge:
+    """Ask a language model which of these prompts mean the same; `query` is whatever the batcher knows it by."""
+
+    query: int
+    candidates: Sequence[Candidate]
+
+
+@frozen
+class Judged:
+    """
+    What the model answered.
+
+    Attributes:
+        query: the question's.
+        candidates: the question's.
+        groups: prompts that mean the same; none where that is not known.
+        doubt: a code for why it is not known; None where it is.
+        took_s: how long it took.
+    """
+
+    query: int
+    candidates: Sequence[Candidate]
+    groups: Sequence[Grouped]
+    doubt: str | None
+    took_s: float
+
+
+ToBatcher = Submit | Cancel | ListWaiting | DescribeQueue | SetPaused | CancelAll | NextTurn | TakeBack | Judged | Drain
 
 
 @frozen

@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 
 from ctl.harmless import first_line
-from ctl.paging import Chosen, Pages, check_states, listing_options
+from ctl.paging import Chosen, Pages, check_states, listing_options, who_was_meant
 from ctl.printing import print_result
 from ctl.quantities import cost, duration, relative, tokens
 from ctl.screen import Screen, table
@@ -83,13 +83,18 @@ def history(settings: Settings, /, is_prompts: bool, **chosen: Any) -> None:
     pages = Pages(method, member, filters, choice.most(LINES), choice.cursor)
     now = time.time()
     with settings.connect() as connection:
-        if settings.is_json:
-            rows = list(pages.rows(connection))
-            print_result(settings, {member: rows, "next": pages.cursor}, "")
-            return
+        rows = list(pages.rows(connection)) if settings.is_json else []
         row = _prompt if is_prompts else _turn
-        lines = [row(each, now) for each in pages.rows(connection)]
+        lines = [] if settings.is_json else [row(each, now) for each in pages.rows(connection)]
+        nobody = None if rows or lines else who_was_meant(connection, settings.room_name, choice.author)
+    if nobody is not None:
+        Screen.err().line(nobody)
+    if settings.is_json:
+        print_result(settings, {member: rows, "next": pages.cursor}, "")
+        return
     if not lines:
+        if nobody is not None:
+            return
         such = " like that" if choice.words() else ""
         Screen.err().line(f"room {settings.room_name} has no {member}{such}{'' if such else ' yet'}")
         return

@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 
 from ctl.harmless import first_line
-from ctl.paging import Chosen, Pages, listing_options
+from ctl.paging import Chosen, Pages, listing_options, who_was_meant
 from ctl.printing import print_result
 from ctl.quantities import relative
 from ctl.screen import Screen, table
@@ -49,7 +49,12 @@ def queue(settings: Settings, /, **chosen: Any) -> None:
     pages = Pages("prompt.list", "prompts", filters, choice.most(LINES), choice.cursor)
     with settings.connect() as connection:
         prompts = list(pages.rows(connection))
+        nobody = None if prompts else who_was_meant(connection, settings.room_name, choice.author)
+    if nobody is not None:
+        Screen.err().line(nobody)
     if not prompts and not settings.is_json:
+        if nobody is not None:
+            return
         such = " that is like that" if choice.words() else ""
         Screen.err().line(f"no prompt{such} waits in room {settings.room_name}")
         return

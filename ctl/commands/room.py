@@ -1,7 +1,7 @@
 """`room`: the rooms of the daemon, and what a host can do with one."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -10,9 +10,15 @@ from ctl.patience import call_patiently
 from ctl.printing import print_result
 from ctl.quantities import plural
 from ctl.screen import Screen, table
-from ctl.settings import Command, Group, Settings, complete_room, read_duration
+from ctl.settings import Command, Group, Settings, complete_agent, complete_room, read_duration
 
+MODES: Final = ("default", "acceptEdits", "plan", "auto", "dontAsk", "bypassPermissions")
+"""Claude Code's, for completion; an agent takes or refuses what it knows."""
 HEADER = ("ROOM", "STATE", "AGENT", "QUEUE", "APPROVALS", "DIRECTORY")
+
+
+def _complete_mode(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    return [mode for mode in MODES if mode.startswith(incomplete)]
 
 
 @click.group(
@@ -93,9 +99,18 @@ def list_rooms(settings: Settings) -> None:
     default=".",
     help="Where the agent works (default: the current directory).",
 )
-@click.option("--agent", help="A table under [agents] in the daemon's configuration (default: claude).")
+@click.option(
+    "--agent",
+    shell_complete=complete_agent,
+    help="A table under [agents] in the daemon's configuration (default: claude).",
+)
 @click.option("--model", help="Instead of the agent's own.")
-@click.option("--permission-mode", metavar="MODE", help="Instead of the agent's own: default, plan, acceptEdits, …")
+@click.option(
+    "--permission-mode",
+    metavar="MODE",
+    shell_complete=_complete_mode,
+    help="Instead of the agent's own: default, plan, acceptEdits, …",
+)
 @click.option(
     "--idle",
     type=read_duration,

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import signal
 import struct
 import termios
@@ -46,6 +47,28 @@ def test_half_line(tmp_path: Path) -> None:
             agent.read_bytes(),
             agent.status(),
         )
+
+
+def test_eof(tmp_path: Path) -> None:
+    """`eof` closes standard output while the program stays; SIGTERM ends it."""
+    with Rehearsal(tmp_path) as agent:
+        agent.prompt("[[eof]]")
+        agent.until("system init")
+        assert b"" == agent.read_bytes()
+        agent.signal(signal.SIGTERM)
+        assert 143 == agent.status()
+
+
+def test_heir(tmp_path: Path) -> None:
+    """`heir` ends the program while its standard output stays open."""
+    with Rehearsal(tmp_path) as agent:
+        agent.prompt("[[heir:3600]]")
+        agent.until("system init")
+        assert 1 == agent.status()
+        assert agent.process.stdout is not None
+        assert ([], [], []) == select.select([agent.process.stdout], [], [], 0)
+        os.kill(int(agent.stderr.removeprefix("heir ")), signal.SIGKILL)
+        assert b"" == agent.read_bytes()
 
 
 def test_line(tmp_path: Path) -> None:

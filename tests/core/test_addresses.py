@@ -7,6 +7,7 @@ from concordiad.core.addresses import (
     Names,
     is_loopback,
     make_names,
+    parse_api_url,
     parse_listen,
     parse_origin,
     parse_peer,
@@ -110,3 +111,35 @@ def test_source() -> None:
     assert source_of("192.0.2.1") == "192.0.2.1"
     assert source_of("2001:db8:0:1:2:3:4:5") == source_of("2001:db8:0:1::") == "2001:db8:0:1::/64"
     assert [is_loopback(peer) for peer in ("127.0.0.1", "::1", "192.0.2.1")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://a.example", "https://a.example"),
+        ("https://a.example:8443/", "https://a.example:8443"),
+        ("https://a.example/some/path/", "https://a.example/some/path"),
+        ("http://127.0.0.1:80", "http://127.0.0.1:80"),
+        ("http://127.9.9.9/x", "http://127.9.9.9/x"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://localhost:1", "http://localhost:1"),
+    ],
+)
+def test_address_of_an_api(text: str, url: str) -> None:
+    """With TLS anywhere, without it on this machine alone."""
+    assert parse_api_url(text) == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "a.example", "https://", "ftp://a", "https://a b", "https://u:p@a.example", "https://a.example?key=1"),
+        *("https://a.example#x", "https://a/../b?", "https://a//b", "https://a:99999", "HTTPS://a", "https://a/%2e"),
+        *("http://a.example", "http://10.0.0.1", "http://127.0.0.1.a.example", "http://localhost.a.example"),
+        *("http://0.0.0.0:80", "http://[2001:db8::1]", "http://[127.0.0.1]"),
+    ],
+)
+def test_what_is_no_address_of_an_api(text: str) -> None:
+    """Nothing that holds more than an address, and nothing by which a key would cross a network in plain text."""
+    with pytest.raises(ValueError, match=r"is no address|plain text|has a port"):
+        parse_api_url(text)

@@ -51,6 +51,7 @@ def serving(*answers: tuple[str, dict[str, Any], dict[str, Any]]) -> list[Script
     return [script(*answer) for answer in answers]
 
 
+SPACED = {"id": "guest:7", "name": "b b", "kind": "guest"}
 WAITING = {"room": "main", "states": ["waiting"], "limit": 50}
 
 
@@ -87,6 +88,21 @@ WAITING = {"room": "main", "states": ["waiting"], "limit": 50}
             ["plain,eve\teve, viewer", f"plain,{GUEST}\tb b, viewer", f"plain,{GUEST}\tal␛, viewer"],
         ),
         (
+            "concordiactl queue --author a",
+            [("prompt.list", {"room": "main", "limit": 50}, QUEUE)],
+            ["plain,ada\tada"],
+        ),
+        (
+            "concordiactl history --author ",
+            [("prompt.list", {"room": "main", "limit": 50}, {"prompts": [prompt(), prompt(author=SPACED), prompt()]})],
+            ["plain,ada\tada", "plain,guest:7\tb b"],
+        ),
+        (
+            "concordiactl room create x --agent ",
+            [("room.list", {}, ROOMS)],
+            [f"plain,{room()['agent']['name']}\t{room()['agent']['kind']}"],
+        ),
+        (
             "concordiactl kick e",
             [("guest.list", {"room": "main"}, {"guests": [guest(), guest()]})],
             [],
@@ -116,6 +132,8 @@ def test_what_the_daemon_knows_is_completed(
         ("concordiactl room re", ["plain,resume", "plain,restart"]),
         ("concordiactl history --state c", ["plain,completed"]),
         ("concordiactl history --prompts --state c", ["plain,cancelled"]),
+        ("concordiactl room create x --permission-mode d", ["plain,default", "plain,dontAsk"]),
+        ("concordiactl queue --author ", []),
         ("concordiactl --version", ["plain,--version"]),
         ("concordiactl cancel ", []),
         ("concordiactl statsu comp", []),

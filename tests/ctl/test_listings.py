@@ -363,9 +363,40 @@ def test_history_lists_prompts(tmp_path: Path, control_socket: Path) -> None:
 
 def test_a_history_that_has_nothing_like_that_says_so(tmp_path: Path, control_socket: Path) -> None:
     """It does not mean that there is none."""
-    nobody = serving("turn.list", {"turns": [], "next": None}, room="main", limit=20, author="eve")
-    with scripted_daemon(control_socket, nobody):
+    with scripted_daemon(control_socket, nothing_of("eve", "turns", prompt(), limit=20)):
         assert run(tmp_path, "history", "--author", "eve") == (0, "", "room main has no turns like that\n")
+
+
+def nothing_of(author: str, member: str, *own: dict[str, Any], **expected: Any) -> Script:
+    """List nothing of somebody, then what that one has ever asked, then, if that is nothing, who has asked lately."""
+
+    def script(client: Client) -> None:
+        said = {"room": "main", "author": author}
+        assert said | expected == client.answer(f"{member[:-1]}.list", {member: [], "next": None})
+        assert said | {"limit": 1} == client.answer("prompt.list", {"prompts": list(own), "next": None})
+        if not own:
+            lately = {"prompts": [prompt(), prompt(author=BOB), prompt()], "next": "c"}
+            assert client.answer("prompt.list", lately) == {"room": "main", "limit": 100}
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("author", "sentence"),
+    [
+        ("adda", "nobody called adda has asked anything in room main: did you mean ada?\n"),
+        ("x\x1bzz", "nobody called x␛zz has asked anything in room main: those who have lately are ada, bob\n"),
+    ],
+)
+def test_an_author_who_is_none_is_told(tmp_path: Path, control_socket: Path, author: str, sentence: str) -> None:
+    """With whom was meant; a program gets its empty list as ever."""
+    queued = nothing_of(author, "prompts", states=["waiting"], limit=100)
+    turned = nothing_of(author, "turns", limit=20)
+    with scripted_daemon(control_socket, queued, turned, turned):
+        assert run(tmp_path, "queue", "--author", author) == (0, "", sentence)
+        assert run(tmp_path, "history", "--author", author) == (0, "", sentence)
+        ran = run(tmp_path, "history", "--author", author, "-o", "json")
+    assert (json.loads(ran.out), ran.err) == ({"turns": [], "next": None}, sentence)
 
 
 def test_history_goes_on_at_a_cursor(tmp_path: Path, control_socket: Path) -> None:

@@ -289,9 +289,12 @@ def test_want_of_descriptors_is_told_and_harms_nobody_who_is_there(daemon: Daemo
     number = daemon.process.pid
     limits = resource.prlimit(number, resource.RLIMIT_NOFILE)
     began = time.monotonic()
-    highest = max(int(each) for each in os.listdir(f"/proc/{number}/fd"))
-    resource.prlimit(number, resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
-    # The first ones take what is free below that; of whom nobody can find out who it is, is sent away.
+    taken = {int(each) for each in os.listdir(f"/proc/{number}/fd")}
+    resource.prlimit(number, resource.RLIMIT_NOFILE, (max(taken) + 1, limits[1]))
+    # The first ones take what is free below that, and two more what is kept back for such as them.
+    for _ in range(max(taken) + 1 - len(taken) + 2):
+        assert daemon.connect().call("daemon.status")["daemon"]["pid"] == number
+    # When that is gone too, of whom nobody can find out who it is, is sent away.
     while "accept_failed" not in daemon.log and time.monotonic() < began + PATIENCE_S:
         daemon.connect().request("daemon.status")
     daemon.wait_for_log("accept_failed")

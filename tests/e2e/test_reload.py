@@ -108,7 +108,7 @@ def test_what_only_a_restart_changes_is_named(site: Site) -> None:
     with site.running() as daemon:
         site.configure({"rooms.docs": room_of(site), "guests": {"listen": "127.0.0.1:0"}})
         assert '"at_restart": ["guests"]' in reload(daemon)
-        assert "needs_a_restart" in daemon.log
+        daemon.wait_for_log("needs_a_restart")
 
 
 def test_created_and_paused_rooms_stay_as_they_are(site: Site) -> None:

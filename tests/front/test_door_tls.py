@@ -1,7 +1,6 @@
 """TLS on the guests' port, with a certificate of this test's own making."""
 
 import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,7 @@ from concordiad.config import Guests
 from concordiad.errors import ConfigError
 from concordiad.front.entrance import bind_door
 from tests.front.knocking import PAGES, UPGRADE, Client, are_open, head, open_door
-
-Pair = tuple[Path, Path]
-
-
-def make_pair(directory: Path, name: str, *options: str) -> Pair:
-    """Make a certificate for `localhost` that signs itself, and its key."""
-    certificate, key = directory / f"{name}.pem", directory / f"{name}.key"
-    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-x509", "-days", "2")
-    whom = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
-    files = ("-keyout", str(key), "-out", str(certificate))
-    subprocess.run(["openssl", "req", *kind, *whom, *files, *(options or ("-nodes",))], check=True, capture_output=True)
-    return certificate, key
+from tests.support.certificates import Pair, make_pair
 
 
 @pytest.fixture(scope="session")

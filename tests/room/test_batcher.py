@@ -308,6 +308,21 @@ async def test_a_prompt_expires_when_its_time_is_up(autojump_clock: MockClock) -
     assert (types_of([post]), change.state) == (["prompt.expired"], PromptState.EXPIRED)
 
 
+@pytest.mark.parametrize("jump_s", [-86400.0, 86400.0])
+async def test_a_jump_of_the_wall_clock_expires_nothing(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, jump_s: float
+) -> None:
+    """Neither sooner nor later: within a run an expiry is counted by the monotonic clock."""
+    async with open_bench() as bench:
+        await bench.submit(submission("late", expires_s=60.0))
+        monkeypatch.setattr(bench.batcher, "_now", lambda: NOW + jump_s)
+        await trio.sleep(59)
+        await bench.submit(submission("ever"))
+        assert await bench.waiting() == ["late", "ever"]
+        await trio.sleep(2)
+        assert await bench.waiting() == ["ever"]
+
+
 async def test_what_expired_while_the_daemon_was_down_expires_at_once(autojump_clock: MockClock) -> None:
     """The wall clock decides what is left of an expiry after a restart."""
     over, later = prompt("p-a", expires_at=NOW - 1), prompt("p-b", "later", expires_at=NOW + 10)

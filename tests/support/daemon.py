@@ -25,6 +25,7 @@ from tests.support.patience import PATIENCE_S
 
 ROOT: Final = Path(__file__).parents[2]
 MARK: Final = b"CONCORDIA_AGENT="
+READY: Final = " is ready, its socket is "
 Tables = Mapping[str, Mapping[str, object]]
 """A configuration: the names of its tables, and their keys."""
 
@@ -162,13 +163,17 @@ class Daemon:
 
     def wait_until_ready(self) -> None:
         """Wait until it says that it serves."""
-        self.wait_for_log(" is ready, its socket is ")
+        self.wait_for_log(READY)
+
+    def has_said(self, text: str) -> bool:
+        """Wait for a line with that text on its standard error, or for its end; tells whether there was one."""
+        with self._said:
+            self._said.wait_for(lambda: self._find(text) is not None or self._has_said_all, PATIENCE_S)
+            return self._find(text) is not None
 
     def wait_for_log(self, text: str) -> str:
         """Wait for a line with that text on its standard error, and return it."""
-        with self._said:
-            self._said.wait_for(lambda: self._find(text) is not None or self._has_said_all, PATIENCE_S)
-            found = self._find(text)
+        found = self._find(text) if self.has_said(text) else None
         assert found is not None, f"concordiad has not said {text!r}, but:\n{self.log}"
         return found
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from concordiad.agent.orders import Order
 from concordiad.agent.rehearsal import shapes
-from concordiad.agent.rehearsal.desk import encode
+from concordiad.agent.rehearsal.desk import STDOUT, encode
 from concordiad.agent.rehearsal.turn import Over, Turn
 
 STDERR: Final = 2
@@ -87,6 +87,19 @@ def half_line(turn: Turn, _: str) -> None:
     os._exit(1)
 
 
+def eof(turn: Turn, _: str) -> None:
+    """Let go of standard output, and go on as if nothing had happened."""
+    os.close(STDOUT)
+    turn.desk.wait(lambda: False)
+
+
+def heir(_turn: Turn, argument: str) -> None:
+    """Exit, but not so that whoever reads this program's output would notice by that."""
+    child = subprocess.Popen(["sleep", str(whole(argument))], stdin=subprocess.DEVNULL, start_new_session=True)
+    os.write(STDERR, f"heir {child.pid}\n".encode())
+    os._exit(1)
+
+
 def line(turn: Turn, argument: str) -> None:
     """Write a line of a type that nobody knows, of so many bytes and its newline."""
     padded = {"type": "rehearsal_padding", "padding": ""}
@@ -144,6 +157,8 @@ DOING: Final[dict[str, Callable[[Turn, str], None]]] = {
     "kill": lambda _turn, _: os.kill(os.getpid(), signal.SIGKILL),
     "garbage": lambda turn, _: turn.desk.write(b"this line is no JSON\n"),
     "half-line": half_line,
+    "eof": eof,
+    "heir": heir,
     "line": line,
     "big-result": big_result,
     "stderr": stderr,

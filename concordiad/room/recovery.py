@@ -1,0 +1,127 @@
+"""
+What becomes of that which an earlier run of the daemon left open in a room.
+
+Laws: whatever was open is closed, and what that means is recorded with it; nothing is asked again in silence, and
+nothing twice: a prompt that was asked again already is left.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import trio
+
+from concordiad.agent.history import find_answer
+from concordiad.core.agents import Kind
+from concordiad.core.model import AfterCrash, Outcome, Prompt, PromptState, Turn
+from concordiad.core.views import members, prompt_view
+from concordiad.errors import RoomError
+from concordiad.journal import Journal
+from concordiad.journal.rows import (
+    ApprovalResolved,
+    read_approvals,
+    read_prompts_of,
+    read_running_turns,
+    read_session,
+)
+from concordiad.room.approvals import Resolution, resolved
+from concordiad.room.ledger import InProgress, close_turn
+from concordiad.room.messages import Draft, Post, note, record
+
+UNKNOWN = "daemon_died: concordiad ended while the agent worked on it; whether it was done is not known"
+FOUND = "from_history: concordiad ended while the agent worked on it; the answer is from the agent's own history"
+
+
+class Recovery(NamedTuple):
+    """
+    How one room recovers.
+
+    Attributes:
+        room: its name.
+        kind: the language of its agent.
+        environment: the agent's, which tells where its history is.
+        after_crash: what becomes of a turn that was with it.
+        new_id: makes ids.
+        now: Unix seconds.
+    """
+
+    room: str
+    kind: Kind
+    environment: Mapping[str, str]
+    after_crash: AfterCrash
+    journal: Journal
+    new_id: Callable[[], str]
+    now: Callable[[], float]
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether no model is behind its agent."""
+        return self.kind is Kind.REHEARSAL
+
+
+async def recover(about: Recovery, fanout: trio.MemorySendChannel[Post]) -> list[str]:
+    """
+    Close what the last run left open: nobody waits for its approvals, and nobody knows how its turns ended.
+
+    Returns:
+        The ids of prompts that are asked again, which wait before all others.
+    """
+    for approval in await about.journal.read(read_approvals, about.room):
+        withdrawn = Resolution("withdrawn", None)
+        draft = resolved(approval, withdrawn, "concordiad ended meanwhile", is_rehearsal=about.is_rehearsal)
+        await note(fanout, [draft], [ApprovalResolved(approval.id)])
+    again: list[str] = []
+    for turn in await about.journal.read(read_running_turns, about.room):
+        prompts = await about.journal.read(read_prompts_of, turn.prompts)
+        again += await _close(about, turn, prompts, fanout)
+    return again
+
+
+async def _close(about: Recovery, turn: Turn, prompts: list[Prompt], fanout: trio.MemorySendChannel[Post]) -> list[str]:
+    answer = await _find_answer(about, turn)
+    outcome, reason = (Outcome.UNCERTAIN, UNKNOWN) if answer is None else (Outcome.COMPLETED, FOUND)
+    progress = InProgress(turn, 0.0, tuple((prompt, 0.0) for prompt in prompts), partial=answer)
+    entry = close_turn(progress, outcome, reason, about.now(), is_rehearsal=about.is_rehearsal)
+    new = _ask_again(about, prompts) if outcome is Outcome.UNCERTAIN else []
+    await note(fanout, [entry.draft], entry.changes)
+    if not new:
+        return []
+    message = "asked again after a crash, as the room is set to (after_crash): it may be done twice"
+    told = Draft("notice", members(code="asked_again", message=message, fault=None))
+    drafts = [Draft("prompt.accepted", members(prompt=prompt_view(each))) for each in new]
+    try:
+        await record(fanout, [*drafts, told], new)
+    except RoomError:
+        # Nothing new is begun while nothing can be recorded: it stays uncertain.
+        return []
+    return [prompt.id for prompt in new]
+
+
+async def _find_answer(about: Recovery, turn: Turn) -> str | None:
+    if about.after_crash is not AfterCrash.FROM_HISTORY:
+        return None
+    session = await about.journal.read(read_session, about.room)
+    if session is None or session.session_id is None:
+        return None
+    return await trio.to_thread.run_sync(find_answer, about.kind, about.environment, session.session_id, turn.id)
+
+
+def _ask_again(about: Recovery, prompts: list[Prompt]) -> list[Prompt]:
+    if about.after_crash is not AfterCrash.ASK_AGAIN:
+        return []
+    return [
+        Prompt(
+            id=about.new_id(),
+            room=prompt.room,
+            author=prompt.author,
+            text=prompt.text,
+            submitted_at=about.now(),
+            state=PromptState.WAITING,
+            priority=prompt.priority,
+            expires_at=prompt.expires_at,
+            retry_of=prompt.id,
+            is_raw=prompt.is_raw,
+            is_alone=prompt.is_alone,
+        )
+        for prompt in prompts
+        if prompt.retry_of is None
+    ]

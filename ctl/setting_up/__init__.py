@@ -1,0 +1,1 @@
+"""What `setup` does, apart from talking to the person: each module sets up one thing."""
