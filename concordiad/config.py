@@ -19,7 +19,8 @@ from attrs import evolve, field, frozen
 
 from concordiad.core.addresses import Address, parse_api_url, parse_host, parse_listen, parse_origin
 from concordiad.core.agents import Kind
-from concordiad.core.model import AfterCrash
+from concordiad.core.attribution import Attribution
+from concordiad.core.model import AfterCrash, Stage
 from concordiad.core.strict import (
     STRUCTURE_ERRORS,
     FieldError,
@@ -93,6 +94,9 @@ class Limits:
     Attributes:
         prompt_bytes: a prompt's length in UTF-8.
         waiting_prompts: prompts that may wait in one room.
+        waiting_prompts_per_author: and of one author among them.
+        prompt_burst: prompts of one author that a room takes at once: a script hands in a list.
+        prompts_per_minute: and how many more later.
         line_bytes: a line of the agent that is handled whole; a longer one becomes `agent.oversize`.
         connections: open connections on the control socket.
         follower_bytes: bytes that wait for one follower before it is served from the journal.
@@ -104,6 +108,9 @@ class Limits:
 
     prompt_bytes: int = field(default=PROMPT_LIMIT_BYTES, validator=_at_least(1))
     waiting_prompts: int = field(default=1000, validator=_at_least(1))
+    waiting_prompts_per_author: int = field(default=250, validator=_at_least(1))
+    prompt_burst: int = field(default=200, validator=_at_least(1))
+    prompts_per_minute: float = field(default=600.0, validator=_at_least(0.1))
     line_bytes: int = field(default=64 * 1024 * 1024, validator=_at_least(4096))
     connections: int = field(default=512, validator=_at_least(1))
     follower_bytes: int = field(default=1024 * 1024, validator=_at_least(4096))
@@ -243,6 +250,24 @@ class Agent:
 
 
 @frozen
+class Merging:
+    """
+    How prompts that ask the same become one turn.
+
+    Attributes:
+        window_s: a prompt waits until nobody has asked anything for so long; 0: nobody waits.
+        window_max_s: but never longer than this.
+        stages: how it is found out that two ask the same.
+        attribution: what the agent is told of who asks.
+    """
+
+    window_s: float = field(default=0.5, validator=_at_least(0, 60))
+    window_max_s: float = field(default=2.0, validator=_at_least(0, 60))
+    stages: tuple[Stage, ...] = (Stage.SAME, Stage.NEAR)
+    attribution: Attribution = Attribution.NAMES
+
+
+@frozen
 class Room:
     """
     One shared session.
@@ -255,6 +280,7 @@ class Room:
         idle_s: an agent that has had no turn, and no task in the background, for so long is ended, and started again
             for the next prompt; 0: never.
         after_crash: what becomes of a turn that was with the agent when the daemon was killed.
+        merging: instead of the table [merging].
     """
 
     workdir: str = "."
@@ -263,6 +289,7 @@ class Room:
     permission_mode: str | None = None
     idle_s: float = field(default=0.0, validator=_at_least(0))
     after_crash: AfterCrash = AfterCrash.LEAVE
+    merging: Merging | None = None
 
 
 @frozen
@@ -313,10 +340,16 @@ class Config:
     limits: Limits = Limits()
     graces: Graces = Graces()
     guests: Guests | None = None
+    merging: Merging = Merging()
     gemini: Gemini | None = None
     retention: Retention = Retention()
     rooms: Mapping[str, Room] = field(factory=lambda: {"main": Room()})
     agents: Mapping[str, Agent] = field(factory=lambda: {"claude": Agent()})
+
+    def merging_of(self, room: str) -> Merging:
+        """Find how a room merges: its own table, else the one for all rooms."""
+        configured = self.rooms.get(room)
+        return self.merging if configured is None else configured.merging or self.merging
 
 
 @frozen
@@ -458,8 +491,8 @@ def _explain(error: BaseException) -> str:
 
 
 _CONVERTER: Final = make_strict_converter()
-_CONVERTER.register_structure_hook(Kind, structure_choice)
-_CONVERTER.register_structure_hook(AfterCrash, structure_choice)
+for _choices in (Kind, AfterCrash, Stage, Attribution):
+    _CONVERTER.register_structure_hook(_choices, structure_choice)
 
 
 def read_key(name: str, environment: Mapping[str, str]) -> str:

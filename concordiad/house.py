@@ -410,6 +410,7 @@ class Housekeeper:
             spec=await self._make_room_spec(row, config),
             limits=config.limits,
             graces=config.graces,
+            merging=config.merging_of(row.name),
             journal=self._journal,
             new_id=self._new_id,
             now=self._now,

@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "queue": "ctl.commands.queue",
     "show": "ctl.commands.show",
     "cancel": "ctl.commands.cancel",
+    "split": "ctl.commands.split",
     "retry": "ctl.commands.retry",
     "history": "ctl.commands.history",
     "interrupt": "ctl.commands.interrupt",

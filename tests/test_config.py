@@ -18,6 +18,7 @@ from concordiad.config import (
     Graces,
     Guests,
     Limits,
+    Merging,
     Retention,
     Room,
     find_directories,
@@ -27,6 +28,8 @@ from concordiad.config import (
     read_credential,
 )
 from concordiad.core.agents import Kind
+from concordiad.core.attribution import Attribution
+from concordiad.core.model import Stage
 from concordiad.errors import ConfigError
 from tests.core.kinds import KINDS, accepted_kinds
 
@@ -35,6 +38,9 @@ DEFAULTS: dict[str, object] = {
     "control.group": None,
     "limits.prompt_bytes": 256 * 1024,
     "limits.waiting_prompts": 1000,
+    "limits.waiting_prompts_per_author": 250,
+    "limits.prompt_burst": 200,
+    "limits.prompts_per_minute": 600.0,
     "limits.line_bytes": 64 * MIB,
     "limits.connections": 512,
     "limits.follower_bytes": MIB,
@@ -76,6 +82,10 @@ DEFAULTS: dict[str, object] = {
     "guests.requests_per_s": 10.0,
     "guests.guest_bytes": 256 * 1024,
     "guests.keepalive_s": 30.0,
+    "merging.window_s": 0.5,
+    "merging.window_max_s": 2.0,
+    "merging.stages": (Stage.SAME, Stage.NEAR),
+    "merging.attribution": Attribution.NAMES,
     "gemini.credential": "gemini_api_key",
     "gemini.model": "gemini-3.5-flash-lite",
     "gemini.base_url": "https://generativelanguage.googleapis.com",
@@ -88,6 +98,7 @@ DEFAULTS: dict[str, object] = {
     "rooms.main.permission_mode": None,
     "rooms.main.idle_s": 0.0,
     "rooms.main.after_crash": "leave",
+    "rooms.main.merging": None,
     "agents.claude.kind": Kind.CLAUDE_CODE,
     "agents.claude.command": None,
     "agents.claude.model": None,
@@ -99,6 +110,9 @@ DEFAULTS: dict[str, object] = {
 LEAST: dict[str, float] = {
     "limits.prompt_bytes": 1,
     "limits.waiting_prompts": 1,
+    "limits.waiting_prompts_per_author": 1,
+    "limits.prompt_burst": 1,
+    "limits.prompts_per_minute": 0.1,
     "limits.line_bytes": 4096,
     "limits.connections": 1,
     "limits.follower_bytes": 4096,
@@ -133,6 +147,8 @@ LEAST: dict[str, float] = {
     "guests.requests_per_s": 0.1,
     "guests.guest_bytes": 4096,
     "guests.keepalive_s": 1,
+    "merging.window_s": 0,
+    "merging.window_max_s": 0,
     "gemini.deadline_s": 0.1,
     "retention.days": 0,
     "retention.bytes": 0,
@@ -143,6 +159,7 @@ TABLES: dict[str, Any] = {
     "limits": Limits,
     "graces": Graces,
     "guests": Guests,
+    "merging": Merging,
     "gemini": Gemini,
     "retention": Retention,
     "rooms.main": Room,

@@ -15,10 +15,23 @@ import pytest
 from concordiad.agent.find import WITHHELD
 from concordiad.agent.leftovers import END_GRACE_S
 from concordiad.agent.orders import REHEARSAL_VERBS, VERBS
-from concordiad.config import Agent, Config, Control, Gemini, Graces, Guests, Limits, Retention, Room, parse_config
+from concordiad.config import (
+    Agent,
+    Config,
+    Control,
+    Gemini,
+    Graces,
+    Guests,
+    Limits,
+    Merging,
+    Retention,
+    Room,
+    parse_config,
+)
 from concordiad.core import codes
 from concordiad.core.admission import CLOSED, EXPIRED, NOT_ADMITTED, REMOVED, REVOKED, STOPPING
 from concordiad.core.breaker import BREAKER_TABLE, BreakerInput, BreakerState
+from concordiad.core.event_shapes import EVENTS
 from concordiad.core.faults import RULES
 from concordiad.core.grouping import DoubtReason
 from concordiad.core.model import History, InviteState, Origin, Outcome, PromptState, TurnState
@@ -184,6 +197,7 @@ def default_of(attribute: "attrs.Attribute[Any]") -> object:
         ("## `[limits]`", Limits),
         ("## `[graces]`", Graces),
         ("## `[guests]`", Guests),
+        ("## `[merging]`", Merging),
         ("## `[gemini]`", Gemini),
         ("## `[retention]`", Retention),
         ("## `[rooms.NAME]`", Room),
@@ -325,7 +339,7 @@ def test_example_requests_are_understood(method: str) -> None:
 def test_every_type_of_event_is_on_the_page() -> None:
     """Every type of event that the code can emit has its section, and there is no section for any other."""
     pattern = re.compile(r"(prompt|turn|agent|approval|guest|invite|room)\.[a-z_]+|notice")
-    emitted = {each for each in constants() if pattern.fullmatch(each)} - METHODS.keys()
+    emitted = {each for each in constants() if pattern.fullmatch(each)} - (METHODS.keys() - EVENTS.keys())
     assert sorted(emitted) == sorted(event_sections())
 
 

@@ -1,102 +1,386 @@
 """
-Who waits where: the order of the waiting prompts, their places, their expiry, and the limit.
+The prompts of one room that wait: who shares a turn with whom, whose turn is next, and when.
 
-Laws: a prompt's place depends on priority first and on arrival second; a prompt that comes back from a turn that never
-began takes its old place; nothing here forgets a prompt that it was not told to forget.
+Laws: every prompt that waits is in exactly one group, and a group becomes one turn; two prompts of one author never
+share one; an author's own prompts are taken in their own order; by what happens to others' prompts nobody loses its
+place; nothing here forgets a prompt that it was not told to forget.
 """
 
-from bisect import insort
-from collections.abc import Iterable
+import math
+from bisect import bisect_left, insort
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from concordiad.core.model import Priority, Prompt
+from attrs import evolve
 
-RANK: Final = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
-NEVER: Final = float("inf")
+from concordiad.core.groups import Changes, Group, Parted, Waiting
+from concordiad.core.model import Author, OrderKey, Prompt, Stage, Standing
+from concordiad.core.order import RANKS, Passed, Rounds, in_turn, just_before
+from concordiad.core.own_order import OwnOrder
+from concordiad.core.similarity import Index, Match, features
+from concordiad.errors import LocalProtocolError
+
+NEVER: Final = math.inf
+AT_ONCE: Final = -math.inf
+
+GROUP_LIMIT: Final = 100
+"""Prompts in one group: what is told of it stays small, and taking it apart a matter of milliseconds."""
+LOCAL: Final = (Stage.SAME, Stage.NEAR)
+"""What needs nobody outside."""
 
 
-class _Waiting(NamedTuple):
-    rank: int
-    arrival: int
-    deadline: float
-    prompt: Prompt
+class Window(NamedTuple):
+    """
+    How long a prompt waits for others that mean the same, in seconds.
+
+    Attributes:
+        s: since the last prompt of the room; 0: not at all.
+        max_s: since its own arrival.
+    """
+
+    s: float = 0.0
+    max_s: float = 0.0
+
+
+NO_WINDOW: Final = Window()
 
 
 class Queue:
     """
-    The prompts of one room that wait, next first.
+    The prompts that wait, next first. All times are monotonic seconds: a jump of the wall clock expires nothing.
 
-    Deadlines are monotonic seconds, so that a jump of the wall clock expires nothing.
+    Args:
+        stages: by what prompts are merged.
+        window: how long one waits for others.
     """
 
-    def __init__(self) -> None:
-        self._order: list[_Waiting] = []
-        self._arrivals: dict[str, int] = {}
-        self._next_arrival = 0
-
-    def copy(self) -> "Queue":
-        """Make another one that is as this one is now."""
-        twin = Queue()
-        twin._order, twin._arrivals, twin._next_arrival = self._order.copy(), self._arrivals.copy(), self._next_arrival
-        return twin
+    def __init__(self, stages: Collection[Stage] = LOCAL, window: Window = NO_WINDOW) -> None:
+        self.stages: Final = frozenset(stages) & frozenset(LOCAL)
+        self.window: Final = window
+        self._last_arrival = AT_ONCE
+        self._rounds = Rounds()
+        self._passed = Passed()
+        self._passed_before = Passed()
+        self._lines: list[list[Group]] = [[] for _ in RANKS]
+        self._waiting: dict[str, Waiting] = {}
+        self._own_order = OwnOrder()
+        self._index = Index()
+        self._deadlines: dict[str, float] = {}
+        self._away: tuple[Waiting, ...] = ()
 
     def __len__(self) -> int:
         """Count the prompts that wait."""
-        return len(self._order)
+        return len(self._waiting)
 
-    def add(self, prompt: Prompt, deadline: float = NEVER) -> int:
-        """Let a prompt wait; return its place, 1 for the next one. One that was here before takes its old place."""
-        arrival = self._arrivals.get(prompt.id)
-        if arrival is None:
-            arrival, self._next_arrival = self._next_arrival, self._next_arrival + 1
-        self._arrivals[prompt.id] = arrival
-        waiting = _Waiting(RANK[prompt.priority], arrival, deadline, prompt)
-        insort(self._order, waiting, key=lambda entry: entry[:2])
-        return self._order.index(waiting) + 1
+    def count_of(self, author: str) -> int:
+        """Count those of an author."""
+        return sum(waiting.id in self._waiting for waiting in self._own_order.of(author))
 
-    def take(self) -> tuple[Prompt, float] | None:
-        """Take the next prompt away to be handed over, with its deadline in case that it comes back."""
-        if not self._order:
-            return None
-        waiting = self._order.pop(0)
-        return waiting.prompt, waiting.deadline
-
-    def forget(self, prompts: Iterable[str]) -> None:
-        """Forget the old places of prompts that will not come back."""
-        for prompt in prompts:
-            self._arrivals.pop(prompt, None)
-
-    def remove(self, prompt_id: str) -> Prompt | None:
-        """Take a prompt out; None if it does not wait here."""
-        for index, waiting in enumerate(self._order):
-            if waiting.prompt.id == prompt_id:
-                del self._order[index]
-                self._arrivals.pop(prompt_id, None)
-                return waiting.prompt
-        return None
-
-    def expire(self, now: float) -> list[Prompt]:
-        """Take out every prompt whose deadline has come."""
-        expired = [waiting.prompt for waiting in self._order if waiting.deadline <= now]
-        self._order = [waiting for waiting in self._order if waiting.deadline > now]
-        self.forget(prompt.id for prompt in expired)
-        return expired
-
-    def next_deadline(self) -> float:
-        """Tell when the next prompt expires; NEVER if none does."""
-        return min((waiting.deadline for waiting in self._order), default=NEVER)
-
-    def prompts(self) -> list[Prompt]:
-        """List the waiting prompts by place."""
-        return [waiting.prompt for waiting in self._order]
-
-    def place(self, prompt_id: str) -> int | None:
-        """Tell a prompt's place, 1 for the next one; None if it does not wait here."""
-        for index, waiting in enumerate(self._order, 1):
-            if waiting.prompt.id == prompt_id:
-                return index
-        return None
+    def is_only(self, author: str) -> bool:
+        """Tell whether nobody else's prompt waits."""
+        return all(who == author or not self.count_of(who) for who in self._own_order.authors())
 
     def find(self, prompt_id: str) -> Prompt | None:
         """Find a waiting prompt."""
-        return next((waiting.prompt for waiting in self._order if waiting.prompt.id == prompt_id), None)
+        waiting = self._waiting.get(prompt_id)
+        return None if waiting is None else waiting.prompt
+
+    def add(
+        self, prompt: Prompt, now: float, changes: Changes, deadline: float = NEVER, *, is_hurried: bool = False
+    ) -> Prompt:
+        """
+        Let a prompt wait, with others if it asks what they ask.
+
+        Args:
+            prompt: a new one.
+            deadline: when it expires.
+            is_hurried: whether there is nobody to wait for.
+        """
+        may_merge = self._may_merge(prompt)
+        if may_merge:
+            self._last_arrival = now
+        waiting = Waiting(
+            self._with_standing(prompt),
+            deadline,
+            AT_ONCE if is_hurried or not may_merge else now,
+            features(prompt.text) if may_merge else None,
+        )
+        changes.before[prompt.id] = None
+        self._keep(waiting)
+        self._settle(waiting, changes)
+        changes.rows[prompt.id] = waiting.prompt
+        return waiting.prompt
+
+    def first_place_of(self, author: str) -> int:
+        """Tell the first place of an author's waiting prompts; 1 if it has none."""
+        mine = (waiting.id for waiting in self._own_order.of(author))
+        return min(self.places(list(mine)).values(), default=1)
+
+    def begin(self, standings: Iterable[Standing]) -> None:
+        """Go on from the standings of prompts that have waited since an earlier run; `restore` brings the prompts."""
+        self._rounds.restore(key for standing in standings for key in standing)
+
+    def restore(self, prompt: Prompt, deadline: float = NEVER) -> Prompt:
+        """Let a prompt wait as it did before, in its group if it had one; the leader is restored first."""
+        known = features(prompt.text) if self._may_merge(prompt) else None
+        waiting = Waiting(self._with_standing(prompt), deadline, AT_ONCE, known, was_held=True)
+        self._rejoin(waiting)
+        return waiting.prompt
+
+    def put_back(self, prompts: Sequence[tuple[Prompt, float]]) -> None:
+        """Let what was taken last wait again, as the group that it was, at its old place."""
+        away = {waiting.id: waiting for waiting in self._away}
+        self.forget_taken()
+        self._passed = self._passed_before
+        for prompt, _ in prompts:
+            waiting = away.get(prompt.id)
+            if waiting is None:
+                raise LocalProtocolError(f"prompt {prompt.id} comes back, but it was not the one taken last")
+            waiting.prompt, waiting.since = prompt, AT_ONCE
+            self._rejoin(waiting)
+
+    def _may_merge(self, prompt: Prompt) -> bool:
+        return not (prompt.is_alone or prompt.is_raw) and bool(self.stages)
+
+    def _with_standing(self, prompt: Prompt) -> Prompt:
+        if prompt.standing is not None:
+            return prompt
+        mine = (waiting.own for waiting in self._own_order.of(prompt.author.id))
+        key = self._rounds.next_key(prompt.author.id, prompt.priority, mine)
+        return evolve(prompt, standing=Standing(key, key))
+
+    def _rejoin(self, waiting: Waiting) -> None:
+        self._keep(waiting)
+        merge = waiting.prompt.merge
+        leader = None if merge is None else self._waiting.get(merge.leader)
+        if leader is not None and leader is not waiting:
+            leader.group.members.append(waiting)
+            waiting.set_group(leader.group)
+            return
+        is_worded = merge is not None and merge.asked != waiting.prompt.text
+        wording = waiting.prompt.asked if is_worded else None
+        self._stand(Group([waiting], waiting.standing.place, wording))
+
+    def take(self, now: float) -> list[tuple[Prompt, float]]:
+        """
+        Take the next turn's prompts away to be handed over: those of the first group that is ready.
+
+        Returns:
+            Them, each with its deadline in case that they come back; none if nobody is ready.
+        """
+        self.forget_taken()
+        overtaken: set[str] = set()
+        for group in self._in_turn():
+            authors = group.authors()
+            # Who is ready overtakes who is not, but never its own prompts, nor just because it is never merged.
+            if self.ready_at(group) <= now and not overtaken & authors and (group.may_merge or not overtaken):
+                return self._take(group)
+            overtaken |= authors
+        return []
+
+    def _take(self, group: Group) -> list[tuple[Prompt, float]]:
+        self._leave_line(group)
+        self._passed_before = self._passed
+        self._passed = self._passed.after(group.key.rank, [rank for rank in RANKS if self._lines[rank]])
+        self._rounds.note_taken(group.key, [(member.author, member.own) for member in group.members])
+        # Until it is certain that they will not come back, their authors' further prompts stay behind them.
+        self._away = tuple(group.members)
+        for member in group.members:
+            del self._waiting[member.id]
+            self._deadlines.pop(member.id, None)
+        return [(member.prompt, member.deadline) for member in group.members]
+
+    def forget_taken(self) -> None:
+        """Note that what was taken last does not come back, or has come back."""
+        for waiting in self._away:
+            self._own_order.remove(waiting)
+        self._away = ()
+
+    def remove(self, prompt_id: str, reason: str, changes: Changes) -> Prompt | None:
+        """Take a prompt out for good; None if it does not wait here. Who is alone by that is told the reason."""
+        waiting = self._waiting.get(prompt_id)
+        if waiting is None:
+            return None
+        changes.note(waiting)
+        self._part(waiting, reason, changes)
+        del self._waiting[prompt_id]
+        self._deadlines.pop(prompt_id, None)
+        self._own_order.remove(waiting)
+        return waiting.prompt
+
+    def split(self, prompt_id: str, by: Author, changes: Changes) -> Prompt | None:
+        """
+        Give a prompt a turn for itself, whatever comes; None if it does not wait here.
+
+        It stands where it would stand by itself; only if its author's next prompt has come to an earlier place by a
+        merge, then directly before that.
+        """
+        waiting = self._waiting.get(prompt_id)
+        if waiting is None or waiting.prompt.is_alone:
+            return None if waiting is None else waiting.prompt
+        changes.note(waiting)
+        parted = len(changes.told)
+        others = tuple(other.id for other in waiting.group.others(waiting))
+        self._part(waiting, f"{by.name} took a prompt back out", changes)
+        waiting.features = None
+        waiting.prompt = evolve(waiting.prompt, is_alone=True)
+        place = waiting.own if others else waiting.standing.place
+        for following in self._own_order.after(waiting):
+            if following.standing.place > waiting.standing.place:
+                place = min(place, just_before(following.standing.place))
+        waiting.change(changes, merge=None, place=place)
+        changes.rows[waiting.id] = waiting.prompt
+        self._stand(Group([waiting], place))
+        changes.told.insert(parted, Parted(waiting.prompt, others, by, None))
+        return waiting.prompt
+
+    def undo(self, changes: Changes) -> None:
+        """Let everything wait again as it did before some changes, of which nothing could be recorded."""
+        waiting = dict(self._waiting)
+        for prompt_id, before in changes.before.items():
+            if before is None:
+                waiting.pop(prompt_id, None)
+            else:
+                waiting[prompt_id] = before.waiting
+                before.waiting.prompt, before.waiting.features = before.prompt, before.features
+        self._lines = [[] for _ in RANKS]
+        self._waiting, self._deadlines = {}, {}
+        self._index, self._own_order = Index(), OwnOrder()
+        for each in self._away:
+            self._own_order.add(each)
+        for each in sorted(waiting.values(), key=_is_led):
+            self._rejoin(each)
+
+    def overdue(self, now: float) -> list[str]:
+        """List the prompts whose deadline has come."""
+        return [prompt_id for prompt_id, deadline in self._deadlines.items() if deadline <= now]
+
+    def next_deadline(self) -> float:
+        """Tell when the next prompt expires; NEVER if none does."""
+        return min(self._deadlines.values(), default=NEVER)
+
+    def next_ready(self, now: float) -> float:
+        """Tell when a further group is ready; NEVER if all are."""
+        return min((at for group in self._in_turn() if (at := self.ready_at(group)) > now), default=NEVER)
+
+    def ready_at(self, group: Group) -> float:
+        """Tell when a group may be taken."""
+        return max(self.window_ends(group), group.held_until)
+
+    def window_ends(self, group: Group) -> float:
+        """Tell when a group has waited for others as long as it should."""
+        return min(self._last_arrival + self.window.s, group.since + self.window.max_s)
+
+    def prompts(self) -> list[tuple[Prompt, int]]:
+        """List the waiting prompts with their places, 1 for the next turn; those of a group share one."""
+        return [(member.prompt, place) for place, group in enumerate(self._in_turn(), 1) for member in group.members]
+
+    def places(self, wanted: Collection[str]) -> dict[str, int]:
+        """Tell the places of some prompts, as far as they wait here."""
+        left = {prompt_id for prompt_id in wanted if prompt_id in self._waiting}
+        found: dict[str, int] = {}
+        turns = enumerate(self._in_turn(), 1)
+        while len(found) < len(left):
+            place, group = next(turns)
+            found.update((member.id, place) for member in group.members if member.id in left)
+        return found
+
+    def _in_turn(self) -> Iterator[Group]:
+        return in_turn(self._lines, self._passed)
+
+    def _settle(self, waiting: Waiting, changes: Changes) -> None:
+        """Let a prompt join the best of the groups that ask the same, or lead one of its own."""
+        for leader, match in self._matches(waiting):
+            group = self._waiting[leader].group
+            if self._may_join(waiting, group):
+                self._move(group, min(group.key, waiting.standing.place), changes)
+                group.admit(waiting, match, changes)
+                return
+        self._stand(Group([waiting], waiting.standing.place))
+
+    def _matches(self, waiting: Waiting) -> list[tuple[str, Match]]:
+        if waiting.features is None:
+            return []
+        found = self._index.matches(waiting.features, self.stages)
+        return sorted(found, key=lambda each: (*_rank(each[1]), self._waiting[each[0]].group.order))
+
+    def _may_join(self, waiting: Waiting, group: Group) -> bool:
+        if waiting.author in group.authors() or len(group.members) >= GROUP_LIMIT:
+            return False
+        key = min(group.key, waiting.standing.place)
+        moved = [waiting] if key < waiting.standing.place else group.members if key < group.key else []
+        return all(self._may_stand(each, key) for each in moved)
+
+    def _may_stand(self, waiting: Waiting, key: OrderKey) -> bool:
+        """Tell whether a prompt may move up to a place without overtaking one of its own author."""
+        return all(before.standing.place < key for before in self._own_order.before(waiting))
+
+    def _part(self, waiting: Waiting, reason: str, changes: Changes) -> None:
+        """Take a prompt out of its group, whose others keep its place."""
+        group = waiting.group
+        if len(group.members) == 1:
+            self._leave_line(group)
+            return
+        was_leader = waiting is group.leader
+        if was_leader or group.wording is not None:
+            # What is asked was the wish of the one who goes, too: the others are looked at anew.
+            self._leave_line(group)
+            rest = sorted((member for member in group.members if member is not waiting), key=_own)
+            ids = tuple(member.id for member in group.members)
+            for member in rest:
+                member.change(changes, merge=None)
+                self._settle(member, changes)
+        else:
+            group.members.remove(waiting)
+            rest, ids = [group.leader], (group.id, waiting.id)
+        waiting.change(changes, merge=None)
+        for member in rest:
+            if len(member.group.members) == 1:
+                member.change(changes, merge=None)
+                others = tuple(other for other in ids if other != member.id)
+                changes.told.append(Parted(member.prompt, others, None, reason))
+
+    def _move(self, group: Group, key: OrderKey, changes: Changes) -> None:
+        """Let a group stand at another place."""
+        if key == group.key:
+            return
+        line = self._lines[group.key.rank]
+        del line[bisect_left(line, group.order, key=_order)]
+        group.key = key
+        insort(self._lines[key.rank], group, key=_order)
+        for member in group.members:
+            member.change(changes, merge=member.prompt.merge, place=key)
+
+    def _stand(self, group: Group) -> None:
+        """Let a group wait in its line."""
+        insort(self._lines[group.key.rank], group, key=_order)
+        if group.leader.features is not None:
+            self._index.add(group.id, group.leader.features)
+
+    def _leave_line(self, group: Group) -> None:
+        line = self._lines[group.key.rank]
+        del line[bisect_left(line, group.order, key=_order)]
+        self._index.remove(group.id)
+
+    def _keep(self, waiting: Waiting) -> None:
+        self._waiting[waiting.id] = waiting
+        self._own_order.add(waiting)
+        if waiting.deadline < NEVER:
+            self._deadlines[waiting.id] = waiting.deadline
+
+
+def _own(waiting: Waiting) -> OrderKey:
+    return waiting.own
+
+
+def _is_led(waiting: Waiting) -> tuple[bool, OrderKey]:
+    merge = waiting.prompt.merge
+    return merge is not None and merge.leader != waiting.id, waiting.own
+
+
+def _order(group: Group) -> tuple[OrderKey, int]:
+    return group.order
+
+
+def _rank(match: Match) -> tuple[bool, float]:
+    return match.stage is not Stage.SAME, -match.similarity

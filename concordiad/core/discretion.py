@@ -16,6 +16,8 @@ _TYPE: Final = b'"type":"'
 """Stands in front of an event's type; the envelope's own comes first, and no room's name can hold a quote."""
 _HIDDEN: Final[Mapping[bytes, tuple[str, ...]]] = {
     b"prompt.accepted": ("prompt", "key"),
+    b"prompt.merged": ("prompt", "key"),
+    b"prompt.split": ("prompt", "key"),
     b"prompt.cancelled": ("prompt", "key"),
     b"prompt.expired": ("prompt", "key"),
     b"guest.joined": ("invite",),

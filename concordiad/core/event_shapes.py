@@ -14,11 +14,14 @@ from concordiad.core.shapes import (
     INTEGER,
     NULL,
     SECONDS,
+    SIMILARITY,
+    STAGE,
     STRING,
     TIME,
     Fields,
     Schema,
     an_object,
+    list_of,
     one_of,
     or_null,
     ref,
@@ -28,6 +31,18 @@ _BLOCK: Final[Fields] = {"turn": or_null(ID), "block": COUNT}
 _PARENT: Final[Fields] = {"parent": STRING}
 EVENTS: Final[Mapping[str, Schema]] = {
     "prompt.accepted": an_object({"prompt": ref("PROMPT")}),
+    "prompt.merged": an_object(
+        {
+            "prompt": ref("PROMPT"),
+            "with": list_of(ref("OTHER")),
+            "stage": STAGE,
+            "similarity": or_null(SIMILARITY),
+            "asked": STRING,
+        }
+    ),
+    "prompt.split": an_object(
+        {"prompt": ref("PROMPT"), "from": list_of(ID), "by": or_null(ref("AUTHOR")), "reason": or_null(STRING)}
+    ),
     "prompt.cancelled": an_object({"prompt": ref("PROMPT"), "by": ref("AUTHOR")}),
     "prompt.expired": an_object({"prompt": ref("PROMPT")}),
     "turn.started": an_object({"turn": ref("TURN.short"), "by": NULL}),

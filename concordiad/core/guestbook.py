@@ -28,6 +28,7 @@ from concordiad.core.admission import (
 )
 from concordiad.core.model import Author, Invite, InviteState, Member
 from concordiad.core.nearest import did_you_mean
+from concordiad.core.roles import Role
 from concordiad.core.views import author_view, guest_view, invite_view, person_view
 from concordiad.core.wire import InviteCreate, fault_of_name
 from concordiad.errors import RoomError
@@ -119,6 +120,14 @@ class Guestbook:
     def count(self) -> int:
         """How many guests are here."""
         return self._count
+
+    def has_another(self, author: str) -> bool:
+        """Tell whether a guest is connected who is not this author and may ask something, too."""
+        return any(
+            member.author.id != author and self._invites[member.invite].role is not Role.VIEWER
+            for member in map(self._members.get, self._seats)
+            if member is not None
+        )
 
     def people(self) -> msgspec.Raw:
         """

@@ -7,7 +7,7 @@ money US dollars. What is unknown is None.
 
 import enum
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from attrs import field, frozen
 
@@ -126,9 +126,57 @@ class Origin(enum.StrEnum):
     AGENT = "agent"
 
 
+class OrderKey(NamedTuple):
+    """
+    Where a prompt stands among those that wait; the least goes first.
+
+    Attributes:
+        rank: 0 for high priority, 1 for normal, 2 for low.
+        round: within the rank, one prompt of every author belongs to each round.
+        arrival: counts the room's prompts.
+        ahead: below 0 for what was put directly before the one that this key was made for.
+    """
+
+    rank: int
+    round: int
+    arrival: int
+    ahead: int = 0
+
+
+class Standing(NamedTuple):
+    """A prompt's own key, and the one that it goes by, which may have become an earlier one by a merge."""
+
+    own: OrderKey
+    place: OrderKey
+
+
+@frozen
+class Merge:
+    """
+    What became of a prompt that shares a turn with others.
+
+    Attributes:
+        leader: the prompt that was there first, which names the group.
+        stage: why it was merged with the leader; None for the leader itself.
+        similarity: 0 to 1; None where nothing measured it.
+        asked: what the agent is asked for all of them.
+    """
+
+    leader: str
+    stage: Stage | None
+    similarity: float | None
+    asked: str = field(repr=False)
+
+
 @frozen
 class Prompt:
-    """What one participant submitted; keeps its author for ever."""
+    """
+    What one participant submitted; keeps its author for ever.
+
+    Attributes:
+        merge: with whom it shares a turn; None for a prompt that has one for itself.
+        standing: where it stands, or last stood, among those that wait.
+    """
 
     id: str
     room: str
@@ -143,6 +191,13 @@ class Prompt:
     retry_of: str | None = None
     is_raw: bool = False
     is_alone: bool = False
+    merge: Merge | None = None
+    standing: Standing | None = None
+
+    @property
+    def asked(self) -> str:
+        """What the agent is asked for it."""
+        return self.text if self.merge is None else self.merge.asked
 
 
 @frozen

@@ -58,6 +58,7 @@ METHOD_TABLE: Final[Mapping[str, tuple[str, Fields]]] = {
         _PROMPT_AND_TURN,
     ),
     "prompt.cancel": ("Take a waiting prompt out of the queue.", _PROMPT),
+    "prompt.split": ("Give a waiting prompt a turn for itself, and let it never be merged again.", _PROMPT),
     "prompt.get": ("Show one prompt, and the turn that it is in.", _PROMPT_AND_TURN),
     "prompt.list": ("Show a page of prompts.", {"prompts": list_of(ref("PROMPT")), **_NEXT}),
     "turn.interrupt": ("Stop the running turn.", {"turn": ref("TURN")}),

@@ -35,6 +35,7 @@ RIGHTS: Final[dict[str, dict[Role, Right]]] = {
     "prompt.submit": _OWN,
     "prompt.retry": _OWN,
     "prompt.cancel": _OWN,
+    "prompt.split": _OWN,
     "prompt.get": _READING,
     "prompt.list": _READING,
     "turn.interrupt": _OWN,

@@ -20,6 +20,7 @@ from concordiad.core.model import (
     Outcome,
     Priority,
     PromptState,
+    Stage,
     TurnState,
 )
 from concordiad.core.roles import Role
@@ -68,8 +69,22 @@ def an_object(fields: Fields, *, may_miss: Fields | None = None) -> Schema:
     return {"type": "object", "properties": {**fields, **(may_miss or {})}, "required": list(fields)}
 
 
+SIMILARITY: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
+STAGE: Final = one_of("first", *Stage)
+"""Why a prompt shares a turn with the first one of its group, or that it is that one."""
 AUTHOR: Final = an_object({"id": STRING, "name": STRING, "kind": one_of(*AuthorKind)})
 CURSOR: Final = an_object({"epoch": COUNT, "seq": COUNT})
+MERGE: Final = an_object({"leader": ID, "stage": STAGE, "similarity": or_null(SIMILARITY), "asked": STRING})
+OTHER: Final = an_object({"id": ID, "author": ref("AUTHOR"), "text": STRING})
+MERGED: Final = an_object(
+    {
+        "prompt": ID,
+        "author": ref("AUTHOR"),
+        "text": STRING,
+        "stage": or_null(STAGE),
+        "similarity": or_null(SIMILARITY),
+    }
+)
 PROMPT: Final = an_object(
     {
         "id": ID,
@@ -86,6 +101,7 @@ PROMPT: Final = an_object(
         "retry_of": or_null(ID),
         "raw": BOOLEAN,
         "alone": BOOLEAN,
+        "merge": or_null(ref("MERGE")),
     }
 )
 _TURN: Final[Fields] = {
@@ -106,6 +122,7 @@ _TURN: Final[Fields] = {
     "output_tokens": or_null(COUNT),
     "cost_usd": or_null(NUMBER),
     "agent_turns": or_null(COUNT),
+    "merged": list_of(ref("MERGED")),
 }
 TURN: Final = an_object(_TURN)
 TURN_SHORT: Final = an_object(
@@ -161,6 +178,18 @@ ROOM: Final = an_object(
         "guests": COUNT,
         "followers": COUNT,
         "cursor": ref("CURSOR"),
+        "merging": ref("MERGING"),
+    }
+)
+STAGES: Final = an_object({stage.value: COUNT for stage in Stage})
+MERGING: Final = an_object(
+    {
+        "prompts": COUNT,
+        "turns": COUNT,
+        "merged": ref("STAGES"),
+        "window_wait_s": SECONDS,
+        "meaning_wait_s": SECONDS,
+        "tokens_saved_estimate": COUNT,
     }
 )
 DAEMON: Final = an_object(
@@ -241,12 +270,17 @@ ERROR: Final = an_object(
 OBJECTS: Final[Mapping[str, Schema]] = {
     "AUTHOR": AUTHOR,
     "PROMPT": PROMPT,
+    "MERGE": MERGE,
+    "OTHER": OTHER,
+    "MERGED": MERGED,
     "TURN": TURN,
     "TURN.short": TURN_SHORT,
     "APPROVAL": APPROVAL,
     "ROOM": ROOM,
     "ROOM.agent": ROOM_AGENT,
     "FAULT": FAULT,
+    "MERGING": MERGING,
+    "STAGES": STAGES,
     "DAEMON": DAEMON,
     "CURSOR": CURSOR,
     "SNAPSHOT": SNAPSHOT,

@@ -10,12 +10,19 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from concordiad.core.model import Approval, Author, Invite, InviteState, Member, Prompt, Turn, rfc3339
+from concordiad.core.model import Approval, Author, Invite, InviteState, Member, Merge, Prompt, Turn, rfc3339
 
 ANSWER_HEAD_BYTES: Final = 64 * 1024
 """How much of an answer `turn.finished` carries (interface.md); all of it is in `turn.get`."""
 INPUT_HEAD_BYTES: Final = 64 * 1024
 """How much of a tool's input an `approval.requested` event carries; all of it is in `approval.list`."""
+ASKED_HEAD_BYTES: Final = 64 * 1024
+"""How much of what is asked instead of a prompt's own text is shown with it; all of it is the turn's text."""
+MERGED_BYTES: Final = 64 * 1024
+"""How much of the texts of prompts that share a turn is shown together; each in full is in `prompt.get`."""
+MERGED_HEAD_LEAST: Final = 256
+"""Bytes that are shown of each of them at least."""
+MERGED_HEAD_MOST: Final = 4 * 1024
 
 
 def _time(unix_s: float | None) -> str | None:
@@ -44,11 +51,56 @@ def prompt_view(prompt: Prompt, place: int | None = None) -> dict[str, Any]:
         "retry_of": prompt.retry_of,
         "raw": prompt.is_raw,
         "alone": prompt.is_alone,
+        "merge": None if prompt.merge is None else _merge_view(prompt.merge),
     }
 
 
-def turn_view(turn: Turn) -> dict[str, Any]:
-    """Show a turn with the whole of its answer."""
+def _merge_view(merge: Merge) -> dict[str, Any]:
+    return {
+        "leader": merge.leader,
+        "stage": "first" if merge.stage is None else merge.stage.value,
+        "similarity": merge.similarity,
+        "asked": head_of(merge.asked, ASKED_HEAD_BYTES),
+    }
+
+
+def _head_bytes(texts: int) -> int:
+    """Tell how much is shown of each of so many texts."""
+    return min(max(MERGED_BYTES // max(texts, 1), MERGED_HEAD_LEAST), MERGED_HEAD_MOST)
+
+
+def joined_members(prompt: Prompt, others: Sequence[Prompt]) -> dict[str, Any]:
+    """Show with whom a prompt shares a turn from now on, and why: what `prompt.merged` has besides the prompt."""
+    head_bytes = _head_bytes(len(others))
+    merge = prompt.merge
+    return {
+        "with": [
+            {"id": other.id, "author": author_view(other.author), "text": head_of(other.text, head_bytes)}
+            for other in others
+        ],
+        **({} if merge is None else {key: value for key, value in _merge_view(merge).items() if key != "leader"}),
+    }
+
+
+def merged_view(prompts: Sequence[Prompt]) -> list[dict[str, Any]]:
+    """Show the prompts of a turn that has several."""
+    if len(prompts) < 2:
+        return []
+    head_bytes = _head_bytes(len(prompts))
+    return [
+        {
+            "prompt": prompt.id,
+            "author": author_view(prompt.author),
+            "text": head_of(prompt.text, head_bytes),
+            "stage": None if prompt.merge is None else _merge_view(prompt.merge)["stage"],
+            "similarity": None if prompt.merge is None else prompt.merge.similarity,
+        }
+        for prompt in prompts
+    ]
+
+
+def turn_view(turn: Turn, prompts: Sequence[Prompt]) -> dict[str, Any]:
+    """Show a turn and its prompts with the whole of its answer."""
     return {
         "id": turn.id,
         "room": turn.room,
@@ -67,7 +119,13 @@ def turn_view(turn: Turn) -> dict[str, Any]:
         "output_tokens": turn.output_tokens,
         "cost_usd": turn.cost_usd,
         "agent_turns": turn.agent_turns,
+        "merged": merged_view(prompts),
     }
+
+
+def authors_of(prompts: Sequence[Prompt]) -> list[Author]:
+    """List who asked, each once."""
+    return list({prompt.author.id: prompt.author for prompt in prompts}.values())
 
 
 def head_of(text: str, limit_bytes: int) -> str:
@@ -77,11 +135,11 @@ def head_of(text: str, limit_bytes: int) -> str:
     return text.encode("utf-8", "replace")[:limit_bytes].decode("utf-8", "ignore")
 
 
-def turn_event_view(turn: Turn, authors: list[Author]) -> dict[str, Any]:
+def turn_event_view(turn: Turn, prompts: Sequence[Prompt]) -> dict[str, Any]:
     """Show a turn as its events carry it: with authors, the answer's head and the answer's size in bytes."""
-    view = turn_view(turn)
+    view = turn_view(turn, prompts)
     answer = turn.answer
-    view["authors"] = [author_view(author) for author in authors]
+    view["authors"] = [author_view(author) for author in authors_of(prompts)]
     view["answer"] = None if answer is None else head_of(answer, ANSWER_HEAD_BYTES)
     view["answer_bytes"] = None if answer is None else len(answer.encode("utf-8", "replace"))
     view["text"] = head_of(turn.text, ANSWER_HEAD_BYTES)

@@ -413,6 +413,7 @@ METHODS: Final[dict[str, type[Params]]] = {
     "prompt.submit": PromptSubmit,
     "prompt.retry": PromptRetry,
     "prompt.cancel": ById,
+    "prompt.split": ById,
     "prompt.get": ById,
     "prompt.list": PromptList,
     "turn.interrupt": TurnInterrupt,

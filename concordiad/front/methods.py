@@ -110,7 +110,8 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
                 return Answer(await get_prompt(house, record, identity, caller))
             if request.method == "turn.get":
                 return Answer(await get_turn(house, record, identity, caller))
-            return Answer(await _cancel(house, caller, right, find_room(house, name, caller), identity))
+            room = find_room(house, name, caller)
+            return Answer(await _take_out(house, caller, right, room, identity, request.method))
         case PromptList():
             return Answer(await list_prompts(house, request.params, caller))
         case TurnInterrupt(name, turn):
@@ -194,13 +195,16 @@ async def _submit(house: House, caller: Caller, right: Right, params: PromptSubm
     return {"prompt": prompt_view(placed.prompt, placed.place), "turn": await turn_of(house, placed.prompt)}
 
 
-async def _cancel(house: House, caller: Caller, right: Right, room: Room, identity: str) -> dict[str, Any]:
+async def _take_out(
+    house: House, caller: Caller, right: Right, room: Room, identity: str, method: str
+) -> dict[str, Any]:
+    verb = method.rpartition(".")[2]
     prompt = await house.journal.read(read_prompt, identity)
-    # A prompt's author never changes, so nothing can come between this and the cancelling.
+    # A prompt's author never changes, so nothing can come between this and the deed.
     if right is Right.OWN and (prompt is None or prompt.author.id != caller.author.id):
-        raise RoomError.not_allowed(f"prompt {identity} is somebody else's: you may cancel your own")
-    placed = await room.cancel(identity, caller.author)
-    return {"prompt": prompt_view(placed.prompt, placed.place)}
+        raise RoomError.not_allowed(f"prompt {identity} is somebody else's: you may {verb} your own")
+    take_out = room.split if method == "prompt.split" else room.cancel
+    return {"prompt": prompt_view(*await take_out(identity, caller.author))}
 
 
 async def _interrupt(house: House, caller: Caller, right: Right, room: Room, turn_id: str | None) -> dict[str, Any]:
@@ -219,7 +223,8 @@ async def _interrupt(house: House, caller: Caller, right: Right, room: Room, tur
         raise RoomError.conflict(f"turn {turn_id} is over already: {turn.outcome}")
     if right is Right.OWN and (turn is None or not await _is_own(house, caller, turn)):
         raise RoomError.not_allowed(f"turn {turn_id} is not yours alone: you may stop one whose every prompt is yours")
-    return turn_view(await room.interrupt(turn_id, caller.author))
+    stopped = await room.interrupt(turn_id, caller.author)
+    return turn_view(stopped, await house.journal.read(read_prompts_of, stopped.prompts))
 
 
 async def _is_own(house: House, caller: Caller, turn: Turn) -> bool:

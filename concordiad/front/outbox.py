@@ -228,12 +228,12 @@ class Outbox:
         self.waiting_bytes = 0
         self._note_drained()
 
-    def follow(self, transcript: Transcript, encoding: Encoding, after: int) -> "Follower":
+    def follow(self, transcript: Transcript, encoding: Encoding, after: int, asker: str | None = None) -> "Follower":
         """Bring the client every event of a room after a number, then live text too; replaces its place there."""
         earlier = self._followers.pop(transcript.room, None)
         if earlier is not None:
             earlier.leave()
-        follower = Follower(self, transcript, encoding, after)
+        follower = Follower(self, transcript, encoding, after, asker)
         if not self._is_sealed:
             self._followers[transcript.room] = follower
             # Mostly it has missed nothing, or little: that is done on the spot.
@@ -340,16 +340,20 @@ class Follower:
 
     Attributes:
         encoding: how the client's transport writes lines.
+        asker: as whom the client could ask something; None for a client that may not.
         seq: the last event that the client was given.
         is_live: whether it is given what is published; else it lags and is caught up.
     """
 
-    __slots__ = ("_outbox", "_transcript", "encoding", "is_live", "seq")
+    __slots__ = ("_outbox", "_transcript", "asker", "encoding", "is_live", "seq")
 
-    def __init__(self, outbox: Outbox, transcript: Transcript, encoding: Encoding, seq: int) -> None:
+    def __init__(
+        self, outbox: Outbox, transcript: Transcript, encoding: Encoding, seq: int, asker: str | None = None
+    ) -> None:
         self._outbox = outbox
         self._transcript = transcript
         self.encoding: Final = encoding
+        self.asker: Final = asker
         self.seq = seq
         self.is_live = False
 

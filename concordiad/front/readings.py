@@ -51,6 +51,7 @@ from concordiad.journal.rows import (
     read_turn_page,
 )
 from concordiad.room import Room
+from concordiad.room.messages import Placed
 
 IS_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PEOPLE: Final = 1000
@@ -83,7 +84,7 @@ async def get_prompt(house: House, room: Record, identity: str, caller: Caller) 
     prompt = await house.journal.read(read_prompt, identity)
     if prompt is None:
         raise RoomError.not_found(f"no prompt {identity} in room {room.name}")
-    places = {waiting.id: place for place, waiting in enumerate(await room.waiting(), 1)}
+    places = {waiting.id: place for waiting, place in await room.waiting()}
     return {"prompt": prompt_for(caller.reader, prompt, places.get(identity)), "turn": await turn_of(house, prompt)}
 
 
@@ -93,13 +94,14 @@ async def get_turn(house: House, room: Record, identity: str, caller: Caller) ->
     if turn is None:
         raise RoomError.not_found(f"no turn {identity} in room {room.name}")
     prompts = await house.journal.read(read_prompts_of, turn.prompts)
-    return {"turn": turn_view(turn), "prompts": [prompt_for(caller.reader, prompt) for prompt in prompts]}
+    shown = [prompt_for(caller.reader, prompt) for prompt in prompts]
+    return {"turn": turn_view(turn, prompts), "prompts": shown}
 
 
 async def turn_of(house: House, prompt: Prompt) -> dict[str, Any] | None:
     """Show the turn that a prompt is in, if it is in one."""
     turn = None if prompt.turn is None else await house.journal.read(read_turn, prompt.turn)
-    return None if turn is None else turn_view(turn)
+    return None if turn is None else turn_view(turn, await house.journal.read(read_prompts_of, turn.prompts))
 
 
 async def list_rooms(house: House) -> list[dict[str, Any]]:
@@ -117,27 +119,28 @@ async def list_prompts(house: House, params: PromptList, caller: Caller) -> dict
     waiting = await room.waiting()
     if params.states == (PromptState.WAITING,):
         return _page_of_queue(params, waiting, caller)
-    places = {prompt.id: place for place, prompt in enumerate(waiting, 1)}
+    places = {prompt.id: place for prompt, place in waiting}
     chosen = _filter(params.states, params, caller, _row_after(params.cursor))
     prompts, following = await house.journal.read(read_prompt_page, room.name, chosen, params.limit)
     shown = [prompt_for(caller.reader, prompt, places.get(prompt.id)) for prompt in prompts]
     return {"prompts": shown, "next": following}
 
 
-def _page_of_queue(params: PromptList, waiting: list[Prompt], caller: Caller) -> dict[str, Any]:
+def _page_of_queue(params: PromptList, waiting: list[Placed], caller: Caller) -> dict[str, Any]:
     chosen = _filter((), params, caller, None)
-    first = _place_after(params.cursor)
+    first = _number_after(params.cursor)
     shown = [
-        (place, prompt)
-        for place, prompt in enumerate(waiting, 1)
-        if place > first
+        # By its number in the listing, for those that share a turn share a place.
+        (number, prompt, place)
+        for number, (prompt, place) in enumerate(waiting, 1)
+        if number > first
         and (chosen.author is None or chosen.author in (prompt.author.id, prompt.author.name))
         and (chosen.since is None or prompt.submitted_at >= chosen.since)
         and (chosen.until is None or prompt.submitted_at <= chosen.until)
     ]
     page = shown[: params.limit]
     following = page[-1][0] if len(shown) > len(page) else None
-    prompts = [prompt_for(caller.reader, prompt, place) for place, prompt in page]
+    prompts = [prompt_for(caller.reader, prompt, place) for _, prompt, place in page]
     return {"prompts": prompts, "next": None if following is None else str(following)}
 
 
@@ -160,7 +163,7 @@ async def list_turns(house: House, params: TurnList, caller: Caller) -> dict[str
     views = []
     for turn in turns:
         prompts = await house.journal.read(read_prompts_of, turn.prompts)
-        views.append(turn_event_view(turn, [prompt.author for prompt in prompts]))
+        views.append(turn_event_view(turn, prompts))
     return {"turns": views, "next": following}
 
 
@@ -170,7 +173,7 @@ def _row_after(cursor: str | None) -> str | None:
     return cursor
 
 
-def _place_after(cursor: str | None) -> int:
+def _number_after(cursor: str | None) -> int:
     if cursor is None:
         return 0
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
@@ -218,7 +221,7 @@ async def _snapshot(house: House, room: Room, caller: Caller) -> dict[str, Any]:
     waiting = await room.waiting()
     return {
         "room": about if caller.is_host else room_view_for_guests(about),
-        "queue": [prompt_for(caller.reader, prompt, place) for place, prompt in enumerate(waiting, 1)],
+        "queue": [prompt_for(caller.reader, *placed) for placed in waiting],
         "turn": about["turn"],
         "approvals": [approval_view(approval, whole=True) for approval in await room.approvals()],
         "people": room.guestbook.people(),

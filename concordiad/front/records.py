@@ -8,13 +8,13 @@ import difflib
 
 from attrs import field, frozen
 
-from concordiad.core.model import Prompt
 from concordiad.core.wire import Cursor
 from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
 from concordiad.house import House
 from concordiad.journal.rows import last_seq, read_room_epochs
 from concordiad.room import Room
+from concordiad.room.messages import Placed
 
 
 @frozen
@@ -25,7 +25,7 @@ class Record:
     cursor: Cursor
     _room: Room | None = field(default=None)
 
-    async def waiting(self) -> list[Prompt]:
+    async def waiting(self) -> list[Placed]:
         """List the waiting prompts by place. Raises RoomError."""
         return [] if self._room is None else await self._room.waiting()
 

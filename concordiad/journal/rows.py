@@ -18,12 +18,16 @@ from concordiad.core.model import (
     History,
     Invite,
     Member,
+    Merge,
+    OrderKey,
     Origin,
     Outcome,
     Priority,
     Prompt,
     PromptState,
     RoomRow,
+    Stage,
+    Standing,
     Turn,
     TurnState,
     rfc3339,
@@ -83,15 +87,22 @@ class Transaction:
 
 _PROMPT_COLUMNS: Final = (
     "id, room, author_id, author_name, author_kind, text, submitted_at, state, priority, key, expires_at, turn,"
-    " retry_of, is_raw, is_alone"
+    " retry_of, is_raw, is_alone, merged_into, merge_stage, similarity, standing"
 )
+_PROMPT_SELECTED: Final = (
+    f"{_PROMPT_COLUMNS}, (SELECT coalesce(leader.wording, leader.text) FROM prompts AS leader"
+    " WHERE leader.id = prompts.merged_into)"
+)
+"""What is asked for a merged prompt stands with the leader of its group."""
 _TURN_COLUMNS: Final = (
     "id, room, origin, prompts, text, started_at, incarnation, state, outcome, reason, answer, finished_at, duration_s,"
     " ttft_s, input_tokens, output_tokens, cost_usd, agent_turns"
 )
 _WRITE_PROMPT: Final = (
-    f"INSERT INTO prompts ({_PROMPT_COLUMNS}) VALUES ({', '.join('?' * 15)})"
-    " ON CONFLICT (id) DO UPDATE SET state = excluded.state, turn = excluded.turn"
+    f"INSERT INTO prompts ({_PROMPT_COLUMNS}, wording) VALUES ({', '.join('?' * 20)})"
+    " ON CONFLICT (id) DO UPDATE SET state = excluded.state, turn = excluded.turn, is_alone = excluded.is_alone,"
+    " merged_into = excluded.merged_into, merge_stage = excluded.merge_stage, similarity = excluded.similarity,"
+    " standing = excluded.standing, wording = excluded.wording"
 )
 _WRITE_TURN: Final = (
     f"INSERT INTO turns ({_TURN_COLUMNS}) VALUES ({', '.join('?' * 18)})"
@@ -148,27 +159,9 @@ def touch(connection: sqlite3.Connection) -> None:
 def _write_change(connection: sqlite3.Connection, change: Change) -> None:
     match change:
         case Prompt():
-            author = change.author
-            row: tuple[Any, ...] = (
-                change.id,
-                change.room,
-                author.id,
-                author.name,
-                author.kind,
-                change.text,
-                change.submitted_at,
-                change.state,
-                change.priority,
-                change.key,
-                change.expires_at,
-                change.turn,
-                change.retry_of,
-                change.is_raw,
-                change.is_alone,
-            )
-            connection.execute(_WRITE_PROMPT, row)
+            connection.execute(_WRITE_PROMPT, _prompt_row(change))
         case Turn():
-            row = (
+            row: tuple[Any, ...] = (
                 change.id,
                 change.room,
                 change.origin,
@@ -223,6 +216,32 @@ def _write_change(connection: sqlite3.Connection, change: Change) -> None:
             _prune(connection, change)
         case RoomEpoch():
             connection.execute("INSERT OR REPLACE INTO room_epochs VALUES (?, ?, ?)", change)
+
+
+def _prompt_row(prompt: Prompt) -> tuple[Any, ...]:
+    author, merge, standing = prompt.author, prompt.merge, prompt.standing
+    return (
+        prompt.id,
+        prompt.room,
+        author.id,
+        author.name,
+        author.kind,
+        prompt.text,
+        prompt.submitted_at,
+        prompt.state,
+        prompt.priority,
+        prompt.key,
+        prompt.expires_at,
+        prompt.turn,
+        prompt.retry_of,
+        prompt.is_raw,
+        prompt.is_alone,
+        None if merge is None else merge.leader,
+        None if merge is None else merge.stage,
+        None if merge is None else merge.similarity,
+        None if standing is None else json.dumps(standing),
+        merge.asked if merge is not None and merge.leader == prompt.id and merge.asked != prompt.text else None,
+    )
 
 
 def _prune(connection: sqlite3.Connection, prune: Prune) -> None:
@@ -360,6 +379,12 @@ def read_guestbook(connection: sqlite3.Connection, room: str, now: float) -> tup
     return invites, [Member(*row) for invite in invites for row in connection.execute(query, (invite.id,))]
 
 
+def read_askers(connection: sqlite3.Connection, room: str) -> list[str]:
+    """Read the ids of those whose prompts have had a turn in a room: of up to two, for more than one is many."""
+    query = "SELECT DISTINCT author_id FROM prompts WHERE room = ? AND turn IS NOT NULL LIMIT 2"
+    return [row[0] for row in connection.execute(query, (room,))]
+
+
 def read_local_names(connection: sqlite3.Connection, room: str) -> list[str]:
     """Read the names of this machine's users who have asked something in a room."""
     query = "SELECT DISTINCT author_name FROM prompts WHERE room = ? AND author_kind = 'local'"
@@ -455,6 +480,9 @@ def _prompt(row: Sequence[Any]) -> Prompt:
         retry_of=row[12],
         is_raw=bool(row[13]),
         is_alone=bool(row[14]),
+        # A leader is forgotten before those whom it led, if it is older.
+        merge=None if row[15] is None else Merge(row[15], row[16] and Stage(row[16]), row[17], row[19] or row[5]),
+        standing=None if row[18] is None else Standing(*(OrderKey(*key) for key in json.loads(row[18]))),
     )
 
 
@@ -483,13 +511,13 @@ def _turn(row: Sequence[Any]) -> Turn:
 
 def read_prompt(connection: sqlite3.Connection, prompt_id: str) -> Prompt | None:
     """Read one prompt."""
-    row = connection.execute(f"SELECT {_PROMPT_COLUMNS} FROM prompts WHERE id = ?", (prompt_id,)).fetchone()
+    row = connection.execute(f"SELECT {_PROMPT_SELECTED} FROM prompts WHERE id = ?", (prompt_id,)).fetchone()
     return None if row is None else _prompt(row)
 
 
 def read_prompt_by_key(connection: sqlite3.Connection, room: str, author_id: str, key: str) -> Prompt | None:
     """Read the prompt that an author submitted under an idempotency key."""
-    query = f"SELECT {_PROMPT_COLUMNS} FROM prompts WHERE room = ? AND author_id = ? AND key = ?"
+    query = f"SELECT {_PROMPT_SELECTED} FROM prompts WHERE room = ? AND author_id = ? AND key = ?"
     row = connection.execute(query, (room, author_id, key)).fetchone()
     return None if row is None else _prompt(row)
 
@@ -503,7 +531,7 @@ def read_prompts_of(connection: sqlite3.Connection, ids: Sequence[str]) -> list[
 def read_prompts_in(connection: sqlite3.Connection, room: str, states: Sequence[PromptState]) -> list[Prompt]:
     """Read a room's prompts in some states, oldest first."""
     marks = ", ".join("?" * len(states))
-    query = f"SELECT {_PROMPT_COLUMNS} FROM prompts WHERE room = ? AND state IN ({marks}) ORDER BY ord"
+    query = f"SELECT {_PROMPT_SELECTED} FROM prompts WHERE room = ? AND state IN ({marks}) ORDER BY ord"
     return [_prompt(row) for row in connection.execute(query, (room, *states))]
 
 
@@ -572,7 +600,7 @@ def read_prompt_page(
     if chosen.author is not None:
         conditions += " AND ? IN (author_id, author_name)"
         values.append(chosen.author)
-    query = f"SELECT {_PROMPT_COLUMNS} FROM prompts WHERE {conditions} ORDER BY ord DESC LIMIT ?"
+    query = f"SELECT {_PROMPT_SELECTED} FROM prompts WHERE {conditions} ORDER BY ord DESC LIMIT ?"
     found = [_prompt(row) for row in connection.execute(query, (*values, limit + 1))]
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 

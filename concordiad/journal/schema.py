@@ -140,6 +140,13 @@ MIGRATIONS: Final = (
     CREATE INDEX members_by_room ON members (room, id);
     CREATE INDEX members_by_invite ON members (invite);
     """,
+    """
+    ALTER TABLE prompts ADD COLUMN merged_into TEXT;
+    ALTER TABLE prompts ADD COLUMN merge_stage TEXT;
+    ALTER TABLE prompts ADD COLUMN similarity REAL;
+    ALTER TABLE prompts ADD COLUMN standing TEXT;
+    ALTER TABLE prompts ADD COLUMN wording TEXT;
+    """,
 )
 """Each entry brings a file from the version of its index to the next; entries are never changed once released."""
 

@@ -22,10 +22,12 @@ import trio
 from attrs import evolve, frozen
 
 from concordiad.agent.spec import AgentSpec
-from concordiad.config import Graces, Limits
+from concordiad.config import Graces, Limits, Merging
 from concordiad.core.admission import CLOSED, STOPPING, Admission
+from concordiad.core.attribution import Askers
+from concordiad.core.batching import Queue, Window
 from concordiad.core.guestbook import Guestbook
-from concordiad.core.model import AfterCrash, Approval, Author, Prompt, PromptState, RoomRow, Turn
+from concordiad.core.model import AfterCrash, Approval, Author, PromptState, RoomRow, Turn
 from concordiad.core.voice import Voice
 from concordiad.core.wire import InviteCreate
 from concordiad.journal import Journal
@@ -34,6 +36,7 @@ from concordiad.journal.rows import (
     Transaction,
     first_seq,
     last_seq,
+    read_askers,
     read_prompts_in,
     read_room_epochs,
 )
@@ -68,6 +71,7 @@ from concordiad.room.messages import (
     Revoked,
     RevokeInvite,
     SetPaused,
+    Split,
     Submission,
     Submit,
     ToBatcher,
@@ -96,6 +100,7 @@ class RoomSetup:
     spec: AgentSpec
     limits: Limits
     graces: Graces
+    merging: Merging
     journal: Journal
     new_id: Callable[[], str]
     now: Callable[[], float]
@@ -113,7 +118,13 @@ class RoomSetup:
         """Tell whether a room made of this would be as one made of the other; a pause is the room's own affair."""
         mine, others = (
             # A program that was brought up to date meanwhile is no wish for another room.
-            (evolve(setup.row, is_paused=False), evolve(setup.spec, version=None), setup.limits, setup.graces)
+            (
+                evolve(setup.row, is_paused=False),
+                evolve(setup.spec, version=None),
+                setup.limits,
+                setup.graces,
+                setup.merging,
+            )
             for setup in (self, other)
         )
         return mine == others
@@ -148,6 +159,10 @@ class Room:
         """Take a waiting prompt out. Raises RoomError."""
         return await ask(self._batcher, lambda reply: Cancel(prompt, by, reply))
 
+    async def split(self, prompt: str, by: Author) -> Placed:
+        """Give a waiting prompt a turn for itself. Raises RoomError."""
+        return await ask(self._batcher, lambda reply: Split(prompt, by, reply))
+
     async def set_paused(self, row: RoomRow, by: Author) -> None:
         """Hold the waiting prompts back and refuse new ones, or go on. Raises RoomError."""
         await ask(self._batcher, lambda reply: SetPaused(row, by, reply))
@@ -162,7 +177,7 @@ class Room:
         """End the agent after what runs and start it again; returns once it has ended. Raises RoomError."""
         await ask(self._writer, lambda reply: Restart(is_fresh, by, reply))
 
-    async def waiting(self) -> list[Prompt]:
+    async def waiting(self) -> list[Placed]:
         """List the waiting prompts by place. Raises RoomError."""
         return await ask(self._batcher, ListWaiting)
 
@@ -232,6 +247,7 @@ class Room:
             "guests": self.guestbook.count,
             "followers": self.transcript.subscribers,
             "cursor": {"epoch": self.transcript.cursor.epoch, "seq": self.transcript.cursor.seq},
+            "merging": queue.merging.view(told["tokens_saved"]),
         }
 
 
@@ -260,13 +276,14 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
             with to_fanout, to_batcher, to_writer, to_reception:
                 lasting.start_soon(run_fanout, fanout_inbox, transcript, setup.journal, setup.now, valve)
                 first = await recover(_recovery_of(setup), to_fanout)
-                lasting.start_soon(run_batcher, await _make_batcher(setup, first), batcher_ends)
+                batcher = await _make_batcher(setup, transcript, guestbook, first)
+                lasting.start_soon(run_batcher, batcher, batcher_ends)
                 lasting.start_soon(run_reception, guestbook, transcript, setup.journal, reception_ends)
                 async with trio.open_nursery() as closers:
                     closers.start_soon(_pass_on_closing, setup, to_batcher, to_writer)
                     closers.start_soon(run_outage, setup.journal.health, to_fanout.clone())
                     async with trio.open_nursery() as agent_side:
-                        agent_side.start_soon(run_writer, _make_writer(setup, writer_ends), writer_ends)
+                        agent_side.start_soon(run_writer, await _make_writer(setup, writer_ends), writer_ends)
                         agent_side.start_soon(run_keeper, _make_keeper(setup), keeper_ends)
                         voice = Voice(setup.spec.secrets)
                         ways_in = (to_batcher, to_writer, to_reception)
@@ -306,17 +323,32 @@ def _recovery_of(setup: RoomSetup) -> Recovery:
     return Recovery(setup.name, spec.kind, spec.environment, setup.after_crash, setup.journal, setup.new_id, setup.now)
 
 
-async def _make_batcher(setup: RoomSetup, first: Sequence[str]) -> Batcher:
+async def _make_batcher(
+    setup: RoomSetup, transcript: Transcript, guestbook: Guestbook, first: Sequence[str]
+) -> Batcher:
+    def has_company(author: str) -> bool:
+        return transcript.is_followed_by_another(author) or guestbook.has_another(author)
+
+    merging = setup.merging
     waiting = await setup.journal.read(read_prompts_in, setup.name, [PromptState.WAITING])
     # What ran before the others waits before them again.
     waiting.sort(key=lambda prompt: prompt.id not in first)
     return Batcher(
-        setup.name, waiting, setup.limits, setup.journal, setup.new_id, setup.now, is_paused=setup.row.is_paused
+        setup.name,
+        waiting,
+        Queue(merging.stages, Window(merging.window_s, merging.window_max_s)),
+        setup.limits,
+        setup.journal,
+        setup.new_id,
+        setup.now,
+        has_company,
+        is_paused=setup.row.is_paused,
     )
 
 
-def _make_writer(setup: RoomSetup, ends: WriterEnds) -> Writer:
-    return Writer(setup.name, setup.graces, setup.new_id, setup.now, ends, setup.row.idle_s, setup.limits)
+async def _make_writer(setup: RoomSetup, ends: WriterEnds) -> Writer:
+    askers = Askers(setup.merging.attribution, await setup.journal.read(read_askers, setup.name))
+    return Writer(setup.name, setup.graces, setup.new_id, setup.now, ends, setup.row.idle_s, setup.limits, askers)
 
 
 def _make_keeper(setup: RoomSetup) -> Keeper:

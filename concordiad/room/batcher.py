@@ -2,23 +2,26 @@
 The prompts of one room that wait, and the one task that owns them.
 
 Laws: nobody is told of a prompt before it is durable; a prompt is handed to the writer only when the writer asked;
-whatever the inbox holds is decided together and recorded in one commit.
+whatever the inbox holds is decided together and recorded in one commit; no other task waits long for that.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from concordiad.config import Limits
+from concordiad.core.allowance import Allowance
 from concordiad.core.batching import NEVER, Queue
 from concordiad.core.model import Author, Prompt, PromptState, RoomRow
+from concordiad.core.pace import Pace, Tally
 from concordiad.core.turns import PromptMove, move_prompt
-from concordiad.core.views import author_view, members, prompt_view
 from concordiad.errors import RoomError
 from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import read_prompt, read_prompt_by_key
+from concordiad.room.decisions import Decisions
 from concordiad.room.messages import (
     SUBMITTERS,
     Cancel,
@@ -32,8 +35,8 @@ from concordiad.room.messages import (
     Placed,
     Post,
     QueueState,
-    Reply,
     SetPaused,
+    Split,
     Submission,
     Submit,
     TakeBack,
@@ -44,9 +47,10 @@ from concordiad.room.messages import (
     serve,
     take_all,
 )
+from concordiad.room.slices import Slices
 
-TURN_GUESS_S = 30.0
-"""How long a turn is taken to last when somebody is told when to try again: a middling turn with a tool or two."""
+MOST_AUTHORS: Final = 10_000
+"""Authors whose allowances are remembered: whoever is forgotten has been silent for long, so has it all again."""
 
 
 @frozen
@@ -58,15 +62,9 @@ class BatcherEnds:
     writer: trio.MemorySendChannel[ToWriter]
 
 
-class _Decisions:
-    """What one round of the inbox comes to: recorded together, then answered."""
-
-    def __init__(self) -> None:
-        self.drafts: list[Draft] = []
-        self.changes: dict[str, Prompt] = {}
-        self.rows: list[RoomRow] = []
-        self.answers: list[tuple[Reply[Any], object]] = []
-        self.by_key: dict[tuple[str, str], Placed] = {}
+def nobody(_: str) -> bool:
+    """Tell that there is no company."""
+    return False
 
 
 class Batcher:
@@ -75,116 +73,195 @@ class Batcher:
 
     Args:
         room: its name.
-        waiting: prompts that wait since before the daemon's start, next first.
-        is_paused: whether they are held back.
-        limits: how many may wait.
+        waiting: prompts that wait since before the daemon's start, oldest first.
+        queue: an empty one, with the room's settings.
+        limits: how many may wait, and come.
         new_id: makes ids.
         now: Unix seconds.
+        has_company: tells whether somebody besides an author is connected who could ask, too.
+        is_paused: whether the prompts are held back.
     """
 
     def __init__(
         self,
         room: str,
-        waiting: list[Prompt],
+        waiting: Sequence[Prompt],
+        queue: Queue,
         limits: Limits,
         journal: Journal,
         new_id: Callable[[], str],
         now: Callable[[], float],
+        has_company: Callable[[str], bool] = nobody,
         *,
         is_paused: bool = False,
     ) -> None:
         self._room = room
+        self._loading = waiting
+        self._queue = queue
         self._limits = limits
         self._journal = journal
         self._new_id = new_id
         self._now = now
-        self._queue = Queue()
+        self._has_company = has_company
+        self._allowances: OrderedDict[str, Allowance] = OrderedDict()
+        self._pace = Pace()
+        self._tally = Tally()
         self._is_asked = False
-        self._offered: tuple[str, ...] = ()
+        self._offered_at: float | None = None
+        self._idle_since: float | None = None
         self._is_draining = False
         self._is_paused = is_paused
-        self._refusal: RoomError | None = None
-        for prompt in waiting:
-            left_s = NEVER if prompt.expires_at is None else prompt.expires_at - now()
-            self._queue.add(prompt, trio.current_time() + left_s)
+
+    async def load(self) -> None:
+        """Let those wait again that waited before the daemon's start."""
+        slices = Slices()
+        now = trio.current_time()
+        self._queue.begin(prompt.standing for prompt in self._loading if prompt.standing is not None)
+        # A leader may have come later than those whom it leads.
+        for prompt in sorted(self._loading, key=_loading_order):
+            left_s = NEVER if prompt.expires_at is None else prompt.expires_at - self._now()
+            self._queue.restore(prompt, now + left_s)
+            if slices.is_over():
+                await trio.lowlevel.checkpoint()
+        self._loading = ()
 
     def next_deadline(self) -> float:
-        """Tell when the next prompt expires, or when to look at the journal again, in monotonic seconds."""
+        """Tell when there is something to do that no message brings, in monotonic seconds."""
+        now = trio.current_time()
         if self._journal.health.fault is not None:
-            return trio.current_time() + RETRY_S
-        return self._queue.next_deadline()
+            return now + RETRY_S
+        expiry = self._queue.next_deadline()
+        return min(expiry, self._queue.next_ready(now)) if self._may_offer else expiry
+
+    @property
+    def _may_offer(self) -> bool:
+        is_held = self._is_draining or self._is_paused or self._journal.health.fault is not None
+        return self._is_asked and not is_held
 
     async def decide(self, messages: list[ToBatcher], ends: BatcherEnds) -> None:
         """Do what the inbox asks for and what the clock asks for: record it, answer it, offer the next turn."""
-        before = self._queue.copy(), self._is_paused, self._is_draining
-        decisions = await self._weigh(messages)
-        if decisions.drafts:
+        slices = Slices()
+        for message in messages:
+            self._note_turns(message)
+        fault = self._journal.health.fault
+        if fault is not None:
+            decisions = await self._refuse(messages, RoomError.not_now(fault, retry_after_s=RETRY_S), slices)
+        else:
+            decisions = await self._weigh(messages, slices)
             try:
-                await record(ends.fanout, decisions.drafts, [*decisions.changes.values(), *decisions.rows])
+                await self._record(decisions, ends, slices)
             except RoomError as error:
-                # Nothing of it is so: decide again, with that as the answer to whatever would have to be recorded.
-                self._queue, self._is_paused, self._is_draining = before
-                decisions = await self._weigh(messages, error)
+                # Nothing of it is so.
+                decisions.undo(self._queue)
+                decisions = await self._refuse(messages, error, slices)
+        self._is_paused, self._is_draining = decisions.is_paused, decisions.is_draining
+        self._tally.prompts += decisions.accepted
         for answered, answer in decisions.answers:
             answered.answer(answer)
         await self._offer(ends)
 
-    async def _weigh(self, messages: list[ToBatcher], refusal: RoomError | None = None) -> _Decisions:
-        """Decide what the messages and the clock come to; with a refusal, nothing that would have to be recorded."""
-        self._refusal = refusal
-        decisions = _Decisions()
+    def _note_turns(self, message: ToBatcher) -> None:
+        """Do what the writer asks for, which needs no record."""
+        match message:
+            case NextTurn():
+                # Whoever asks for the next turn has brought back by then what it could not hand over.
+                self._note_turn_over()
+                self._is_asked = True
+            case TakeBack(prompts):
+                self._offered_at = None
+                self._queue.put_back(prompts)
+                self._tally.count_turn([prompt for prompt, _ in prompts], -1)
+
+    async def _weigh(self, messages: list[ToBatcher], slices: Slices) -> Decisions:
+        """Decide what the messages and the clock come to."""
+        decisions = Decisions(is_paused=self._is_paused, is_draining=self._is_draining)
+        for message in messages:
+            await self._take(message, decisions, slices)
+            if slices.is_over():
+                await trio.lowlevel.checkpoint()
+        for overdue in self._queue.overdue(trio.current_time()):
+            self._end(overdue, PromptMove.EXPIRED, None, decisions)
+            if slices.is_over():
+                await trio.lowlevel.checkpoint()
+        return decisions
+
+    async def _take(self, message: ToBatcher, decisions: Decisions, slices: Slices) -> None:
+        answers = decisions.answers
+        match message:
+            case Submit(submission, reply):
+                answers.append((reply, await self._submit(submission, decisions)))
+            case Cancel(prompt_id, by, reply):
+                cancelled = self._end(prompt_id, PromptMove.CANCELLED, by, decisions)
+                answers.append((reply, cancelled or await self._why_not(prompt_id, decisions, _TO_STOP)))
+            case Split(prompt_id, by, reply):
+                answers.append((reply, await self._split(prompt_id, by, decisions)))
+            case SetPaused(row, by, reply):
+                decisions.is_paused = row.is_paused
+                decisions.change_room(row, "paused" if row.is_paused else "resumed", by)
+                answers.append((reply, None))
+            case CancelAll(row, by, reply):
+                answers.append((reply, await self._cancel_all(row, by, decisions, slices)))
+            case _:
+                self._tell(message, decisions)
+
+    def _tell(self, message: ToBatcher, decisions: Decisions) -> None:
+        """Answer what needs no record."""
+        match message:
+            case ListWaiting(reply):
+                decisions.answers.append((reply, [Placed(*each) for each in self._queue.prompts()]))
+            case DescribeQueue(reply):
+                state = QueueState(len(self._queue), decisions.is_paused, evolve(self._tally))
+                decisions.answers.append((reply, state))
+            case Drain():
+                decisions.is_draining = True
+
+    async def _refuse(self, messages: list[ToBatcher], refusal: RoomError, slices: Slices) -> Decisions:
+        """Answer what can be answered without recording anything, and refuse the rest."""
+        decisions = Decisions(is_paused=self._is_paused, is_draining=self._is_draining)
         for message in messages:
             match message:
                 case Submit(submission, reply):
-                    decisions.answers.append((reply, await self._submit(submission, decisions)))
-                case Cancel(prompt_id, by, reply):
-                    decisions.answers.append((reply, await self._cancel(prompt_id, by, decisions)))
-                case ListWaiting(reply):
-                    decisions.answers.append((reply, self._queue.prompts()))
-                case DescribeQueue(reply):
-                    decisions.answers.append((reply, QueueState(len(self._queue), self._is_paused)))
-                case SetPaused(row, by, reply):
+                    earlier = await self._find_repeated(submission, decisions)
+                    decisions.answers.append((reply, earlier or refusal))
+                case Cancel(prompt_id, _, reply) | Split(prompt_id, _, reply):
+                    remedy = _TO_STOP if isinstance(message, Cancel) else _TO_SPLIT
+                    is_here = self._queue.find(prompt_id) is not None
+                    why = refusal if is_here else await self._why_not(prompt_id, decisions, remedy)
+                    decisions.answers.append((reply, why))
+                case SetPaused(_, _, reply) | CancelAll(_, _, reply):
                     decisions.answers.append((reply, refusal))
-                    if refusal is None:
-                        self._set_paused(row, by, decisions)
-                case CancelAll(row, by, reply):
-                    decisions.answers.append((reply, refusal or self._cancel_all(row, by, decisions)))
-                case NextTurn():
-                    # Whoever asks for the next turn has brought back by then what it could not hand over.
-                    self._queue.forget(prompt for prompt in self._offered if self._queue.find(prompt) is None)
-                    self._offered = ()
-                    self._is_asked = True
-                case TakeBack(prompts):
-                    for prompt, deadline in prompts:
-                        self._queue.add(prompt, deadline)
-                case Drain():
-                    self._is_draining = True
-        if refusal is None:
-            self._expire(decisions)
+                case _:
+                    self._tell(message, decisions)
+            if slices.is_over():
+                await trio.lowlevel.checkpoint()
+        decisions.place_answers(self._queue.places(decisions.ids()))
         return decisions
 
-    async def _submit(self, submission: Submission, decisions: _Decisions) -> Placed | RoomError:
-        if submission.key is not None:
-            earlier = await self._find_by_key(submission.author, submission.key, decisions)
-            if earlier is not None:
-                return _repeat(earlier, submission)
-        if self._refusal is not None:
-            return self._refusal
-        if self._is_draining:
-            return RoomError.not_now(f"room {self._room} is closing: submit again once it is back")
-        if self._is_paused:
-            return RoomError.not_now(f"room {self._room} is paused: submit again once a host has resumed it")
-        if len(self._queue) >= self._limits.waiting_prompts:
-            return RoomError.not_now(
-                f"{len(self._queue)} prompts wait in room {self._room} already, the limit is"
-                f" {self._limits.waiting_prompts}: try again later",
-                retry_after_s=TURN_GUESS_S,
-            )
-        now = self._now()
+    async def _record(self, decisions: Decisions, ends: BatcherEnds, slices: Slices) -> None:
+        places = self._queue.places(decisions.ids())
+        decisions.place_answers(places)
+        if not decisions.has_events:
+            return
+        drafts: list[Draft] = []
+        for index in range(len(decisions)):
+            drafts.append(decisions.draft(index, places))
+            if slices.is_over():
+                await trio.lowlevel.checkpoint()
+        await record(ends.fanout, drafts, decisions.rows())
+
+    async def _submit(self, submission: Submission, decisions: Decisions) -> Placed | RoomError:
+        author = submission.author
+        earlier = await self._find_repeated(submission, decisions)
+        if earlier is not None:
+            return earlier
+        refusal = self._refusal(author, decisions)
+        if refusal is not None:
+            return refusal
+        now, clock = self._now(), trio.current_time()
         prompt = Prompt(
             id=self._new_id(),
             room=self._room,
-            author=submission.author,
+            author=author,
             text=submission.text,
             submitted_at=now,
             priority=submission.priority,
@@ -194,80 +271,141 @@ class Batcher:
             is_raw=submission.is_raw,
             is_alone=submission.is_alone,
         )
-        deadline = NEVER if submission.expires_s is None else trio.current_time() + submission.expires_s
-        placed = Placed(prompt, self._queue.add(prompt, deadline))
-        decisions.changes[prompt.id] = prompt
-        decisions.drafts.append(Draft("prompt.accepted", members(prompt=prompt_view(prompt, placed.place))))
-        if submission.key is not None:
-            decisions.by_key[submission.author.id, submission.key] = placed
-        return placed
+        deadline = NEVER if submission.expires_s is None else clock + submission.expires_s
+        is_hurried = self._queue.is_only(author.id) and not self._has_company(author.id)
+        placed = self._queue.add(prompt, clock, decisions.changes, deadline, is_hurried=is_hurried)
+        decisions.accept(placed)
+        return Placed(placed, None)
 
-    async def _find_by_key(self, author: Author, key: str, decisions: _Decisions) -> Placed | None:
-        if (author.id, key) in decisions.by_key:
-            return decisions.by_key[author.id, key]
-        prompt = await self._journal.read(read_prompt_by_key, self._room, author.id, key)
-        return None if prompt is None else Placed(prompt, self._queue.place(prompt.id))
+    def _refusal(self, author: Author, decisions: Decisions) -> RoomError | None:
+        """Say why a prompt is not accepted now, and when it may be."""
+        limits, room = self._limits, self._room
+        if decisions.is_draining:
+            return RoomError.not_now(f"room {room} is closing: submit again once it is back")
+        if decisions.is_paused:
+            return RoomError.not_now(f"room {room} is paused: submit again once a host has resumed it")
+        waiting = len(self._queue)
+        if waiting >= limits.waiting_prompts:
+            return RoomError.not_now(
+                f"{waiting} prompts wait in room {room} already, the limit is {limits.waiting_prompts}: try again"
+                " later",
+                retry_after_s=self._pace.wait_s(1),
+            )
+        mine = self._queue.count_of(author.id)
+        if mine >= limits.waiting_prompts_per_author:
+            return RoomError.not_now(
+                f"{mine} prompts of yours wait in room {room} already, the limit is"
+                f" {limits.waiting_prompts_per_author} for each author: try again later",
+                retry_after_s=self._pace.wait_s(self._queue.first_place_of(author.id)),
+            )
+        allowance = self._allowance(author.id)
+        if not allowance.take(trio.current_time()):
+            return RoomError.not_now(
+                f"you have submitted {limits.prompt_burst} prompts at once, then {limits.prompts_per_minute:g} a minute"
+                " are the limit: try again later",
+                retry_after_s=round(allowance.wait_s(), 3),
+            )
+        return None
 
-    async def _cancel(self, prompt_id: str, by: Author, decisions: _Decisions) -> Placed | RoomError:
-        if self._refusal is not None and self._queue.find(prompt_id) is not None:
-            return self._refusal
-        waiting = self._queue.remove(prompt_id)
+    def _allowance(self, author: str) -> Allowance:
+        limits = self._limits
+        allowance = self._allowances.pop(author, None) or Allowance(
+            limits.prompt_burst, limits.prompts_per_minute / 60, trio.current_time()
+        )
+        self._allowances[author] = allowance
+        if len(self._allowances) > MOST_AUTHORS:
+            self._allowances.popitem(last=False)
+        return allowance
+
+    async def _find_repeated(self, submission: Submission, decisions: Decisions) -> Placed | RoomError | None:
+        """Find the prompt that a submission repeats by its key."""
+        author, key = submission.author, submission.key
+        if key is None:
+            return None
+        earlier = decisions.find_by_key(author.id, key)
+        if earlier is None:
+            earlier = await self._journal.read(read_prompt_by_key, self._room, author.id, key)
+        if earlier is None:
+            return None
+        return _repeat(self._queue.find(earlier.id) or decisions.changes.rows.get(earlier.id, earlier), submission)
+
+    def _end(self, prompt_id: str, move: PromptMove, by: Author | None, decisions: Decisions) -> Placed | None:
+        """Let a waiting prompt end without a turn; None if it does not wait."""
+        how = "was cancelled" if move is PromptMove.CANCELLED else "expired"
+        waiting = self._queue.remove(prompt_id, f"the prompt that it was merged with {how}", decisions.changes)
         if waiting is None:
-            prompt = decisions.changes.get(prompt_id) or await self._journal.read(read_prompt, prompt_id)
-            if prompt is None or prompt.room != self._room:
-                return RoomError.not_found(f"no prompt {prompt_id} in room {self._room}: see `concordiactl queue`")
-            if prompt.state in (PromptState.RUNNING, PromptState.WAITING):
-                return RoomError.conflict(f"prompt {prompt_id} is running: interrupt its turn to stop it")
-            return RoomError.conflict(f"prompt {prompt_id} is {prompt.state} already")
-        cancelled = move_prompt(waiting, PromptMove.CANCELLED)
-        decisions.changes[prompt_id] = cancelled
-        body = members(prompt=prompt_view(cancelled), by=author_view(by))
-        decisions.drafts.append(Draft("prompt.cancelled", body))
-        return Placed(cancelled, None)
+            return None
+        ended = move_prompt(waiting, move)
+        decisions.end(f"prompt.{move}", ended, by)
+        return Placed(ended, None)
 
-    def _set_paused(self, row: RoomRow, by: Author, decisions: _Decisions) -> None:
-        self._is_paused = row.is_paused
-        decisions.rows.append(row)
-        state = "paused" if row.is_paused else "resumed"
-        body = members(state=state, reason=None, by=author_view(by))
-        decisions.drafts.append(Draft("room.changed", body))
+    async def _split(self, prompt_id: str, by: Author, decisions: Decisions) -> Placed | RoomError:
+        split = self._queue.split(prompt_id, by, decisions.changes)
+        if split is None:
+            return await self._why_not(prompt_id, decisions, _TO_SPLIT)
+        decisions.tell_changes()
+        return Placed(split, None)
 
-    def _cancel_all(self, row: RoomRow, by: Author, decisions: _Decisions) -> int:
-        self._is_draining = True
+    async def _why_not(self, prompt_id: str, decisions: Decisions, remedy: str) -> RoomError:
+        """Say why nothing can be done to a prompt that does not wait."""
+        prompt = decisions.changes.rows.get(prompt_id) or await self._journal.read(read_prompt, prompt_id)
+        if prompt is None or prompt.room != self._room:
+            return RoomError.not_found(f"no prompt {prompt_id} in room {self._room}: see `concordiactl queue`")
+        if prompt.state in (PromptState.RUNNING, PromptState.WAITING):
+            return RoomError.conflict(f"prompt {prompt_id} is running: {remedy}")
+        return RoomError.conflict(f"prompt {prompt_id} is {prompt.state} already")
+
+    async def _cancel_all(self, row: RoomRow, by: Author, decisions: Decisions, slices: Slices) -> int:
+        decisions.is_draining = True
         waiting = self._queue.prompts()
-        for prompt in waiting:
-            self._queue.remove(prompt.id)
-            cancelled = move_prompt(prompt, PromptMove.CANCELLED)
-            decisions.changes[prompt.id] = cancelled
-            body = members(prompt=prompt_view(cancelled), by=author_view(by))
-            decisions.drafts.append(Draft("prompt.cancelled", body))
-        decisions.rows.append(row)
-        body = members(state="closed", reason=None, by=author_view(by))
-        decisions.drafts.append(Draft("room.changed", body))
+        for prompt, _ in waiting:
+            # Nobody need be told who shares a turn with whom where there are none any more.
+            self._queue.remove(prompt.id, "", decisions.changes)
+            decisions.changes.told.clear()
+            decisions.end("prompt.cancelled", move_prompt(evolve(prompt, merge=None), PromptMove.CANCELLED), by)
+            if slices.is_over():
+                await trio.lowlevel.checkpoint()
+        decisions.change_room(row, "closed", by)
         return len(waiting)
 
-    def _expire(self, decisions: _Decisions) -> None:
-        for prompt in self._queue.expire(trio.current_time()):
-            expired = move_prompt(prompt, PromptMove.EXPIRED)
-            decisions.changes[prompt.id] = expired
-            decisions.drafts.append(Draft("prompt.expired", members(prompt=prompt_view(expired))))
+    def _note_turn_over(self) -> None:
+        self._queue.forget_taken()
+        if self._offered_at is not None:
+            self._pace.note(trio.current_time() - self._offered_at)
+            self._offered_at = None
 
     async def _offer(self, ends: BatcherEnds) -> None:
-        if not self._is_asked or self._is_draining or self._is_paused or self._journal.health.fault is not None:
+        now = trio.current_time()
+        if self._idle_since is not None:
+            self._tally.window_wait_s += now - self._idle_since
+            self._idle_since = None
+        if not self._may_offer:
             return
-        taken = self._queue.take()
-        if taken is not None:
+        taken = self._queue.take(now)
+        if taken:
             self._is_asked = False
-            self._offered = (taken[0].id,)
-            await ends.writer.send(Offer([taken]))
+            self._offered_at = now
+            self._tally.count_turn([prompt for prompt, _ in taken])
+            await ends.writer.send(Offer(taken))
+        elif len(self._queue):
+            self._idle_since = now
 
 
-def _repeat(earlier: Placed, submission: Submission) -> Placed | RoomError:
-    if earlier.prompt.text != submission.text:
+_TO_STOP: Final = "interrupt its turn to stop it"
+_TO_SPLIT: Final = "it can be taken out only while it waits"
+
+
+def _loading_order(prompt: Prompt) -> tuple[bool, float]:
+    is_led = prompt.merge is not None and prompt.merge.leader != prompt.id
+    return is_led, NEVER if prompt.standing is None else prompt.standing.own.arrival
+
+
+def _repeat(earlier: Prompt, submission: Submission) -> Placed | RoomError:
+    if earlier.text != submission.text:
         return RoomError.conflict(
-            f"the key {submission.key!r} was used for prompt {earlier.prompt.id} with another text: choose a new key"
+            f"the key {submission.key!r} was used for prompt {earlier.id} with another text: choose a new key"
         )
-    return earlier
+    return Placed(earlier, None)
 
 
 async def run_batcher(batcher: Batcher, ends: BatcherEnds) -> None:
@@ -277,6 +415,7 @@ async def run_batcher(batcher: Batcher, ends: BatcherEnds) -> None:
     Owns: the prompts that wait. Ends when: nobody can submit any more; what waits stays waiting in the journal.
     """
     with serve(ends.inbox) as inbox, ends.fanout, ends.writer:
+        await batcher.load()
         while True:
             messages: list[ToBatcher] = []
             with trio.move_on_at(batcher.next_deadline()):

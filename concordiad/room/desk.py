@@ -33,6 +33,10 @@ class Desk:
     Args:
         room: its name.
         now: Unix seconds.
+
+    Attributes:
+        tokens_saved: what the prompts that shared another one's turn would have cost besides, if each of their turns
+            were like that one: an estimate.
     """
 
     def __init__(self, room: str, now: Callable[[], float]) -> None:
@@ -41,6 +45,7 @@ class Desk:
         self._agent = ""
         self._is_rehearsal = False
         self._total_cost_usd: float | None = None
+        self.tokens_saved = 0
         self.ours: InProgress | None = None
         self.own: InProgress | None = None
 
@@ -61,7 +66,7 @@ class Desk:
 
     def open_ours(self, turn_id: str, prompts: Sequence[tuple[Prompt, float]]) -> Entry:
         """Open a turn of prompts."""
-        turn = self._turn(turn_id, Origin.PROMPTS, tuple(prompt.id for prompt, _ in prompts), prompts[0][0].text)
+        turn = self._turn(turn_id, Origin.PROMPTS, tuple(prompt.id for prompt, _ in prompts), prompts[0][0].asked)
         entry = open_turn(turn, prompts, trio.current_time(), is_rehearsal=self._is_rehearsal)
         self.ours = entry.progress
         return entry
@@ -140,6 +145,8 @@ class Desk:
         cost_usd = self._take_cost(ended)
         if self.ours is not None and self.is_ours(ended.turn):
             progress, self.ours = self.ours, None
+            tokens = (ended.input_tokens or 0) + (ended.output_tokens or 0)
+            self.tokens_saved += tokens * (len(progress.prompts) - 1)
         elif self.own is not None and self.is_own(ended.turn):
             progress, self.own = self.own, None
         else:

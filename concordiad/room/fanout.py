@@ -44,6 +44,10 @@ class Subscriber(Protocol):
     def encoding(self) -> Encoding:
         """How it wants the lines; never changes."""
 
+    @property
+    def asker(self) -> str | None:
+        """The id of the author as whom it could ask something; None for who may not."""
+
     def deliver(self, chunk: bytes, seq: int) -> bool:
         """Take encoded lines up to the event `seq`; False if they were not taken, then the subscriber is dropped."""
 
@@ -84,6 +88,12 @@ class Transcript:
     def subscribers(self) -> int:
         """How many follow live."""
         return sum(map(len, self._subscribers.values()))
+
+    def is_followed_by_another(self, author: str) -> bool:
+        """Tell whether somebody follows live who is not this author and could ask something, too."""
+        return any(
+            subscriber.asker not in (None, author) for alike in self._subscribers.values() for subscriber in alike
+        )
 
     def can_continue(self, cursor: Cursor) -> bool:
         """Tell whether somebody who saw everything up to a cursor can go on from there."""

@@ -7,7 +7,7 @@ together, so that they are recorded together.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from attrs import evolve, frozen
 
@@ -56,9 +56,9 @@ class InProgress:
         """Why it was interrupted, in words, while it still runs."""
         return self.stop_reason if self.stopped_by is None else f"interrupted by {self.stopped_by.name}"
 
-    def authors(self) -> list[Author]:
-        """List who asked, each once."""
-        return list({prompt.author.id: prompt.author for prompt, _ in self.prompts}.values())
+    def view(self) -> dict[str, Any]:
+        """Show the turn as its events carry it."""
+        return turn_event_view(self.turn, [prompt for prompt, _ in self.prompts])
 
 
 class Entry(NamedTuple):
@@ -75,7 +75,7 @@ def mark(body: bytes, *, is_rehearsal: bool) -> bytes:
 
 
 def _entry(progress: InProgress, event_type: str, *, is_rehearsal: bool, by: Author | None = None) -> Entry:
-    body = members(turn=turn_event_view(progress.turn, progress.authors()), by=None if by is None else author_view(by))
+    body = members(turn=progress.view(), by=None if by is None else author_view(by))
     changes: list[Prompt | Turn] = [progress.turn, *(prompt for prompt, _ in progress.prompts)]
     return Entry(progress, Draft(event_type, mark(body, is_rehearsal=is_rehearsal)), changes)
 

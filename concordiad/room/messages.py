@@ -17,6 +17,7 @@ from concordiad.core.admission import Admission
 from concordiad.core.agents import AgentCodec, Fact
 from concordiad.core.grouping import Candidate, Grouped
 from concordiad.core.model import Approval, Author, Invite, Member, Priority, Prompt, RoomRow, Turn
+from concordiad.core.pace import Tally
 from concordiad.core.wire import InviteCreate
 from concordiad.errors import RoomError
 from concordiad.journal.rows import Change
@@ -203,17 +204,27 @@ class Cancel:
 
 
 @frozen
+class Split:
+    """Give a waiting prompt a turn for itself."""
+
+    prompt: str
+    by: Author
+    reply: Reply[Placed]
+
+
+@frozen
 class ListWaiting:
     """List who waits, by place."""
 
-    reply: Reply[list[Prompt]]
+    reply: Reply[list[Placed]]
 
 
 class QueueState(NamedTuple):
-    """How many prompts wait, and whether they are held back."""
+    """How many prompts wait, whether they are held back, and what merging has done."""
 
     waiting: int
     is_paused: bool
+    merging: Tally = Tally()
 
 
 @frozen
@@ -248,7 +259,7 @@ class NextTurn:
 
 @frozen
 class TakeBack:
-    """The writer returns what it could not hand over."""
+    """The writer returns what it could not hand over: one group, as it was offered."""
 
     prompts: Sequence[tuple[Prompt, float]]
 
@@ -286,12 +297,14 @@ class Judged:
     took_s: float
 
 
-ToBatcher = Submit | Cancel | ListWaiting | DescribeQueue | SetPaused | CancelAll | NextTurn | TakeBack | Judged | Drain
+ToBatcher = (
+    Submit | Cancel | Split | ListWaiting | DescribeQueue | SetPaused | CancelAll | NextTurn | TakeBack | Judged | Drain
+)
 
 
 @frozen
 class Offer:
-    """The batcher's next turn: prompts with their deadlines."""
+    """The batcher's next turn: the prompts of a group, its leader first, with their deadlines."""
 
     prompts: Sequence[tuple[Prompt, float]]
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import trio
+from attrs import evolve
 
 from concordiad.agent.history import find_answer
 from concordiad.core.agents import Kind
-from concordiad.core.model import AfterCrash, Outcome, Prompt, PromptState, Turn
+from concordiad.core.model import AfterCrash, Merge, Outcome, Prompt, PromptState, Turn
 from concordiad.core.views import members, prompt_view
 from concordiad.errors import RoomError
 from concordiad.journal import Journal
@@ -108,9 +109,10 @@ async def _find_answer(about: Recovery, turn: Turn) -> str | None:
 def _ask_again(about: Recovery, prompts: list[Prompt]) -> list[Prompt]:
     if about.after_crash is not AfterCrash.ASK_AGAIN:
         return []
+    wanted = {prompt.id: about.new_id() for prompt in prompts if prompt.retry_of is None}
     return [
         Prompt(
-            id=about.new_id(),
+            id=wanted[prompt.id],
             room=prompt.room,
             author=prompt.author,
             text=prompt.text,
@@ -121,7 +123,16 @@ def _ask_again(about: Recovery, prompts: list[Prompt]) -> list[Prompt]:
             retry_of=prompt.id,
             is_raw=prompt.is_raw,
             is_alone=prompt.is_alone,
+            merge=_merge_again(prompt, wanted),
+            standing=prompt.standing,
         )
         for prompt in prompts
-        if prompt.retry_of is None
+        if prompt.id in wanted
     ]
+
+
+def _merge_again(prompt: Prompt, wanted: Mapping[str, str]) -> Merge | None:
+    """Merge a prompt with the same others as before; if the one that led them is not asked again, with none."""
+    if prompt.merge is None or prompt.merge.leader not in wanted or len(wanted) == 1:
+        return None
+    return evolve(prompt.merge, leader=wanted[prompt.merge.leader])

@@ -34,10 +34,11 @@ from concordiad.core.agents import (
     Unsupported,
     WentIdle,
 )
+from concordiad.core.attribution import Askers
 from concordiad.core.faults import Fault
 from concordiad.core.model import Approval, Author, Origin, Outcome, Prompt, Turn, rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer
-from concordiad.core.views import author_view, members, turn_event_view
+from concordiad.core.views import author_view, members
 from concordiad.errors import AgentGone as StdinGone
 from concordiad.errors import RoomError
 from concordiad.journal.rows import ApprovalResolved
@@ -138,6 +139,7 @@ class Writer:
         ends: its ends of the channels.
         idle_s: an agent that has had no turn, and no work in the background, for so long is ended until there is a
             prompt; 0: never.
+        askers: who has asked in the room so far.
     """
 
     def __init__(
@@ -149,11 +151,13 @@ class Writer:
         ends: WriterEnds,
         idle_s: float = 0.0,
         limits: Limits | None = None,
+        askers: Askers | None = None,
     ) -> None:
         self._room = room
         self._graces = graces
         self._new_id = new_id
         self._ends = ends
+        self._askers = Askers() if askers is None else askers
         self._state = WriterState.DOWN
         self._hold = Hold()
         self._scribe = Scribe(room, self._hold, ends.fanout, now)
@@ -333,7 +337,8 @@ class Writer:
         self._move(WriterInput.HANDED_OVER)
         turn = entry.progress.turn
         try:
-            await self._hold.hand_over(agent, agent.codec.prompt(turn.id, turn.text, is_raw=prompts[0][0].is_raw))
+            words = self._askers.words_for([prompt for prompt, _ in prompts])
+            await self._hold.hand_over(agent, agent.codec.prompt(turn.id, words, is_raw=prompts[0][0].is_raw))
         except StdinGone as gone:
             if not gone.begun:
                 returned = self._desk.return_ours(str(gone))
@@ -581,7 +586,7 @@ class Writer:
         if state in ("idle", "asleep") and not self._circuit.is_closed:
             wait_s = self._circuit.wait_s(trio.current_time())
             state, reason = "api-failing", f"{self._circuit.reason}; the next prompt tries in {wait_s:.0f} s"
-        turn = None if running is None else turn_event_view(running.turn, running.authors())
+        turn = None if running is None else running.view()
         if turn is not None:
             turn["stopping"] = None if running is None else running.stopping
             turn["silent_s"] = round(self._deadlines.patience.silent_s(trio.current_time()), SECOND_DIGITS)
@@ -598,6 +603,7 @@ class Writer:
             "started_at": None if agent is None else rfc3339(agent.started_at),
             "restarts": max(self._restarts, 0),
             "fault": self._scribe.fault,
+            "tokens_saved": self._desk.tokens_saved,
         }
 
 

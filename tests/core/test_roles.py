@@ -16,7 +16,7 @@ READING = {
     "guest.list",
     "rpc.discover",
 }
-TAKING_PART = {"prompt.submit", "prompt.retry", "prompt.cancel", "turn.interrupt"}
+TAKING_PART = {"prompt.submit", "prompt.retry", "prompt.cancel", "prompt.split", "turn.interrupt"}
 
 
 def allowed(role: Role, *, may_approve: bool = False) -> dict[str, Right]:

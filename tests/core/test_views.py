@@ -59,6 +59,7 @@ def test_prompt_that_waits() -> None:
         "retry_of": None,
         "raw": False,
         "alone": False,
+        "merge": None,
     }
 
 
@@ -94,7 +95,7 @@ def test_turn_that_runs() -> None:
         "cost_usd",
         "agent_turns",
     )
-    assert seen(turn_view, make_turn()) == {
+    assert seen(turn_view, make_turn(), [make_prompt()]) == {
         "id": "t1",
         "room": "main",
         "origin": "prompts",
@@ -102,6 +103,7 @@ def test_turn_that_runs() -> None:
         "text": "what is new?",
         "state": "running",
         "started_at": "2023-11-14T22:13:20.000Z",
+        "merged": [],
         **dict.fromkeys(nothing_yet),
     }
 
@@ -117,7 +119,7 @@ def test_turn_that_has_ended() -> None:
         "agent_turns": 1,
     }
     turn = evolve(make_turn(answer="a"), state=TurnState.FINISHED, outcome=Outcome.TIMED_OUT, finished_at=AT, **figures)
-    view = seen(turn_view, turn)
+    view = seen(turn_view, turn, [])
     assert (view["state"], view["outcome"], view["finished_at"], view["answer"]) == (
         "finished",
         "timed_out",
@@ -129,10 +131,11 @@ def test_turn_that_has_ended() -> None:
 
 def test_event_of_a_turn_names_its_authors() -> None:
     """A turn in an event has what a turn has, its authors, and the size of its answer."""
-    view = seen(turn_event_view, make_turn(answer="né"), [ALICE, BOB])
+    prompts = [make_prompt("p1"), evolve(make_prompt("p2"), author=BOB)]
+    view = seen(turn_event_view, make_turn(answer="né"), prompts)
     assert [author["name"] for author in view.pop("authors")] == ["alice", "bob"]
     assert view.pop("answer_bytes") == 3
-    assert view == seen(turn_view, make_turn(answer="né"))
+    assert view == seen(turn_view, make_turn(answer="né"), prompts)
 
 
 def test_event_of_a_turn_has_the_answers_head() -> None:
@@ -142,7 +145,7 @@ def test_event_of_a_turn_has_the_answers_head() -> None:
     view = seen(turn_event_view, turn, [])
     assert view["answer"] == view["text"] == "é" * (ANSWER_HEAD_BYTES // 2)
     assert view["answer_bytes"] == 2 * ANSWER_HEAD_BYTES
-    assert seen(turn_view, turn)["answer"] == answer
+    assert seen(turn_view, turn, [])["answer"] == answer
 
 
 def test_event_of_a_turn_without_answer() -> None:

@@ -96,6 +96,7 @@ def least(params_class: type[Params]) -> dict[str, Any]:
         ("prompt.submit", {"text": "hi", "key": None, "expires_s": None}, PromptSubmit("hi")),
         ("prompt.retry", {"id": "p1", "key": "k"}, PromptRetry("p1", key="k")),
         ("prompt.cancel", {"id": "p1"}, ById("p1")),
+        ("prompt.split", {"id": "p1"}, ById("p1")),
         ("prompt.get", {"id": "p1", "room": "r"}, ById("p1", "r")),
         ("prompt.list", {}, PromptList()),
         (

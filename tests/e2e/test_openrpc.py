@@ -83,8 +83,8 @@ def start_waiting(client: Checked, follower: ControlClient) -> tuple[str, str]:
     return turn["turn"]["id"], waiting
 
 
-def call_all_that_driver_may(client: Checked, follower: ControlClient) -> None:
-    """Call every method of those who take part, with something to show in each answer."""
+def call_all_that_driver_may(client: Checked, follower: ControlClient, other: ControlClient) -> None:
+    """Call every method of those who take part, with something to show in each answer; another one asks the same."""
     client.call("rpc.discover")
     asked = client.call("prompt.submit", text="[[think:so]] [[tool:true]] [[text:done]]")["prompt"]["id"]
     approval = follower.next("approval.requested")["approval"]["id"]
@@ -94,11 +94,18 @@ def call_all_that_driver_may(client: Checked, follower: ControlClient) -> None:
     turn, waiting = start_waiting(client, follower)
     assert client.call("events.subscribe")["snapshot"]["queue"]
     assert client.call("events.subscribe", after={"epoch": 1, "seq": 1})["resync"]
+    same = other.call("prompt.submit", text="later")["prompt"]
+    assert same["merge"]["leader"] == waiting
+    assert client.call("prompt.get", id=waiting)["prompt"]["merge"]
+    assert client.call("prompt.split", id=waiting)["prompt"]["alone"]
+    other.call("prompt.cancel", id=same["id"])
     client.call("prompt.submit", text="too late", expires_s=0.001)
     follower.next("prompt.expired")
     assert client.call("prompt.list", states=["waiting"])["prompts"]
     assert client.call("prompt.get", id=asked)["turn"]
     client.call("prompt.cancel", id=waiting)
+    again = client.call("prompt.retry", id=waiting)["prompt"]
+    client.call("prompt.cancel", id=again["id"])
     client.call("turn.interrupt", turn=turn)
     follower.next("turn.finished")
     assert client.call("turn.get", id=turn)["prompts"]
@@ -120,7 +127,7 @@ def test_control_socket(open_daemon: Daemon) -> None:
     host = Checked(open_daemon.connect())
     invite = host.call("invite.create", role="driver", uses=None, name="Ben", may_approve=True)["invite"]
     guest, _ = join(invite["url"], "Ben")
-    call_all_that_driver_may(host, follower)
+    call_all_that_driver_may(host, follower, guest)
     misbehave(host, follower)
     host.call("room.create", name="garden", workdir=str(open_daemon.site.work), agent="rehearsal")
     host.call("events.subscribe", room="garden")
@@ -158,7 +165,7 @@ def test_websocket(open_daemon: Daemon) -> None:
     guest = Checked(GuestClient(link.host, link.port))
     assert guest.refused("hello", token=link.token, name="") == "invalid_params"
     token = guest.call("hello", token=link.token, name="Ben", last=1000)["member_token"]
-    call_all_that_driver_may(guest, follower)
+    call_all_that_driver_may(guest, follower, host)
     misbehave(guest, follower)
     again = Checked(GuestClient(link.host, link.port))
     assert again.call("hello", token=token, after=_cursor(follower.events))["snapshot"] is None

@@ -19,7 +19,10 @@ PARAMS: dict[str, dict[str, Any]] = {
     "hello": {"token": "t"},
     **{
         name: {"id": NOBODY}
-        for name in ("prompt.get", "prompt.retry", "prompt.cancel", "turn.get", "invite.revoke", "guest.kick")
+        for name in (
+            *("prompt.get", "prompt.retry", "prompt.cancel", "prompt.split", "turn.get"),
+            *("invite.revoke", "guest.kick"),
+        )
     },
 }
 """The least that a method needs, and where it would do harm to what the others need, too little."""
@@ -71,7 +74,7 @@ async def test_driver_cancels_its_own_prompts(tmp_path: Path) -> None:
             assert refusal is not None and refusal[0] is NOT_ALLOWED
         cancelled = await inside.call(driver, "prompt.cancel", id=own)
         assert cancelled["prompt"]["state"] == "cancelled"
-        assert [prompt.id for prompt in await inside.main.waiting()] == [foreign, hosts]
+        assert [placed.prompt.id for placed in await inside.main.waiting()] == [foreign, hosts]
 
 
 async def test_driver_asks_its_own_prompts_again(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The batcher alone: in-memory channels, a journal in memory, virtual time."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,10 +10,12 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.config import Limits
 from concordiad.core.backlog import EpochStart
+from concordiad.core.batching import Queue
 from concordiad.core.codes import CONFLICT, NOT_FOUND, NOT_NOW
-from concordiad.core.model import Author, AuthorKind, Priority, Prompt, PromptState, RoomRow
+from concordiad.core.model import Author, AuthorKind, Priority, Prompt, PromptState
+from concordiad.core.pace import Tally
 from concordiad.errors import RoomError
-from concordiad.journal import Journal, open_memory_journal
+from concordiad.journal import open_memory_journal
 from concordiad.journal.rows import Transaction, read_prompt
 from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
 from concordiad.room.fanout import Transcript, run_fanout
@@ -25,7 +26,6 @@ from concordiad.room.messages import (
     CancelAll,
     DescribeQueue,
     Drain,
-    ListWaiting,
     NextTurn,
     Offer,
     Placed,
@@ -41,68 +41,8 @@ from concordiad.room.messages import (
     ask,
 )
 from tests.journal.test_outages import forbid
-from tests.room.recorders import Recorder
+from tests.room.batcher_bench import ROW, Bench, open_bench, text_of
 from tests.room.samples import ANN, BOB, NOW, clock, count_ids, drafts_of, prompt, submission, types_of
-
-ROW = RoomRow("main", "/srv/main", "claude")
-
-
-class Bench:
-    """A batcher between a recorder and a writer's inbox that the test reads."""
-
-    def __init__(self, journal: Journal, waiting: Sequence[Prompt], limits: Limits) -> None:
-        self.recorder = Recorder(journal)
-        self.inbox, inbox = trio.open_memory_channel[ToBatcher](SUBMITTERS)
-        to_writer, self.offers = trio.open_memory_channel[ToWriter](1)
-        self.ends = BatcherEnds(inbox, self.recorder.ends, to_writer)
-        self.batcher = Batcher("main", list(waiting), limits, journal, count_ids("p"), clock)
-        self.scope = trio.CancelScope()
-        self.has_ended = False
-
-    async def work(self) -> None:
-        """Run the batcher until it ends or is cancelled."""
-        with self.scope:
-            await run_batcher(self.batcher, self.ends)
-        self.has_ended = True
-
-    async def submit(self, wanted: Submission) -> Placed:
-        """Hand in a prompt and wait for the answer."""
-        return await ask(self.inbox, lambda reply: Submit(wanted, reply))
-
-    async def cancel(self, identity: str, by: Author = ANN) -> Placed:
-        """Cancel a prompt and wait for the answer."""
-        return await ask(self.inbox, lambda reply: Cancel(identity, by, reply))
-
-    async def waiting(self) -> list[str]:
-        """List the texts of the waiting prompts by place."""
-        prompts = await ask(self.inbox, ListWaiting)
-        return [waiting.text for waiting in prompts]
-
-    async def next_offer(self) -> str:
-        """Ask for the next turn as the writer does, and give the text that is offered."""
-        await self.inbox.send(NextTurn())
-        return text_of(await self.offers.receive())
-
-
-def text_of(message: ToWriter) -> str:
-    """Give the text of the one prompt that is offered."""
-    assert isinstance(message, Offer)
-    ((offered, _),) = message.prompts
-    return offered.text
-
-
-@asynccontextmanager
-async def open_bench(waiting: Sequence[Prompt] = (), limits: Limits | None = None) -> AsyncIterator[Bench]:
-    """Run a batcher; it ends with the block."""
-    async with open_memory_journal() as journal, trio.open_nursery() as nursery:
-        bench = Bench(journal, waiting, limits or Limits())
-        with bench.recorder.ends.clone():
-            nursery.start_soon(bench.recorder.work)
-            nursery.start_soon(bench.work)
-            with bench.inbox:
-                yield bench
-        await wait_all_tasks_blocked()
-        nursery.cancel_scope.cancel()
 
 
 async def test_a_submitter_is_answered_only_once_its_prompt_is_recorded() -> None:
@@ -397,7 +337,7 @@ async def test_a_paused_queue_holds_back_and_refuses() -> None:
         await bench.inbox.send(NextTurn())
         with pytest.raises(RoomError, match="is paused"):
             await bench.submit(submission("two"))
-        assert await ask(bench.inbox, DescribeQueue) == QueueState(1, is_paused=True)
+        assert await ask(bench.inbox, DescribeQueue) == QueueState(1, is_paused=True, merging=Tally(prompts=1))
         with pytest.raises(trio.WouldBlock):
             bench.offers.receive_nowait()
         await ask(bench.inbox, lambda reply: SetPaused(ROW, ANN, reply))
@@ -502,7 +442,7 @@ async def test_authors_keep_their_names_for_ever() -> None:
         retry_of="p-old",
         is_alone=True,
     )
-    assert placed.prompt == expected
+    assert evolve(placed.prompt, standing=None) == expected
 
 
 async def test_a_refusal_leaves_the_queue_as_it_was(autojump_clock: MockClock) -> None:
@@ -511,7 +451,7 @@ async def test_a_refusal_leaves_the_queue_as_it_was(autojump_clock: MockClock) -
         posts, to_writer = trio.open_memory_channel[Post](DRAFTS), trio.open_memory_channel[ToWriter](1)
         inbox = trio.open_memory_channel[ToBatcher](SUBMITTERS)
         transcript = Transcript("main", [EpochStart(1, 1)], 0, 1)
-        batcher = Batcher("main", [prompt("p0", text="first")], Limits(), journal, count_ids("p"), clock)
+        batcher = Batcher("main", [prompt("p0", text="first")], Queue(), Limits(), journal, count_ids("p"), clock)
         nursery.start_soon(run_fanout, posts[1], transcript, journal, clock)
         nursery.start_soon(run_batcher, batcher, BatcherEnds(inbox[1], posts[0], to_writer[0]))
         with inbox[0]:
@@ -528,7 +468,7 @@ async def test_a_refusal_leaves_the_queue_as_it_was(autojump_clock: MockClock) -
                     await ask(inbox[0], question)
                 assert refusal.value.code.name == "not_now"
             await trio.sleep(10)
-            assert await ask(inbox[0], DescribeQueue) == QueueState(2, is_paused=False)
+            assert await ask(inbox[0], DescribeQueue) == QueueState(2, is_paused=False, merging=Tally(prompts=1))
             await inbox[0].send(NextTurn())
             await trio.sleep(10)
             assert to_writer[1].statistics().current_buffer_used == 0

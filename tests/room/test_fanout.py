@@ -26,6 +26,7 @@ class ReadingFollower:
     """Take everything."""
 
     encoding = staticmethod(plain_lines)
+    asker: str | None = None
 
     def __init__(self) -> None:
         self.chunks: list[bytes] = []
