@@ -13,7 +13,7 @@ import pytest
 from tests.ctl.program import Ran, run, start
 from tests.ctl.vt import ENTER, Typist, on_terminal
 from tests.e2e.gate import Gate
-from tests.front.test_door_tls import make_pair
+from tests.support.certificates import make_pair
 from tests.support.daemon import Daemon, Site
 from tests.support.patience import LATE_S, PATIENCE_S
 from tests.support.ports import steady_port
