@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ctl.asking import question_lines, questions_of, tool_details, tool_line
 from ctl.harmless import first_line, harmless
+from ctl.merging import merged, split
 from ctl.people import deed_of
 from ctl.quantities import cost, count, plural, unix_time
 from ctl.quoting import fenced, plain, quoted
@@ -112,6 +113,10 @@ class Document:
             )
         if what == "expired":
             return self._remark(event, author, f"expired before its turn came: {first_line(prompt['text'])}")
+        if what == "merged":
+            return self._remark(event, author, merged(event))
+        if what == "split":
+            return self._remark(event, author, split(event))
         return None
 
     def _turn(self, what: str, event: Json) -> str | None:

@@ -12,6 +12,7 @@ from zlib import crc32
 
 from ctl.asking import announcement, tool_line
 from ctl.harmless import LiveText, first_line, harmless
+from ctl.merging import merged, split
 from ctl.people import deed_of
 from ctl.quantities import cost, count, duration, plural, unix_time
 from ctl.screen import Screen, cut, pad
@@ -175,6 +176,12 @@ class Transcript:
             return self._person(event["by"]), self._dim(f"✗ cancelled the prompt{whose}: {first_line(prompt['text'])}")
         if what == "expired":
             return author, self._dim(f"✗ expired before its turn came: {first_line(prompt['text'])}")
+        if what == "merged":
+            return author, self._dim(self._fit(merged(event), 0))
+        if what == "split":
+            by = event["by"]
+            by_whom = f" (by {first_line(by['name'])})" if by and by["id"] != prompt["author"]["id"] else ""
+            return author, self._dim(self._fit(split(event) + by_whom, 0))
         return None
 
     def _say_turn(self, what: str, event: Json) -> tuple[str, str] | None:
@@ -184,8 +191,10 @@ class Transcript:
             if turn["origin"] == "agent":
                 return agent, self._dim("▶ began a turn by itself")
             if len(turn["prompts"]) > 1:
-                return agent, self._dim(f"▶ takes {len(turn['prompts'])} prompts of {names(turn['authors'])}")
-            taken = f"takes the prompt of {names(turn['authors'])}: {first_line(turn['text'])}"
+                prompts = f"{len(turn['prompts'])} prompts of {names(turn['authors'])} as one"
+            else:
+                prompts = f"the prompt of {names(turn['authors'])}"
+            taken = f"takes {prompts}: {first_line(turn['text'])}"
             return agent, self._dim(f"▶ {self._fit(taken, 2)}")
         if what == "finished":
             summary = self._dim(figures_of(turn))

@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 
 from ctl.harmless import first_line
+from ctl.merging import share_of
 from ctl.paging import Chosen, Pages, check_states, listing_options, who_was_meant
 from ctl.printing import print_result
 from ctl.quantities import cost, duration, relative, tokens
@@ -15,7 +16,7 @@ from ctl.transcript import names
 
 LINES: Final = 20
 TURNS: Final = ("TURN", "STARTED", "OUTCOME", "TOOK", "TOKENS", "COST", "AUTHORS", "TEXT")
-PROMPTS: Final = ("PROMPT", "SUBMITTED", "STATE", "AUTHOR", "PRIORITY", "TEXT")
+PROMPTS: Final = ("PROMPT", "SUBMITTED", "STATE", "AUTHOR", "PRIORITY", "ONE TURN", "TEXT")
 OUTCOMES: Final = ("completed", "failed", "interrupted", "timed_out", "uncertain")
 STATES: Final = ("waiting", "running", "answered", "failed", "cancelled", "expired", "uncertain")
 
@@ -45,6 +46,7 @@ def _prompt(prompt: dict[str, Any], now: float) -> tuple[str, ...]:
         prompt["state"],
         first_line(prompt["author"]["name"]),
         "" if prompt["priority"] == "normal" else prompt["priority"],
+        share_of(prompt),
         first_line(prompt["text"]),
     )
 

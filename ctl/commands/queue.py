@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 
 from ctl.harmless import first_line
+from ctl.merging import share_of
 from ctl.paging import Chosen, Pages, listing_options, who_was_meant
 from ctl.printing import print_result
 from ctl.quantities import relative
@@ -13,7 +14,7 @@ from ctl.screen import Screen, table
 from ctl.settings import Command, Settings
 
 LINES: Final = 100
-HEADER: Final = ("PLACE", "ID", "SINCE", "AUTHOR", "PRIORITY", "TEXT")
+HEADER: Final = ("PLACE", "ID", "SINCE", "AUTHOR", "PRIORITY", "ONE TURN", "TEXT")
 
 
 def row_of(prompt: dict[str, Any], now: float) -> tuple[str, ...]:
@@ -24,6 +25,7 @@ def row_of(prompt: dict[str, Any], now: float) -> tuple[str, ...]:
         relative(prompt["submitted_at"], now),
         first_line(prompt["author"]["name"]),
         "" if prompt["priority"] == "normal" else prompt["priority"],
+        share_of(prompt),
         first_line(prompt["text"]),
     )
 
@@ -40,7 +42,7 @@ def row_of(prompt: dict[str, Any], now: float) -> tuple[str, ...]:
 @click.pass_obj
 def queue(settings: Settings, /, **chosen: Any) -> None:
     """
-    List the prompts that wait, the next one first.
+    List the prompts that wait, the next one first; those of one place become one turn.
 
     A TIME is 2026-11-21, 2026-11-21T08:00, 2026-11-21T08:00:00Z, or 90s, 5m, 2h, 1d for so long ago.
     """

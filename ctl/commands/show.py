@@ -9,6 +9,7 @@ from concordiad.core.codes import NOT_FOUND
 from ctl.connection import Connection
 from ctl.failures import Refused
 from ctl.harmless import first_line, harmless
+from ctl.merging import share_of
 from ctl.printing import print_result
 from ctl.quantities import cost, duration, relative
 from ctl.screen import Screen, fields, indent
@@ -39,8 +40,21 @@ def _prompt(out: Screen, prompt: dict[str, Any], now: float) -> str:
         ("flags", ", ".join(flags)),
         ("key", first_line(prompt["key"] or "")),
         ("retry of", prompt["retry_of"] or ""),
+        ("one turn", _share(prompt)),
     ]
-    return fields(out, pairs) + _block(out, "text", prompt["text"])
+    merge = prompt["merge"]
+    is_other = merge is not None and merge["asked"] != prompt["text"] and prompt["turn"] is None
+    asked = merge["asked"] if is_other else None
+    return fields(out, pairs) + _block(out, "text", prompt["text"]) + _block(out, "text for the agent", asked)
+
+
+def _share(prompt: dict[str, Any]) -> str:
+    merge = prompt["merge"]
+    if merge is None:
+        return ""
+    if merge["stage"] == "first":
+        return "others are merged with this one"
+    return f"with {merge['leader']}: {share_of(prompt)}"
 
 
 def _turn(out: Screen, turn: dict[str, Any], now: float, authors: str = "") -> str:
@@ -74,9 +88,19 @@ def _show_prompt(out: Screen, result: dict[str, Any], now: float) -> str:
 def _show_turn(out: Screen, result: dict[str, Any], now: float) -> str:
     turn, prompts = result["turn"], result["prompts"]
     authors = names([prompt["author"] for prompt in prompts]) or "the agent, by itself"
-    merged = "\n".join(f"{prompt['id']}  {first_line(prompt['author']['name'])}" for prompt in prompts)
-    blocks = (("prompts", merged), ("text", turn["text"]), ("answer", turn["answer"]))
+    blocks = (("prompts", _originals(prompts)), ("text", turn["text"]), ("answer", turn["answer"]))
     return _turn(out, turn, now, authors) + "".join(_block(out, title, body) for title, body in blocks)
+
+
+def _originals(prompts: list[dict[str, Any]]) -> str:
+    """List a turn's prompts; where several were merged, with what each author wrote and why it is here."""
+    if len(prompts) <= 1:
+        return "\n".join(f"{prompt['id']}  {first_line(prompt['author']['name'])}" for prompt in prompts)
+    parts = []
+    for prompt in prompts:
+        head = f"{prompt['id']}  {first_line(prompt['author']['name'])} ({share_of(prompt)})"
+        parts.append(f"{head}\n{indent(harmless(prompt['text']).rstrip(), 2)}")
+    return "\n".join(parts)
 
 
 def _look_up(connection: Connection, room: str, identity: str) -> dict[str, Any]:

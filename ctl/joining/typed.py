@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "/queue": "what waits",
     "/cancel [ID]": "take a prompt of yours back, the last one without an ID",
     "/retry [ID]": "ask a prompt of yours again that came to nothing, the last one without an ID",
+    "/split [ID]": "give a prompt of yours a turn of its own again, the last one that is merged without an ID",
     "/interrupt": "stop the running turn, if it is yours alone",
     "/approvals": "what the agent asks to be allowed",
     "/approve ID [ANSWER…]": "let it; a question is answered like 1=2 or Colour=red",
@@ -199,6 +200,8 @@ class TypedRoom:
                 return await self._cancel(session, rest)
             case "/retry":
                 return await self._retry(session, rest)
+            case "/split":
+                return await self._split(session, rest)
             case "/interrupt":
                 turn = (await session.call("turn.interrupt"))["turn"]
                 return f"interrupted turn {turn['id']}"
@@ -227,6 +230,19 @@ class TypedRoom:
         me = {} if self._hello is None else {"author": self._hello["guest"]["id"]}
         prompts: list[Json] = (await session.call("prompt.list", **me, **params))["prompts"]
         return prompts
+
+    async def _split(self, session: Session, identity: str) -> str:
+        if not identity:
+            merged = [
+                prompt
+                for prompt in await self._mine(session, states=["waiting"], limit=500)
+                if prompt["merge"] is not None
+            ]
+            if not merged:
+                return "no prompt of yours that waits is merged with another one"
+            identity = merged[-1]["id"]
+        prompt = (await session.call("prompt.split", id=identity))["prompt"]
+        return f"{prompt['id']} has a turn of its own again: {first_line(prompt['text'])}"
 
     async def _cancel(self, session: Session, identity: str) -> str:
         if not identity:

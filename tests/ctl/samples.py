@@ -29,7 +29,21 @@ def prompt(**changes: Any) -> Json:
         "retry_of": None,
         "raw": False,
         "alone": False,
+        "merge": None,
     } | changes
+
+
+def merge(stage: str, similarity: float | None = None, asked: str = "what is the answer?") -> Json:
+    """Make a share in a turn: `first`, or by which stage it came to the first one."""
+    return {"leader": PROMPT, "stage": stage, "similarity": similarity, "asked": asked}
+
+
+def merged(stage: str = "near", **changes: Any) -> Json:
+    """Make the event of bob's prompt, which is merged with ada's."""
+    joined = prompt(id="b", author=BOB, text="what's the answer?", merge=merge(stage, 0.968))
+    others = [{"id": PROMPT, "author": ADA, "text": "what is the answer?"}]
+    told_of = {"stage": stage, "similarity": 0.968, "asked": "what is the answer?"}
+    return event("prompt.merged", **{"prompt": joined, "with": others, **told_of} | changes)
 
 
 def running_turn(**changes: Any) -> Json:

@@ -11,9 +11,22 @@ import pytest
 
 from ctl.markdown import Document
 from tests.ctl.program import Ran, command, environment, run, run_on_terminal
-from tests.ctl.samples import ADA, BOB, TURN, event, finished_turn, permission, prompt, question, running_turn, told
+from tests.ctl.samples import (
+    ADA,
+    BOB,
+    TURN,
+    event,
+    finished_turn,
+    merged,
+    permission,
+    prompt,
+    question,
+    running_turn,
+    told,
+)
 from tests.ctl.scripted_daemon import Client, Script, scripted_daemon
 
+ENVELOPE = ("room", "epoch", "seq", "at", "type")
 RAW = [
     '{"room":"main","epoch":3,"seq":1,"at":"2026-11-21T01:30:58.123Z","type":"notice","code":"x","message":"é\\u2028"}',
     '{"room":"main","epoch":3,"seq":2,"at":"2026-11-21T01:30:58.123Z","type":"new.kind","n":1e-5,"n":1.50,"s":"\\ud800"}',
@@ -240,6 +253,16 @@ REHEARSED = {"turn": TURN, "block": 0, "text": "x", "rehearsal": True}
             "ada, 01:30:58\n\n*expired before its turn came: what is the answer?*\n",
             "prompt.expired",
             {"prompt": prompt()},
+        ),
+        (
+            "bob, 01:30:58\n\n*⇉ one turn with ada’s \\(the same words\\)*\n",
+            "prompt.merged",
+            {key: value for key, value in merged("same", asked="what's the answer?").items() if key not in ENVELOPE},
+        ),
+        (
+            "bob, 01:30:58\n\n*⇇ has a turn of its own again: the first one was cancelled*\n",
+            "prompt.split",
+            {"prompt": prompt(author=BOB), "from": [], "by": None, "reason": "the first one was cancelled"},
         ),
         (
             "the agent, 01:30:58\n\n*begins a turn by itself*\n",

@@ -22,6 +22,7 @@ from tests.ctl.samples import (
     event,
     finished_turn,
     guest,
+    merge,
     permission,
     prompt,
     question,
@@ -178,6 +179,28 @@ CALLS: list[tuple[str, list[tuple[str, dict[str, Any], dict[str, Any]]], str]] =
             ("prompt.retry", {"id": "b"}, {"prompt": prompt(id="c")}),
         ],
         "asked again as c: what is",
+    ),
+    (
+        "/split 0193",
+        [("prompt.split", {"id": "0193"}, {"prompt": prompt()})],
+        f"{PROMPT} has a turn of its own again: what is",
+    ),
+    (
+        "/split",
+        [
+            (
+                "prompt.list",
+                {"states": ["waiting"], "author": EVE["id"], "limit": 500},
+                {"prompts": [prompt(id="a"), prompt(id="b", merge=merge("first")), prompt(id="c")], "next": None},
+            ),
+            ("prompt.split", {"id": "b"}, {"prompt": prompt(id="b")}),
+        ],
+        "b has a turn of its own again",
+    ),
+    (
+        "/split",
+        [("prompt.list", {"states": ["waiting"], "author": EVE["id"], "limit": 500}, {"prompts": [], "next": None})],
+        "no prompt of yours that waits is merged",
     ),
     ("/interrupt", [("turn.interrupt", {}, {"turn": running_turn()})], f"interrupted turn {TURN}"),
     ("/approvals", [("approval.list", {}, {"approvals": [permission()]})], f"/deny {APPROVAL}"),

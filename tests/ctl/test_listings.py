@@ -15,6 +15,7 @@ from tests.ctl.samples import (
     PROMPT,
     TURN,
     finished_turn,
+    merge,
     prompt,
     room,
     running_turn,
@@ -153,6 +154,17 @@ def test_the_queue_shows_priorities_that_matter(tmp_path: Path, control_socket: 
         assert "low" in run(tmp_path, "queue").out
 
 
+def test_the_queue_shows_what_becomes_one_turn(tmp_path: Path, control_socket: Path) -> None:
+    """At one place, and by which stage each came to the first one."""
+    first = prompt(merge=merge("first"))
+    same, near = (prompt(author=BOB, merge=merge(*how)) for how in (("same", 1.0), ("near", 0.968)))
+    with scripted_daemon(control_socket, queued(first, same, near, prompt(place=2))):
+        header, *lines = run(tmp_path, "queue").out.splitlines()
+    at = header.index("ONE TURN")
+    shown = [line[at : header.index("TEXT")].strip() for line in lines]
+    assert shown == ["first", "the same words", "nearly the same words, 97%", ""]
+
+
 def test_an_empty_queue_is_no_data(tmp_path: Path, control_socket: Path) -> None:
     """The sentence about it is for people."""
     with scripted_daemon(control_socket, queued()):
@@ -249,9 +261,23 @@ def test_a_merged_text_is_shown_beside_the_prompts_own(tmp_path: Path, control_s
         assert "\ntext for the agent\n  of two people\n" in run(tmp_path, "show", PROMPT).out
 
 
+def test_a_merge_is_shown_before_its_turn_begins(tmp_path: Path, control_socket: Path) -> None:
+    """With whose prompt, why, and what will be asked."""
+    shared = merge("meaning", 0.9, asked="sum up")
+    result = {"prompt": prompt(id="2", author=BOB, merge=shared), "turn": None}
+    with scripted_daemon(control_socket, serving("prompt.get", result, room="main", id="2")):
+        out = run(tmp_path, "show", "2").out
+    assert f"one turn   with {PROMPT}: the same meaning, 90%\n" in out
+    assert out.endswith("\ntext for the agent\n  sum up\n")
+
+
 def test_a_turn_is_shown_in_full(tmp_path: Path, control_socket: Path) -> None:
     """When no prompt has that id."""
-    result = {"turn": finished_turn(), "prompts": [prompt(), prompt(id="2", author=BOB)]}
+    prompts = [
+        prompt(merge=merge("first")),
+        prompt(id="2", author=BOB, text="what's\nthe answer?", merge=merge("near", 0.968)),
+    ]
+    result = {"turn": finished_turn(), "prompts": prompts}
 
     def script(client: Client) -> None:
         client.request("prompt.get")
@@ -261,7 +287,10 @@ def test_a_turn_is_shown_in_full(tmp_path: Path, control_socket: Path) -> None:
     with scripted_daemon(control_socket, script):
         out = run(tmp_path, "show", TURN).out
     assert "authors     ada, bob\n" in out
-    assert f"\nprompts\n  {PROMPT}  ada\n  2  bob\n" in out
+    assert (
+        f"\nprompts\n  {PROMPT}  ada (first)\n    what is the answer?\n"
+        "  2  bob (nearly the same words, 97%)\n    what's\n    the answer?\n"
+    ) in out
     assert out.endswith("\nanswer\n  forty-two\n")
 
 

@@ -16,10 +16,12 @@ from tests.ctl.samples import (
     APPROVAL,
     AT,
     BOB,
+    PROMPT,
     TURN,
     delta,
     event,
     finished_turn,
+    merged,
     permission,
     prompt,
     running_turn,
@@ -77,6 +79,42 @@ def test_a_cancel_names_who_did_it(by: dict[str, Any], text: str) -> None:
     assert f"{by['name']}         ✗ cancelled {text}\n" == one("prompt.cancelled", prompt=prompt(text="x"), by=by)
 
 
+@pytest.mark.parametrize(
+    ("happened", "said"),
+    [
+        (merged(), "one turn with ada’s (nearly the same words, 97%); asked is: what is the answer?"),
+        (merged("same", similarity=1.0, asked="what's the answer?"), "one turn with ada’s (the same words)"),
+        (
+            merged("meaning", similarity=None, asked="sum up"),
+            "one turn with ada’s (the same meaning); asked is: sum up",
+        ),
+    ],
+)
+def test_a_merge_says_with_whom_and_why(happened: dict[str, Any], said: str) -> None:
+    """And what is asked, where that is not what the author wrote."""
+    assert shown(happened) == f"01:30:58  bob         ⇉ {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("by", "reason", "said"),
+    [
+        (BOB, None, "has a turn of its own again"),
+        (ADA, None, "has a turn of its own again (by ada)"),
+        (None, "the first one was cancelled", "has a turn of its own again: the first one was cancelled"),
+    ],
+)
+def test_a_split_says_by_whom_or_why(by: dict[str, Any] | None, reason: str | None, said: str) -> None:
+    """Its own author needs no naming."""
+    alone = prompt(author=BOB)
+    assert one("prompt.split", prompt=alone, by=by, reason=reason, **{"from": [PROMPT]}) == f"bob         ⇇ {said}\n"
+
+
+def test_many_companions_are_counted() -> None:
+    """A line names two of them at the most."""
+    people: Any = [{"id": str(number), "author": {"name": f"p{number}"}, "text": "x"} for number in range(5)]
+    assert "one turn with p0’s, p1’s and 3 more (" in shown(merged(**{"with": people}))
+
+
 def test_a_long_name_is_cut() -> None:
     """The columns stay."""
     assert one("prompt.expired", prompt=prompt(author=ADA | {"name": "a" * 30}, text="x")).startswith("aaaaaaaaa…  ✗")
@@ -86,8 +124,10 @@ def test_a_turn_names_those_it_works_for() -> None:
     """Also where it has nobody to name."""
     alone = "agent       ▶ takes the prompt of ada: what is the answer?\n"
     assert alone == one("turn.started", turn=told(running_turn()))
-    merged = told(running_turn(prompts=["1", "2"]), authors=[ADA, BOB, ADA])
-    assert one("turn.started", turn=merged) == "agent       ▶ takes 2 prompts of ada, bob\n"
+    several = told(running_turn(prompts=["1", "2"]), authors=[ADA, BOB, ADA])
+    assert (
+        one("turn.started", turn=several) == "agent       ▶ takes 2 prompts of ada, bob as one: what is the answer?\n"
+    )
     assert "by itself" in one("turn.started", turn=told(running_turn(origin="agent", prompts=[]), authors=[]))
 
 

@@ -17,8 +17,9 @@ import { Composer, Underway, viewerSentence } from "./view/composer.js";
 import { perFrame, show } from "./view/dom.js";
 import { Entries } from "./view/entries.js";
 import { Header } from "./view/header.js";
-import { Now } from "./view/now.js";
 import { fitKeyboard } from "./view/keyboard.js";
+import { Now } from "./view/now.js";
+import { Queue } from "./view/queue.js";
 import { Transcript } from "./view/transcript.js";
 
 const PAGE = 200;
@@ -54,7 +55,11 @@ export class App {
       load: () => store.draft(name),
       save: (text) => store.setDraft(name, text),
     });
-    const aside = new Aside(place("aside"), place("shade"), (id) => call("prompt.cancel", { id }));
+    const queue = new Queue({
+      cancel: (id) => call("prompt.cancel", { id }),
+      split: (id) => call("prompt.split", { id }),
+    });
+    const aside = new Aside(place("aside"), place("shade"), queue);
     this.#parts = {
       entries,
       outbox,

@@ -6,13 +6,6 @@
  * types change nothing. No DOM, no clock.
  */
 
-const RANK = { high: 0, normal: 1, low: 2 };
-
-/* By priority, then by arrival: the ids sort by time. */
-function byPlace(one, other) {
-  return RANK[one.priority] - RANK[other.priority] || (one.id < other.id ? -1 : 1);
-}
-
 export class Room {
   name = "";
   state = "starting";
@@ -26,7 +19,8 @@ export class Room {
   nextAttempt = null;
   agent = null;
   turn = null;
-  queue = [];
+  /** The prompts that wait, as turns in their order: those of one turn were merged, the first one first. */
+  waiting = [];
   approvals = new Map();
   people = new Map();
   #at = 0;
@@ -43,7 +37,9 @@ export class Room {
     this.nextAttempt = null;
     this.agent = room.agent;
     this.turn = snapshot.turn;
-    this.queue = [...snapshot.queue].sort(byPlace);
+    const turns = new Map();
+    for (const prompt of snapshot.queue) turns.set(prompt.place, [...(turns.get(prompt.place) ?? []), prompt]);
+    this.waiting = [...turns.keys()].sort((one, other) => one - other).map((place) => turns.get(place));
     this.#known = new Map(snapshot.queue.map((prompt) => [prompt.id, prompt]));
     this.approvals = new Map(snapshot.approvals.map((approval) => [approval.id, approval]));
     this.people = new Map(snapshot.people.map((person) => [person.id, person]));
@@ -65,9 +61,14 @@ export class Room {
     return this.#known.get(id);
   }
 
-  /** Where somebody's first prompt stands in the queue, 1 for the next; null if none waits. */
+  /** Every prompt that waits. */
+  get queue() {
+    return this.waiting.flat();
+  }
+
+  /** Which turn from now on is the first one with a prompt of somebody's, 1 for the next; null if none waits. */
   placeOf(author) {
-    const index = this.queue.findIndex((prompt) => prompt.author.id === author);
+    const index = this.waiting.findIndex((turn) => turn.some((prompt) => prompt.author.id === author));
     return index < 0 ? null : index + 1;
   }
 
@@ -88,13 +89,17 @@ export class Room {
     if (this.#known.size > 500) this.#known.delete(this.#known.keys().next().value);
   }
 
-  enqueue(prompt) {
-    if (this.queue.some((waiting) => waiting.id === prompt.id)) return;
-    this.queue = [...this.queue, { ...prompt, state: "waiting" }].sort(byPlace);
+  /** Let prompts wait for one turn, at its place; where they were before they no longer are. */
+  enqueue(prompts, place) {
+    this.dequeue(prompts.map((prompt) => prompt.id));
+    const turn = prompts.map((prompt) => ({ ...prompt, state: "waiting" }));
+    const at = place === null ? this.waiting.length : place - 1;
+    this.waiting = [...this.waiting.slice(0, at), turn, ...this.waiting.slice(at)];
   }
 
   dequeue(ids) {
-    this.queue = this.queue.filter((waiting) => !ids.includes(waiting.id));
+    const left = this.waiting.map((turn) => turn.filter((waiting) => !ids.includes(waiting.id)));
+    this.waiting = left.filter((turn) => turn.length > 0);
   }
 
   become(state, reason = null) {
@@ -110,7 +115,16 @@ const AFTER = { asleep: "asleep", restarted: "starting", closed: "draining" };
 const CHANGES = {
   "prompt.accepted": (room, { prompt }) => {
     room.remember(prompt);
-    room.enqueue(prompt);
+    room.enqueue([prompt], prompt.place);
+  },
+  "prompt.merged": (room, { prompt, with: others }) => {
+    room.remember(prompt);
+    const first = others.map(({ id }) => room.prompt(id)).filter((known) => known !== undefined);
+    room.enqueue([...first, prompt], prompt.place);
+  },
+  "prompt.split": (room, { prompt }) => {
+    room.remember(prompt);
+    room.enqueue([prompt], prompt.place);
   },
   "prompt.cancelled": (room, { prompt }) => room.dequeue([prompt.id]),
   "prompt.expired": (room, { prompt }) => room.dequeue([prompt.id]),
@@ -126,7 +140,8 @@ const CHANGES = {
   "turn.returned": (room, { turn }) => {
     if (room.turn?.id === turn.id) room.turn = null;
     if (room.state === "busy") room.become("idle");
-    for (const id of turn.prompts) if (room.prompt(id)) room.enqueue(room.prompt(id));
+    const returned = turn.prompts.map((id) => room.prompt(id)).filter((known) => known !== undefined);
+    if (returned.length > 0) room.enqueue(returned, 1);
   },
   "agent.started": (room, event) => {
     const { agent, kind, version, incarnation } = event;

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.page.guest_page import GuestPage, Invite, Visit
+from tests.support.browser import Browser
 from tests.support.chromedriver import Chromedriver, run_chromedriver
 from tests.support.control_client import ControlClient
 from tests.support.daemon import Daemon, Site
@@ -16,6 +17,17 @@ def chromedriver() -> Iterator[Chromedriver]:
     """Give what opens browsers."""
     with run_chromedriver() as chromedriver:
         yield chromedriver
+
+
+@pytest.fixture(scope="module")
+def page(chromedriver: Chromedriver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Give a browser at the page, from which the modules can be imported."""
+    site = Site(tmp_path_factory.mktemp("modules"), {"guests": {"listen": "127.0.0.1:0"}})
+    with site.running() as daemon:
+        url = daemon.wait_for_log("  guests: http://").partition("guests: ")[2].partition(",")[0]
+        with chromedriver.open(url) as browser:
+            yield browser
+    site.clear()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from tests.support.browser import Key
+from tests.support.browser import Browser, Key
 from tests.support.chromedriver import Chromedriver
 
 PHONE: Final = (380, 800)
@@ -12,6 +12,11 @@ DESKTOP: Final = (1280, 800)
 ENTRIES: Final = """[...document.querySelectorAll(".log > [data-seq]")].map(
   (entry) => [Number(entry.dataset.seq), entry.innerText])"""
 OVERFLOW: Final = "document.documentElement.scrollWidth - innerWidth"
+
+
+def run(page: Browser, module: str, body: str, *args: Any) -> Any:
+    """Return what a function body gives that has the module's exports as `it` and the arguments as `args`."""
+    return page.evaluate(f"import('/js/{module}').then(async (it) => {{ {body} }})", *args)
 
 
 class GuestPage:

@@ -1,33 +1,13 @@
 """The page's own logic, run in the browser that people have: what no daemon would do on purpose, and how fast it is."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.e2e.page.guest_page import run
 from tests.support.browser import Browser
-from tests.support.chromedriver import Chromedriver
-from tests.support.daemon import Site
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def page(chromedriver: Chromedriver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Give a browser at the page, from which the modules can be imported."""
-    site = Site(tmp_path_factory.mktemp("modules"), {"guests": {"listen": "127.0.0.1:0"}})
-    with site.running() as daemon:
-        url = daemon.wait_for_log("  guests: http://").partition("guests: ")[2].partition(",")[0]
-        with chromedriver.open(url) as browser:
-            yield browser
-    site.clear()
-
-
-def run(page: Browser, module: str, body: str, *args: Any) -> Any:
-    """Return what a function body gives that has the module's exports as `it` and the arguments as `args`."""
-    return page.evaluate(f"import('/js/{module}').then(async (it) => {{ {body} }})", *args)
 
 
 def test_pieces_join_by_code_points(page: Browser) -> None:

@@ -5,8 +5,7 @@
  * Escape or a touch outside. Closed it is out of reach for keyboard and screen reader.
  */
 
-import { several, timeOfDay } from "../format.js";
-import { mayCancel } from "../rights.js";
+import { timeOfDay } from "../format.js";
 import { visibleLine } from "../text.js";
 import { add, fill, h, show } from "./dom.js";
 import { icon } from "./icons.js";
@@ -23,26 +22,23 @@ export class Aside {
     { type: "button", "aria-label": "Close", onclick: () => this.#closeDrawer() },
     icon("close"),
   );
-  #queueTitle = h("h2");
-  #queue = h("ol.queue");
-  #problem = h("p.problem", { role: "alert" });
+  #queue;
   #peopleTitle = h("h2");
   #people = h("ul.people");
   #opener = null;
-  #cancel;
 
   /**
    * @param {HTMLElement} drawer
    * @param {HTMLElement} shade what is touched outside of it
-   * @param {function(string): Promise} cancel takes a prompt out of the queue
+   * @param {Queue} queue
    */
-  constructor(drawer, shade, cancel) {
+  constructor(drawer, shade, queue) {
     this.#drawer = drawer;
     this.#shade = shade;
-    this.#cancel = cancel;
+    this.#queue = queue;
     add(drawer, [
       this.#close,
-      h("section", {}, this.#queueTitle, this.#queue, this.#problem),
+      queue.element,
       h("section", {}, this.#peopleTitle, this.#people),
     ]);
     shade.addEventListener("click", () => this.#closeDrawer());
@@ -66,47 +62,10 @@ export class Aside {
   }
 
   show(room, me) {
-    const mine = room.placeOf(me.id);
-    fill(
-      this.#queueTitle,
-      room.queue.length === 0 ? "Nothing waits" : `${several(room.queue.length, "prompt")} in the queue`,
-    );
-    if (mine !== null) this.#queueTitle.append(h("span.dim", {}, ` · your next is number ${mine}`));
-    this.#queue.replaceChildren(...room.queue.slice(0, SHOWN).map((prompt) => this.#waiting(prompt, me)));
+    this.#queue.show(room, me);
     fill(this.#peopleTitle, room.people.size === 1 ? "1 guest is here" : `${room.people.size} guests are here`);
     const people = [...room.people.values()].slice(0, SHOWN);
     this.#people.replaceChildren(...people.map((person) => personItem(person, me)));
-  }
-
-  #waiting(prompt, me) {
-    const cancel = h(
-      "button.quiet",
-      { type: "button", "aria-label": `Take back: ${visibleLine(prompt.text.slice(0, 60))}` },
-      "Take back",
-    );
-    cancel.addEventListener("click", async () => {
-      cancel.disabled = true;
-      this.#problem.textContent = "";
-      try {
-        await this.#cancel(prompt.id);
-      } catch (error) {
-        fill(this.#problem, error.message);
-        cancel.disabled = false;
-      }
-    });
-    const isMine = prompt.author.id === me.id;
-    return h(
-      `li${isMine ? ".mine" : ""}`,
-      {},
-      h(
-        "p.head",
-        {},
-        nameOf(prompt.author, me.id),
-        prompt.priority !== "normal" && h("span.tag", {}, `${prompt.priority} priority`),
-      ),
-      h("p.gist", { dir: "auto" }, prompt.text.slice(0, 300)),
-      mayCancel(me, prompt) ? cancel : null,
-    );
   }
 
   #closeDrawer() {

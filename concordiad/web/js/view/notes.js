@@ -5,7 +5,8 @@
  * another event says it already. `name` shows a person. Words of others are set apart in <bdi>.
  */
 
-import { bytes, count, duration } from "../format.js";
+import { bytes, count, duration, several } from "../format.js";
+import { likeness } from "../likeness.js";
 import { sentenceOf } from "../reason.js";
 import { visibleLine } from "../text.js";
 import { h } from "./dom.js";
@@ -63,10 +64,28 @@ function apiRetry({ error, status, attempt, max_retries: most, delay_s: delay })
   return warn(`The model's API has trouble: ${why}${code}${which}${when}.`);
 }
 
+function merged({ prompt, with: companions, stage, similarity, asked }, name) {
+  const people = [...new Map(companions.map(({ author }) => [author.id, author])).values()];
+  const names = people.slice(0, 3).flatMap((author, index) => [index === 0 ? "" : ", ", name(author)]);
+  const more = people.length > 3 ? ` and ${several(people.length - 3, "other")}` : "";
+  const isOther = asked !== prompt.text;
+  const what = isOther ? [" Asked is: ", h("q", {}, others(gist(asked)))] : null;
+  return plain(name(prompt.author), " and ", names, more, ` ask as one: ${likeness(stage, similarity)}.`, what);
+}
+
+function split({ prompt, by, reason }, name) {
+  const whose = by !== null && by.id !== prompt.author.id ? [" (by ", name(by), ")"] : null;
+  const why = reason ? [": ", others(sentenceOf(reason))] : null;
+  return plain("The prompt of ", name(prompt.author), " has a turn of its own again", whose, why, ".");
+}
+
+function gist(text) {
+  return visibleLine(text.slice(0, 200)).slice(0, 100);
+}
+
 function takenOut(word) {
   return ({ prompt }, name) => {
-    const gist = visibleLine(prompt.text.slice(0, 200)).slice(0, 100);
-    return plain("A prompt of ", name(prompt.author), ` ${word}: `, h("q", {}, others(gist)));
+    return plain("A prompt of ", name(prompt.author), ` ${word}: `, h("q", {}, others(gist(prompt.text))));
   };
 }
 
@@ -91,6 +110,8 @@ export const NOTES = {
   "approval.resolved": approvalResolved,
   "room.changed": roomChanged,
   notice: ({ message }) => warn(others(message)),
+  "prompt.merged": merged,
+  "prompt.split": split,
   "prompt.cancelled": takenOut("was taken back"),
   "prompt.expired": takenOut("has expired"),
   "guest.joined": ({ guest, role }, name) => plain(name(guest), ` joined as ${visibleLine(role)}.`),

@@ -5,6 +5,7 @@
  */
 
 import { count, duration, money, several, wholeTime } from "../format.js";
+import { likeness } from "../likeness.js";
 import { sentenceOf } from "../reason.js";
 import { visibleLine } from "../text.js";
 import { h } from "./dom.js";
@@ -27,9 +28,17 @@ function said(text) {
   return h("div", {}, body, all);
 }
 
-function asked(author, text, at, me) {
+function asked(author, text, at, me, stage = "first", similarity = null) {
+  const why = stage === "first" ? null : h("span.tag", {}, likeness(stage, similarity));
   const head = h("p.head", {}, nameOf(author, me), timeAt(at));
-  return h("div.asked", {}, avatar(author), h("div.words", {}, head, said(text)));
+  return h("div.asked", {}, avatar(author), h("div.words", {}, head, said(text), why));
+}
+
+/* What each author wrote, where several prompts were merged and that is known. */
+function originals(turn, promptOf) {
+  if (turn.merged?.length > 0) return turn.merged;
+  const prompts = turn.prompts.map(promptOf);
+  return prompts.includes(undefined) ? [] : prompts;
 }
 
 /**
@@ -41,10 +50,15 @@ export function turnStarted({ turn, at }, { me, agentName, promptOf }) {
     const head = h("p.head", {}, `${agentName} goes on by itself`, timeAt(at));
     return h("div.entry.ask.own", {}, head, said(turn.text));
   }
-  const prompts = turn.prompts.map(promptOf);
-  if (prompts.length > 1 && !prompts.includes(undefined)) {
-    const shown = prompts.map(({ author, text }) => asked(author, text, at, me));
-    return h("div.entry.ask", {}, shown);
+  const prompts = originals(turn, promptOf);
+  if (prompts.length > 1) {
+    const isWorded = prompts.every(({ text }) => text !== turn.text);
+    return h(
+      "div.entry.ask.merged",
+      {},
+      prompts.map(({ author, text, stage, similarity }) => asked(author, text, at, me, stage, similarity)),
+      isWorded && h("div.worded", {}, h("p.head", {}, "Asked as one, in other words"), said(turn.text)),
+    );
   }
   const authors = turn.authors ?? [];
   if (authors.length === 1) return h("div.entry.ask", {}, asked(authors[0], turn.text, at, me));

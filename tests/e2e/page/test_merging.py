@@ -1,0 +1,206 @@
+"""Prompts of several people that become one turn, as the guests' page shows them."""
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.gate import Gate
+from tests.e2e.page.guest_page import Visit, run
+from tests.support.browser import Browser
+
+pytestmark = pytest.mark.browser
+
+Json = dict[str, Any]
+
+
+def person(name: str) -> Json:
+    """Make an author."""
+    return {"id": f"guest:{name}", "name": name, "kind": "guest"}
+
+
+def prompt(name: str, text: str, place: int, merge: Json | None = None) -> Json:
+    """Make a prompt that waits, whose id is its author's name."""
+    return {
+        "id": name,
+        "author": person(name),
+        "text": text,
+        "priority": "normal",
+        "place": place,
+        "merge": merge,
+        "state": "waiting",
+    }
+
+
+def merge(stage: str, similarity: float | None = None, asked: str = "run it") -> Json:
+    """Make a share in the turn of ada's prompt."""
+    return {"leader": "ada", "stage": stage, "similarity": similarity, "asked": asked}
+
+
+def merged(one: Json, *others: Json) -> Json:
+    """Make the event that a prompt is merged with others."""
+    companions = [{key: other[key] for key in ("id", "author", "text")} for other in others]
+    told = {key: one["merge"][key] for key in ("stage", "similarity", "asked")}
+    return {"type": "prompt.merged", "prompt": one, "with": companions, **told}
+
+
+ADA = prompt("ada", "run it", 1)
+BEN = prompt("ben", "look at it", 2)
+CLEO = prompt("cleo", "Run it!", 1, merge("near", 0.968))
+
+TURNS = """
+    const room = new it.Room();
+    const at = "2026-01-01T00:00:00.000Z";
+    const snapshot = {queue: args[0], room: {cursor: {seq: 0}}, approvals: [], people: [], turn: null};
+    room.reset(snapshot);
+    args[1].forEach((event, index) => room.apply({seq: index + 1, at, ...event}));
+    return [room.waiting.map((turn) => turn.map((prompt) => prompt.id)), room.placeOf("guest:cleo")];"""
+
+
+@pytest.mark.parametrize(
+    ("queue", "events", "turns", "place"),
+    [
+        ([CLEO, BEN, ADA | {"merge": merge("first")}], [], [["cleo", "ada"], ["ben"]], 1),
+        ([ADA, BEN], [{"type": "prompt.accepted", "prompt": CLEO | {"place": 3}}], [["ada"], ["ben"], ["cleo"]], 3),
+        ([ADA, BEN, CLEO | {"place": 3}], [merged(CLEO, ADA)], [["ada", "cleo"], ["ben"]], 1),
+        (
+            [ADA, CLEO, BEN],
+            [{"type": "prompt.split", "prompt": CLEO | {"place": 3, "merge": None}}],
+            [["ada"], ["ben"], ["cleo"]],
+            3,
+        ),
+        ([ADA, CLEO, BEN], [{"type": "prompt.cancelled", "prompt": ADA}], [["cleo"], ["ben"]], 1),
+        (
+            [ADA, CLEO, BEN],
+            [{"type": "turn.started", "turn": {"id": "t", "prompts": ["ada", "cleo"]}}],
+            [["ben"]],
+            None,
+        ),
+        (
+            [ADA, CLEO, BEN],
+            [
+                {"type": "turn.started", "turn": {"id": "t", "prompts": ["ada", "cleo"]}},
+                {"type": "turn.returned", "turn": {"id": "t", "prompts": ["ada", "cleo"]}},
+            ],
+            [["ada", "cleo"], ["ben"]],
+            1,
+        ),
+    ],
+)
+def test_the_queue_is_of_turns(
+    page: Browser, queue: list[Json], events: list[Json], turns: list[list[str]], place: int | None
+) -> None:
+    """What is merged stands together at its place, whatever happens around it."""
+    assert run(page, "room.js", TURNS, queue, events) == [turns, place]
+
+
+def shown(page: Browser, me: str, *prompts: Json) -> list[Json]:
+    """Show a queue to somebody; returns what stands in each item, and the labels of its buttons."""
+    body = """
+        const {Room} = await import("/js/room.js");
+        const room = new Room();
+        room.reset({queue: args[1], room: {cursor: {seq: 0}}, approvals: [], people: [], turn: null});
+        const queue = new it.Queue({cancel: async () => {}, split: async () => {}});
+        queue.show(room, {id: args[0], role: "driver"});
+        const texts = (node, css) => [...node.querySelectorAll(css)].map((each) => each.textContent);
+        return [...queue.element.querySelectorAll("li")].map((item) => ({
+          gists: texts(item, ".gist"), tags: texts(item, ".tag"), buttons: texts(item, "button"),
+        }));"""
+    found: list[Json] = run(page, "view/queue.js", body, f"guest:{me}", prompts)
+    return found
+
+
+def test_a_merged_turn_names_each_prompt_and_why(page: Browser) -> None:
+    """One's own prompt can be taken back, or out of the turn; another one's cannot."""
+    first, second = shown(page, "cleo", ADA | {"merge": merge("first")}, CLEO, BEN)
+    assert first == {
+        "gists": ["run it", "Run it!"],
+        "tags": ["nearly the same words, 97 %"],
+        "buttons": ["Take back", "Ask it alone"],
+    }
+    assert second == {"gists": ["look at it"], "tags": [], "buttons": []}
+
+
+def test_a_wording_of_the_model_is_shown_above_the_originals(page: Browser) -> None:
+    """People see why their words have changed before it is asked."""
+    worded = merge("meaning", 0.9, asked="run it and look")
+    (turn,) = shown(page, "ada", ADA | {"merge": worded | {"stage": "first"}}, BEN | {"place": 1, "merge": worded})
+    assert turn["gists"] == ["Asked is: run it and look", "run it", "look at it"]
+
+
+NOTE = """
+    const line = document.createElement("p");
+    const {parts} = it.NOTES[args[0].type](args[0], (author) => author.name);
+    line.append(...parts.flat(9).filter((part) => part !== null));
+    return line.textContent;"""
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (merged(CLEO, ADA), "cleo and ada ask as one: nearly the same words, 97 %. Asked is: run it"),
+        (
+            merged(CLEO | {"text": "run it", "merge": merge("same", 1.0)}, ADA, BEN),
+            "cleo and ada, ben ask as one: the same words.",
+        ),
+        (
+            {"type": "prompt.split", "prompt": CLEO, "by": person("cleo"), "reason": None},
+            "The prompt of cleo has a turn of its own again.",
+        ),
+        (
+            {"type": "prompt.split", "prompt": CLEO, "by": person("ada"), "reason": None},
+            "The prompt of cleo has a turn of its own again (by ada).",
+        ),
+        (
+            {"type": "prompt.split", "prompt": CLEO, "by": None, "reason": "the first one was cancelled"},
+            "The prompt of cleo has a turn of its own again: the first one was cancelled.",
+        ),
+    ],
+)
+def test_a_merge_is_told_in_the_transcript(page: Browser, event: Json, words: str) -> None:
+    """With whom, by what, and what is asked where that is not one's own text."""
+    assert run(page, "view/notes.js", NOTE, event) == words
+
+
+def test_a_merged_turn_shows_what_each_author_wrote(page: Browser) -> None:
+    """Under their names, and the wording below where it is nobody's own."""
+    originals = [
+        {"prompt": "ada", "author": person("ada"), "text": "run it", "stage": "first", "similarity": None},
+        {"prompt": "ben", "author": person("ben"), "text": "start it", "stage": "meaning", "similarity": 0.9},
+    ]
+    turn = {"id": "t", "origin": "prompts", "prompts": ["ada", "ben"], "text": "please run it", "merged": originals}
+    body = """
+        const context = {me: "guest:ada", agentName: "Claude", promptOf: () => undefined};
+        const element = it.turnStarted({turn: args[0], at: "2026-01-01T00:00:00.000Z"}, context);
+        const texts = (css) => [...element.querySelectorAll(css)].map((each) => each.textContent);
+        return [texts(".name"), texts(".said"), texts(".tag")];"""
+    assert run(page, "view/turns.js", body, turn) == [
+        ["ada", "ben"],
+        ["run it", "start it", "please run it"],
+        ["the same meaning, 90 %"],
+    ]
+
+
+def test_two_guests_ask_the_same_and_one_changes_her_mind(visit: Visit, gate: Gate) -> None:
+    """They see one turn with both, by what; who asks alone after all has a turn of her own; each gets an answer."""
+    ada, ben, cleo = visit("ada"), visit("ben", is_phone=True), visit("cleo")
+    ada.send(str(gate))
+    ada.browser.find(".now.running")
+    ada.send("Why does test_import fail?")
+    ada.browser.find(".queue li", "test_import")
+    ben.send("why does test_import  fail?")
+    ben.browser.find(".note", "ben (you) and ada ask as one")
+    cleo.send("Please, why does test_import fail?")
+    cleo.browser.find(".queue li.merged.mine", "One turn for 3 prompts")
+    ada.browser.find(".aside h2", "3 prompts in the queue, 1 turn")
+    ada.browser.screenshot("page-merged-queue")
+    cleo.browser.find(".queue li.mine button[aria-label^='Ask it alone']").click()
+    ada.browser.find(".note", "The prompt of cleo has a turn of its own again")
+    ada.browser.find(".aside h2", "3 prompts in the queue, 2 turns")
+    gate.open()
+    ben.wait_for_end_of_turn(count=3)
+    asked = ben.browser.find(".entry.ask.merged").text
+    assert "Why does test_import fail?" in asked
+    assert "why does test_import  fail?" in asked
+    ben.browser.screenshot("page-phone-merged")
+    for page in (ada, ben, cleo):
+        page.assert_fits()
