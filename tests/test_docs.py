@@ -475,3 +475,15 @@ def test_exit_codes_are_those_of_the_code() -> None:
     """Every exit code is in the table, and no other."""
     real = [value for name, value in vars(codes).items() if name.startswith("EXIT_") and isinstance(value, int)]
     assert [str(value) for value in real] == first_column(section(page("docs/protocol.md"), "## Exit codes"))
+
+
+def is_there(path: Path, test: str) -> bool:
+    """Tell whether there is such a file, with such a test in it."""
+    return path.is_file() and test in path.read_text(encoding="utf-8")
+
+
+def test_every_promise_of_reliability_has_its_test() -> None:
+    """The files are there, and so are the tests in them that are named."""
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page("docs/reliability.md"))
+    missing = [each for each in named if not is_there(ROOT / each[0], each[1])]
+    assert (len(named) > 0, missing) == (True, [])

@@ -14,6 +14,7 @@ from concordiad.core.agents import (
     Said,
     WentIdle,
 )
+from concordiad.core.api import ApiTrouble
 from concordiad.core.model import Outcome
 from tests.core.agents import speech
 from tests.core.agents.listening import (
@@ -210,6 +211,7 @@ def test_api_error_is_a_failed_turn() -> None:
         lifecycle("cancelled"),
         state("idle"),
     ]
+    reason = f"api_error 529: {OVERLOADED}"
     facts = feed(codec_in_turn(), lines)
     assert [(body["type"], body.get("attempt"), body.get("delay_s")) for body in spoken(facts)] == [
         ("agent.api_retry", 1, 0.528),
@@ -218,7 +220,7 @@ def test_api_error_is_a_failed_turn() -> None:
     assert [facts[1], *facts[3:]] == [
         Retrying(0.528),
         Retrying(1.017),
-        ENDED._replace(outcome=Outcome.FAILED, reason=f"api_error 529: {OVERLOADED}", answer=None),
+        ENDED._replace(outcome=Outcome.FAILED, reason=reason, answer=None, trouble=ApiTrouble.OVERLOADED),
         *DONE,
     ]
 
