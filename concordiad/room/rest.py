@@ -31,8 +31,9 @@ class Rest:
         return list(self._wanting)
 
     def begin(self) -> None:
-        """Count anew for another incarnation."""
+        """Count anew for another incarnation; whoever waited for one has stopped waiting."""
         self._since, self._background = None, 0
+        self._answer_all()
 
     def note_work(self) -> None:
         """Note that there is something to do: the idle time begins anew after it."""
@@ -65,6 +66,9 @@ class Rest:
     def wake(self) -> None:
         """Let the keeper spawn now, whether it waits to be wanted or for the end of a backoff."""
         self.is_asleep = False
+        self._answer_all()
+
+    def _answer_all(self) -> None:
         for want in self._wanting:
             want.reply.answer(None)
         self._wanting.clear()

@@ -374,6 +374,66 @@ def test_kill_of_the_daemon_in_the_middle_of_a_tool(site: Site, api: MessagesApi
         assert "remember me" in history(api)
 
 
+def test_kill_of_the_daemon_in_the_middle_of_text(site: Site, api: MessagesApi) -> None:
+    """After kill -9 the turn is uncertain and not asked again; what waited is asked, in the same conversation."""
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.finished(client.submit("[[text:remember me]]")["id"])
+        prompt = client.submit("[[hang]]")
+        seen = client.next("turn.started")
+        client.next("agent.delta")
+        waiting = client.submit("[[text:here again]]")
+        old = site.leftovers().keys()
+        daemon.kill()
+    with site.running() as daemon:
+        assert site.leftovers().keys() & old == set()
+        client = daemon.follow(after=cursor(seen))
+        turn = client.finished(prompt["id"])
+        assert (turn["outcome"], turn["reason"].partition(":")[0]) == ("uncertain", "daemon_died")
+        client.next("agent.started", session="resumed")
+        assert client.finished(waiting["id"])["answer"] == "here again"
+        assert asked_texts(api) == ["[[text:remember me]]", "[[hang]]", "[[text:here again]]"]
+        assert "remember me" in history(api)
+
+
+def test_kill_of_the_daemon_while_an_approval_waits(site: Site, api: MessagesApi, tmp_path: Path) -> None:
+    """After kill -9 the approval is withdrawn, its tool never runs, and the conversation goes on."""
+    made = tmp_path / "made"
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.finished(client.submit("[[text:remember me]]")["id"])
+        prompt = client.submit(f"[[tool:touch {made}]]")
+        asked = client.next("approval.requested")
+        daemon.kill()
+    with site.running() as daemon:
+        client = daemon.follow(after=cursor(asked))
+        resolved = client.next("approval.resolved")
+        assert (resolved["approval"]["id"], resolved["resolution"]) == (asked["approval"]["id"], "withdrawn")
+        assert client.finished(prompt["id"])["outcome"] == "uncertain"
+        assert client.call("approval.list")["approvals"] == []
+        client.refused("approval.answer", id=asked["approval"]["id"], allow=True)
+        assert client.finished(client.submit("[[text:here again]]")["id"])["answer"] == "here again"
+        assert "remember me" in history(api)
+        assert not made.exists()
+
+
+def test_kill_of_the_cli_in_the_middle_of_a_tool(daemon: Daemon, api: MessagesApi, pipe: NamedPipe) -> None:
+    """A CLI that dies of SIGKILL leaves its tool to nobody: the daemon ends that before it starts the next CLI."""
+    client = daemon.follow()
+    agent = client.next("agent.started")["pid"]
+    client.finished(client.submit("[[text:remember me]]")["id"])
+    prompt = client.submit(f"[[tool:{pipe.sleeper}]]")
+    approve(client)
+    tool = int(pipe.read())
+    os.kill(agent, signal.SIGKILL)
+    turn = client.finished(prompt["id"])
+    assert (turn["outcome"], "SIGKILL" in turn["reason"]) == ("failed", True)
+    assert client.next("agent.started")["session"] == "resumed"
+    assert tool not in daemon.site.leftovers()
+    assert client.finished(client.submit("[[text:here again]]")["id"])["answer"] == "here again"
+    assert "remember me" in history(api)
+
+
 def test_kill_of_the_cli_in_the_middle_of_text(daemon: Daemon, api: MessagesApi) -> None:
     """A CLI that dies in a turn fails it; the next prompt is answered by a new process that knows the conversation."""
     client = daemon.follow()

@@ -110,7 +110,7 @@ class Mourner(ControlClient):
     def __init__(self, path: Path, room: str) -> None:
         super().__init__(path)
         self._room = room
-        self.call("events.subscribe", room=room, since=0)
+        self.call("events.subscribe", room=room, last=0)
 
     def mourn(self, ways: Sequence[str]) -> int:
         """Have the agent die in each of some ways, and see that there is another one; returns how often it did."""
@@ -128,11 +128,11 @@ class Mourner(ControlClient):
 
     def _stop_agent(self) -> None:
         """Stop the process in the middle of its turn, then interrupt that."""
-        delta = self.next("agent.delta")
+        turn = self.next("turn.started")["turn"]
         rooms = self.call("room.list")["rooms"]
         (pid,) = [room["agent"]["pid"] for room in rooms if room["name"] == self._room]
         os.kill(pid, signal.SIGSTOP)
-        self.call("turn.interrupt", room=self._room, turn=delta["turn"])
+        self.call("turn.interrupt", room=self._room, turn=turn["id"])
 
 
 def zombies(daemon: Daemon) -> list[int]:

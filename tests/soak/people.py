@@ -93,15 +93,18 @@ class Person:
         while not any(event["type"] == "turn.finished" for event in self.read(client)):
             listen(client)
 
+    def wait_for_room(self, client: ControlClient) -> None:
+        """Wait for as long as many prompts wait; a daemon that is killed soon does fewer than people hand in."""
+        while len(client.call("prompt.list", states=["waiting"])["prompts"]) > CROWDED:
+            self.wait_for_a_turn(client)
+
     def submit(self, client: ControlClient, burst: list[Submission]) -> list[Message]:
-        """Hand in prompts at once, and note the answers as they come; then wait, if many wait."""
+        """Hand in prompts at once, and note the answers as they come."""
         requests = [client.request("prompt.submit", **wanted(each)) for each in burst]
         prompts = []
         for submission, request in zip(burst, requests, strict=True):
             prompts.append(client.answer(request)["prompt"])
             self.books.acknowledge(submission, prompts[-1])
-        if prompts and (prompts[-1]["place"] or 0) > CROWDED:
-            self.wait_for_a_turn(client)
         return prompts
 
     def burst(self, *, has_keys: bool) -> list[Submission]:
@@ -136,6 +139,7 @@ class Keyed(Person):
 
     def do(self, client: ControlClient) -> None:
         """Hand in what was not answered, else something new."""
+        self.wait_for_room(client)
         self.unanswered = self.unanswered or self.burst(has_keys=True)
         self.submit(client, self.unanswered)
         self.unanswered = []
@@ -152,6 +156,7 @@ class Unkeyed(Person):
 
     def do(self, client: ControlClient) -> None:
         """Hand in a burst; take one of it back if it still waits."""
+        self.wait_for_room(client)
         prompts = self.submit(client, self.burst(has_keys=False))
         if self.rng.random() < 0.3:
             with contextlib.suppress(Refused):
