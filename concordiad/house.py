@@ -66,6 +66,24 @@ class Close:
     reply: Reply[int]
 
 
+class Pruned(NamedTuple):
+    """What a room has forgotten: so many events, and the number of the first one that it still has."""
+
+    room: str
+    events: int
+    first_seq: int
+
+
+@frozen
+class PruneNow:
+    """Forget what ended longer ago than seconds, and the oldest events beyond bytes, in some rooms or in all."""
+
+    rooms: Sequence[str]
+    older_than_s: float | None
+    keep_bytes: int | None
+    reply: Reply[list[Pruned]]
+
+
 class Reloaded(NamedTuple):
     """What a new configuration has changed: rooms by name, and the tables that only a restart brings into force."""
 
@@ -83,7 +101,7 @@ class Reload:
     reply: Reply[Reloaded]
 
 
-Command = Create | Close | Reload
+Command = Create | Close | Reload | PruneNow
 
 AT_RESTART: Final = ("control", "guests", "gemini")
 """Tables of what is bound or accepted once, at the start."""
@@ -153,6 +171,10 @@ class House:
     async def close(self, room: str, by: Author) -> int:
         """Close a room; returns how many waiting prompts were cancelled, once it has ended. Raises RoomError."""
         return await ask(self._commands, lambda reply: Close(room, by, reply))
+
+    async def prune(self, rooms: Sequence[str], older_than_s: float | None, keep_bytes: int | None) -> list[Pruned]:
+        """Forget what is old, in some rooms or in all; returns once that is recorded. Raises RoomError."""
+        return await ask(self._commands, lambda reply: PruneNow(rooms, older_than_s, keep_bytes, reply))
 
 
 class _OpenRoom:
@@ -366,10 +388,27 @@ class Housekeeper:
                     await self._prune(name, before, retention.bytes or None)
             await trio.sleep(PRUNE_EVERY_S)
 
-    async def _prune(self, name: str, before: float, keep_bytes: int | None) -> None:
+    async def prune(self, command: PruneNow) -> list[Pruned]:
+        """
+        Forget by command.
+
+        Raises:
+            RoomError: the journal has no such room, or cannot record for now.
+        """
+        known = await self._journal.read(read_recorded_rooms)
+        for name in command.rooms:
+            if name not in known:
+                raise RoomError.not_found(f"the journal has no room {name[:40]!r}")
+        before = -math.inf if command.older_than_s is None else self._now() - command.older_than_s
+        try:
+            return [await self._prune(name, before, command.keep_bytes) for name in command.rooms or known]
+        except JournalStalled as error:
+            raise RoomError.not_now(str(error), retry_after_s=RETRY_S) from error
+
+    async def _prune(self, name: str, before: float, keep_bytes: int | None) -> Pruned:
         at_before = rfc3339(before) if math.isfinite(before) else None
         target = await self._journal.read(find_prune_seq, name, at_before, keep_bytes)
-        seq = await self._journal.read(first_seq, name)
+        began = seq = await self._journal.read(first_seq, name)
         while True:
             # In steps, so that no commit of a prompt waits long behind a deletion.
             seq = min(seq + PRUNE_STEP, target)
@@ -379,6 +418,7 @@ class Housekeeper:
             if seq >= target:
                 break
         _log.info("pruned", room=name, first_seq=target)
+        return Pruned(name, max(target - began, 0), max(target, began))
 
     def close_all(self) -> None:
         """Let every room drain."""
@@ -469,6 +509,12 @@ async def run_house(
             except RoomError as error:
                 command.reply.answer(error)
 
+        async def prune(command: PruneNow) -> None:
+            try:
+                command.reply.answer(await housekeeper.prune(command))
+            except RoomError as error:
+                command.reply.answer(error)
+
         async def reload(command: Reload) -> None:
             try:
                 plan = await housekeeper.prepare_reload(command.config)
@@ -489,6 +535,9 @@ async def run_house(
                             await housekeeper.create(command, start)
                         case Reload():
                             await reload(command)
+                        case PruneNow():
+                            # There may be much to forget.
+                            serving.start_soon(prune, command)
                         case Close():
                             # A room may drain for a while; the next command need not wait for it.
                             room_tasks.start_soon(close, command)

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "export": "ctl.commands.export",
     "doctor": "ctl.commands.doctor",
     "setup": "ctl.commands.setup",
+    "journal": "ctl.commands.journal",
     "completion": "ctl.commands.completion",
 }
 

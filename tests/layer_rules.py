@@ -150,8 +150,9 @@ def rehearsal_is_a_program_of_its_own(module: Module) -> Iterator[str]:
 
 
 def command_line_needs_no_daemon(module: Module) -> Iterator[str]:
-    """The command line starts fast: of the daemon it takes the version and the codes; `doctor` and `setup` more."""
-    is_doctor = is_in(module.name, "ctl.health", "ctl.commands.doctor", "ctl.setting_up")
+    """The command line starts fast: it takes the daemon's version and codes; `doctor`, `setup` and `journal` more."""
+    heavy = ("ctl.health", "ctl.commands.doctor", "ctl.setting_up", "ctl.commands.journal")
+    is_doctor = is_in(module.name, *heavy)
     for imported in imports_of(module):
         is_light = is_in(imported, "concordiad.core.codes", "concordiad.__version__")
         if is_in(module.name, "ctl") and not is_doctor and is_in(imported, "concordiad") and not is_light:

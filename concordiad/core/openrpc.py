@@ -88,6 +88,10 @@ METHOD_TABLE: Final[Mapping[str, tuple[str, Fields]]] = {
     "invite.revoke": ("End an invite, and put out whoever came by it.", {**_INVITE, "closed": COUNT}),
     "guest.list": ("Show the guests that are here.", {"guests": list_of(ref("GUEST"))}),
     "guest.kick": ("Remove a guest.", {"guest": ref("GUEST"), "closed": COUNT, **_INVITE}),
+    "journal.prune": (
+        "Forget what is old.",
+        {"rooms": list_of(an_object({"room": STRING, "events": COUNT, "first_seq": COUNT}))},
+    ),
     "daemon.status": ("Show the daemon and every open room.", {"daemon": ref("DAEMON"), **_ROOMS}),
     "rpc.discover": (
         "Show this document.",

@@ -56,6 +56,7 @@ RIGHTS: Final[dict[str, dict[Role, Right]]] = {
     "invite.revoke": _HOSTS,
     "guest.list": _READING,
     "guest.kick": _HOSTS,
+    "journal.prune": _HOSTS,
     "daemon.status": _HOSTS,
     "rpc.discover": _READING,
     "hello": {},

@@ -371,6 +371,19 @@ class GuestKick:
 
 
 @frozen
+class JournalPrune:
+    """
+    Forget what ended longer ago, and the oldest events beyond so many bytes a room; what has not ended is kept.
+
+    Without rooms, in every one that the journal knows; without either limit, nothing is forgotten.
+    """
+
+    older_than_s: float | None = field(default=None, validator=_is_between(1, LONGEST_S))
+    keep_bytes: int | None = field(default=None, validator=_is_between(0, 2**53))
+    rooms: tuple[str, ...] = ()
+
+
+@frozen
 class Hello:
     """
     Come in: the first message of a guest's connection, and of no other.
@@ -406,6 +419,7 @@ Params = (
     | InviteRevoke
     | GuestList
     | GuestKick
+    | JournalPrune
     | Hello
 )
 
@@ -434,6 +448,7 @@ METHODS: Final[dict[str, type[Params]]] = {
     "invite.revoke": InviteRevoke,
     "guest.list": GuestList,
     "guest.kick": GuestKick,
+    "journal.prune": JournalPrune,
     "daemon.status": Nothing,
     "rpc.discover": Nothing,
     "hello": Hello,

@@ -27,6 +27,7 @@ from concordiad.core.wire import (
     InviteCreate,
     InviteList,
     InviteRevoke,
+    JournalPrune,
     Nothing,
     PromptList,
     PromptRetry,
@@ -130,6 +131,9 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
             return Answer(await _in_room(house, caller, request.method, find_room(house, name, caller)))
         case RoomCreate():
             return Answer(await _create_room(house, caller, request.params))
+        case JournalPrune(older_than_s, keep_bytes, chosen):
+            pruned = await house.prune(chosen, older_than_s, keep_bytes)
+            return Answer({"rooms": [each._asdict() for each in pruned]})
         case RoomRestart(name, is_fresh):
             room = find_room(house, name, caller)
             await room.restart(is_fresh=is_fresh, by=caller.author)

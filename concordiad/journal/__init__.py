@@ -24,6 +24,7 @@ from attrs import field, frozen
 
 from concordiad.errors import JournalError, JournalStalled
 from concordiad.journal.faults import Health, Kind, describe, kind_of, remedy
+from concordiad.journal.inspect import refuse_damaged
 from concordiad.journal.moving import find_set_aside, finish
 from concordiad.journal.rows import Transaction
 from concordiad.journal.schema import open_memory, open_reader, open_writer
@@ -170,6 +171,7 @@ def _open(path: Path) -> Store:
         raise JournalError(f"the journal {path} cannot be opened: {describe(error)}; {remedy(error)}") from error
     if aside is not None:
         _log.warning("journal_moved", set_aside=str(aside))
+    refuse_damaged(path)
     return Store(path, open_writer(path), open_reader(path), open_checkpointer(path))
 
 

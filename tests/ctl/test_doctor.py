@@ -351,7 +351,7 @@ def test_a_journal_that_others_can_read_is_an_error(world: World) -> None:
 def test_a_clock_that_went_back_is_an_error(world: World) -> None:
     """The newest event is from later."""
     connection = open_writer(world.journal)
-    event = b'{"at":"2099-01-01T00:00:00Z"}'
+    event = b'{"seq":1,"at":"2099-01-01T00:00:00Z"}'
     connection.execute("INSERT INTO events VALUES ('main', 1, ?)", (event,))
     connection.close()
     found = world.look()

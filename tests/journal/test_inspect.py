@@ -17,7 +17,7 @@ AT = "2026-11-21T01:30:58.123Z"
 def write_event(connection: sqlite3.Connection, seq: int, size: int = 0) -> None:
     """Record an event of so many bytes at least."""
     connection.execute(
-        "INSERT INTO events VALUES ('main', ?, ?)", (seq, f'{{"at":"{AT}","x":"{"x" * size}"}}'.encode())
+        "INSERT INTO events VALUES ('main', ?, ?)", (seq, f'{{"seq":{seq},"at":"{AT}","x":"{"x" * size}"}}'.encode())
     )
 
 

@@ -16,7 +16,7 @@ from concordiad.journal.schema import open_memory, open_writer
 
 def event(seq: int, *, is_refusable: bool = False) -> Transaction:
     """Make a transaction of one event."""
-    return Transaction("main", [Recorded(seq, b"{}")], is_durable=True, is_refusable=is_refusable)
+    return Transaction("main", [Recorded(seq, b'{"seq":%d}' % seq)], is_durable=True, is_refusable=is_refusable)
 
 
 async def forbid(journal: Journal, *, is_forbidden: bool = True) -> None:

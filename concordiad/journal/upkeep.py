@@ -1,0 +1,82 @@
+"""
+What people do to a journal by hand: a copy that is whole, and a copy put back.
+
+Laws: a copy is one state of the journal, checked and synced, of mode 0600, and has its name only once it is whole; a
+journal that is replaced is kept under a name that tells.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from concordiad.errors import JournalError
+from concordiad.journal.inspect import find_damage
+from concordiad.journal.moving import REPLACED, copy, finish, sync_directory, write_whole
+from concordiad.journal.schema import MIGRATIONS, open_reader
+
+
+def back_up(path: Path, target: Path) -> int:
+    """
+    Copy a journal, also one that a daemon writes into meanwhile; return the copy's size in bytes.
+
+    Raises:
+        JournalError: it could not be copied, or something has the copy's name already.
+    """
+    if target.exists():
+        raise JournalError(f"{target} is there already: choose another name, or remove it")
+    if not path.exists():
+        raise JournalError(f"there is no journal {path}")
+    draft = target.with_name(f".{target.name}.part")
+    try:
+        with closing(open_reader(path)) as source:
+            copy(source, draft)
+        try:
+            # Unlike a rename it never replaces anything.
+            os.link(draft, target)
+        finally:
+            draft.unlink()
+        sync_directory(target.parent)
+        return target.stat().st_size
+    except (sqlite3.Error, OSError) as error:
+        raise JournalError(f"{path} cannot be copied to {target}: {error}") from error
+
+
+def restore(path: Path, source: Path) -> Path | None:
+    """
+    Put a copy in the place of a journal that no daemon has open; return the name under which the old one is kept.
+
+    Raises:
+        JournalError: the copy is damaged or cannot be read, a daemon runs, or the disk takes no second copy.
+    """
+    if not source.exists():
+        raise JournalError(f"there is no {source}")
+    problems = find_damage(source)
+    if problems:
+        raise JournalError(f"{source} is damaged itself: {problems[0]}")
+    with _no_daemon(path.parent):
+        try:
+            with closing(open_reader(source)) as connection:
+                number = connection.execute("PRAGMA user_version").fetchone()[0]
+                if not 0 < number <= len(MIGRATIONS):
+                    raise JournalError(f"{source} is no journal that this Concordia knows: its format is {number}")
+                write_whole(path, connection, REPLACED)
+            return finish(path)
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(f"{source} cannot be put in place of {path}: {error}") from error
+
+
+@contextmanager
+def _no_daemon(directory: Path) -> Iterator[None]:
+    """Be the only one on a state directory."""
+    lock = directory / "lock"
+    with suppress(FileNotFoundError), lock.open("rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise JournalError(f"a daemon serves {directory}: stop it first") from error
+        yield
+        return
+    yield
