@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from ctl.harmless import first_line
+from ctl.quantities import count, plural
 
 Json = dict[str, Any]
 _STAGES: Final = {"same": "the same words", "near": "nearly the same words", "meaning": "the same meaning"}
@@ -23,6 +24,17 @@ def share_of(prompt: Json) -> str:
     if merge is None:
         return ""
     return "first" if merge["stage"] == "first" else likeness(merge["stage"], merge["similarity"])
+
+
+def figures(merging: Json) -> str:
+    """Say what merging has done; nothing while it has done nothing."""
+    merged = {stage: number for stage, number in merging["merged"].items() if number}
+    if not merged:
+        return ""
+    stages = ", ".join(f"{number} {stage}" for stage, number in merged.items())
+    saved = merging["tokens_saved_estimate"]
+    estimate = f"; about {count(saved)} tokens saved" if saved else ""
+    return f"{plural(sum(merged.values()), 'prompt')} shared another one's turn ({stages}){estimate}"
 
 
 def companions(people: list[Json]) -> str:

@@ -8,6 +8,7 @@ import click
 from concordiad.core.codes import EXIT_FAILURE
 from ctl.failures import Failure
 from ctl.harmless import first_line
+from ctl.merging import figures
 from ctl.people import lag_of, role_of
 from ctl.printing import print_result
 from ctl.quantities import duration, plural, relative, unix_time
@@ -63,6 +64,7 @@ def _room(settings: Settings, out: Screen, room: dict[str, Any], guests: list[di
         ("turn", running),
         ("", "" if turn is None else first_line(turn["text"])),
         ("queue", waiting if room["queue"] else "empty"),
+        ("merging", figures(room["merging"])),
         ("approvals", f"{asking}: {here.command('approvals')}" if room["approvals"] else ""),
         ("people", f"{plural(room['guests'], 'guest')}, {plural(room['followers'], 'follower')}"),
         *(("", _guest(guest, now)) for guest in guests),

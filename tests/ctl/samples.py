@@ -149,6 +149,13 @@ def delta(offset: int, text: str, block: int = 0, turn: str = TURN) -> Json:
     return event("agent.delta", None, turn=turn, block=block, kind="text", offset=offset, text=text)
 
 
+def merging(tokens_saved_estimate: int = 0, **merged: int) -> Json:
+    """Make the figures of a room's merging: so many prompts by each stage."""
+    stages = {"same": 0, "near": 0, "meaning": 0} | merged
+    waits = {"window_wait_s": 0.0, "meaning_wait_s": 0.0}
+    return {"prompts": 9, "turns": 6, "merged": stages, **waits, "tokens_saved_estimate": tokens_saved_estimate}
+
+
 def room(**changes: Any) -> Json:
     """Make a room that has nothing to do."""
     return {
@@ -174,6 +181,7 @@ def room(**changes: Any) -> Json:
         "approvals": 0,
         "guests": 0,
         "followers": 1,
+        "merging": merging(),
         "cursor": {"epoch": 3, "seq": 7},
     } | changes
 

@@ -16,6 +16,7 @@ from tests.ctl.samples import (
     TURN,
     finished_turn,
     merge,
+    merging,
     prompt,
     room,
     running_turn,
@@ -94,6 +95,17 @@ def test_status_shows_what_waits(tmp_path: Path, control_socket: Path) -> None:
     out = statused(tmp_path, control_socket, room(name="lab", queue=2, approvals=1))
     assert "2 prompts wait\n" in out
     assert "1 approval waits: concordiactl --room lab approvals\n" in out
+
+
+def test_status_shows_what_merging_did(tmp_path: Path, control_socket: Path) -> None:
+    """Once it has done something, with the estimate called one."""
+    out = statused(tmp_path, control_socket, room(merging=merging(24_000, same=2, near=1)))
+    assert "merging    3 prompts shared another one's turn (2 same, 1 near); about 24k tokens saved\n" in out
+
+
+def test_status_says_nothing_of_merging_before_there_was_any(tmp_path: Path, control_socket: Path) -> None:
+    """A line of noughts helps nobody."""
+    assert "merging" not in statused(tmp_path, control_socket, room())
 
 
 def test_status_shows_the_running_turn(tmp_path: Path, control_socket: Path) -> None:
