@@ -70,7 +70,11 @@ class Person:
     def connect(self, daemon: Daemon) -> ControlClient:
         """Connect, and go on with the transcript where this person stopped."""
         client = ControlClient(daemon.site.socket)
-        answer = client.call("events.subscribe", **({"since": 0} if self.last is None else {"after": self.last}))
+        try:
+            answer = client.call("events.subscribe", **({"since": 0} if self.last is None else {"after": self.last}))
+        except (HungUp, OSError):
+            client.close()
+            raise
         assert answer["resync"] is False
         return client
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from tests.soak.books import ENDED, Books, read_log
 from tests.soak.people import Approver, Guest, Keyed, Person, Unkeyed, approve
-from tests.support.control_client import ControlClient, Message
+from tests.support.control_client import ControlClient, Event, Message
 from tests.support.daemon import Daemon, Site
 from tests.support.guest_client import read_link
 
@@ -80,7 +80,7 @@ class Storm:
             for person in self._keyed:
                 person.ask_again(daemon)
             prompts = settle(client)
-            events = [event for event in client.events if "seq" in event]
+            events = transcript(daemon)
         self.books.check(events, prompts, read_log(self.log))
 
 
@@ -120,6 +120,14 @@ def settle(client: ControlClient) -> list[Message]:
         if all(prompt["state"] in ENDED for prompt in prompts):
             return prompts
         approve(client, client.until(lambda event: event["type"] in ("approval.requested", "turn.finished"))[-1])
+
+
+def transcript(daemon: Daemon) -> list[Event]:
+    """Read all of the room's transcript until now."""
+    client = daemon.follow(since=0)
+    last = client.call("room.list")["rooms"][0]["cursor"]["seq"]
+    client.until(lambda event: event.get("seq") == last)
+    return [event for event in client.events if "seq" in event]
 
 
 def ledger(client: ControlClient) -> list[Message]:

@@ -13,9 +13,9 @@ import pytest
 
 from tests.soak.books import Books, read_log
 from tests.soak.people import Asker, Guest, listen
-from tests.soak.storm import invite, ledger, make_site
+from tests.soak.storm import invite, ledger, make_site, transcript
 from tests.soak.tracer import CALLS, COUNTING, Plan
-from tests.support.control_client import ControlClient, Event, HungUp
+from tests.support.control_client import ControlClient, HungUp
 from tests.support.daemon import READY, Daemon, Site
 
 pytestmark = pytest.mark.skipif(platform.machine() not in CALLS, reason="the tracer does not know this machine's calls")
@@ -130,14 +130,6 @@ class Starts:
         ends = [event["turn"] for event in events if event["type"] == "turn.finished"]
         assert [turn["outcome"] for turn in ends] == ["uncertain", *["completed"] * 3]
         assert [turn["prompts"] for turn in ends] == [[known] for known in self._books.acknowledged.values()]
-
-
-def transcript(daemon: Daemon) -> list[Event]:
-    """Read all of the room's transcript until now."""
-    client = daemon.follow(since=0)
-    last = client.call("room.list")["rooms"][0]["cursor"]["seq"]
-    client.until(lambda event: event.get("seq") == last)
-    return [event for event in client.events if "seq" in event]
 
 
 def choose(some: int, calls: int, seed: str) -> list[int]:
