@@ -112,6 +112,7 @@ def backup(settings: Settings, target: Path, state_dir: Path | None) -> None:
     cls=Command,
     examples=(
         ("concordiactl journal restore /var/backups/concordia.db", "Stop the daemon first, start it afterwards."),
+        ("concordiactl journal restore --state-dir /var/lib/concordia backup.db", "Of a system service."),
     ),
 )
 @click.argument("source", type=PLACE)

@@ -20,7 +20,10 @@ THINGS: Final = (("gemini", "the language model that tells which waiting prompts
 @click.group(
     cls=Group,
     invoke_without_command=True,
-    examples=(("concordiactl setup gemini", "Store the key of the language model."),),
+    examples=(
+        ("concordiactl setup gemini", "Store the key of the language model."),
+        ("concordiactl setup gemini --config /etc/concordia/concordiad.toml", "For the daemon of the whole machine."),
+    ),
 )
 @click.pass_context
 def setup(context: click.Context) -> None:
