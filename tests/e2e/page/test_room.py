@@ -85,14 +85,15 @@ def test_a_question_is_answered_by_its_choices(visit: Visit) -> None:
 
 
 def test_the_queue_shows_ones_own_place(visit: Visit, gate: Gate) -> None:
-    """Who waits sees the own place, and can take the own prompt back, but nobody else's."""
+    """Who waits sees the own place, and can take the own prompt back, but nobody else's. Authors take turns."""
     ada, ben = visit("ada"), visit("ben", is_phone=True)
     ada.send(str(gate))
     ada.browser.find(".now.running")
     ada.send("second")
     ada.browser.find(".queue li", "second")
     ben.send("third")
-    ben.browser.find(".now .waiting", "2 waiting · you are 2nd").click()
+    ada.browser.find(".now .waiting", "2 waiting · you are 2nd")
+    ben.browser.find(".now .waiting", "2 waiting · you are 1st").click()
     ben.browser.find(".queue li.mine", "third")
     ben.browser.wait_until("document.activeElement?.ariaLabel === 'Close'")
     ben.browser.screenshot("page-phone-queue")
