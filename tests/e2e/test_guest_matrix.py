@@ -35,7 +35,15 @@ PARAMS: Final[dict[str, dict[str, Any]]] = {
     "hello": {"token": "t"},
     **{
         name: {"id": NOBODY}
-        for name in ("prompt.get", "prompt.retry", "prompt.cancel", "turn.get", "invite.revoke", "guest.kick")
+        for name in (
+            "prompt.get",
+            "prompt.retry",
+            "prompt.cancel",
+            "prompt.split",
+            "turn.get",
+            "invite.revoke",
+            "guest.kick",
+        )
     },
 }
 """What a method needs to do something, where it needs anything; or, for one thing, that of nobody."""
