@@ -221,6 +221,7 @@ def test_driver_may_not_reach_beyond_its_own(scene: Scene, gate: Gate) -> None:
         ("prompt.submit", {"text": "me first", "priority": "high"}),
         ("prompt.cancel", {"id": waiting["id"]}),
         ("prompt.cancel", {"id": running["id"]}),
+        ("prompt.split", {"id": waiting["id"]}),
         ("turn.interrupt", {}),
         ("guest.list", {"all": True}),
     ):
