@@ -2,10 +2,12 @@
 Who asks, as the agent is told: a line of names above what is asked, and perhaps everybody's own words below it.
 
 Laws: a prompt that obeys the agent's own language is passed on as it is; whoever is the only one that has ever asked in
-a room is not named; a name can look neither like our line nor end it.
+a room is not named; a name stands in quotation marks that it cannot end; a text that has a line like one of ours is
+quoted, line by line, and no line of ours ever is.
 """
 
 import enum
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -16,6 +18,21 @@ NAMES_SHOWN: Final = 12
 """Names in one line: of more people only the number is told."""
 QUOTED_BYTES: Final = 64 * 1024
 """How much of the originals is quoted in one turn: the wording says the same already."""
+
+OPENING: Final = "[\u2045\u2772\u27e6\u3010\u3014\u3016\u3018\u301a\ufe47\uff3b"
+CLOSING: Final = "]\u2046\u2773\u27e7\u3011\u3015\u3017\u3019\u301b\ufe48\uff3d"
+"""Brackets that a line of ours begins or ends with, or could be taken to."""
+QUOTATION_MARKS: Final = '"\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\u2036\u02ba\u02ee\u3003\u301d\u301e\u301f'
+INVISIBLE: Final = "\u115f\u1160\u3164\uffa0"
+"""Letters that cannot be seen."""
+BEGINNING: Final = re.compile(rf"[\W_{INVISIBLE}]*?[{re.escape(OPENING)}]")
+LIKE_OURS: Final = re.compile(rf"\b(?:asks?|wrote|left\s*out)\b|[{QUOTATION_MARKS}'\u2018\u2019]\s++\w")
+"""What a line that begins with such a bracket has to hold to be taken for one of ours."""
+_SOFTENED: Final = str.maketrans(
+    {**dict.fromkeys(OPENING, "("), **dict.fromkeys(CLOSING, ")")} | dict.fromkeys(QUOTATION_MARKS, "'")
+)
+_MOST_SEEN: Final = 2000
+"""Characters of a line of ours, and more: longer ones are no such line."""
 
 
 class Attribution(enum.StrEnum):
@@ -45,31 +62,57 @@ class Askers:
         if len(self._known) < 2:
             self._known.update(prompt.author.id for prompt in prompts)
         asked = prompts[0].asked
-        if self._attribution is Attribution.NONE or len(self._known) < 2 or any(prompt.is_raw for prompt in prompts):
+        if self._attribution is Attribution.NONE or any(prompt.is_raw for prompt in prompts):
+            return asked
+        is_like_ours = _is_like_ours(asked)
+        if len(self._known) < 2 and not is_like_ours:
             return asked
         verb = "asks" if len(prompts) == 1 else "ask"
-        words = f"[{name_all([prompt.author for prompt in prompts])} {verb}]\n\n{asked}"
+        words = (
+            f"[{name_all([prompt.author for prompt in prompts])} {verb}]\n\n{_quoted(asked) if is_like_ours else asked}"
+        )
         if self._attribution is Attribution.QUOTED and any(prompt.text != asked for prompt in prompts):
             words += _quotes(prompts)
         return words
 
 
 def name_all(authors: Sequence[Author]) -> str:
-    """List names as people do."""
-    names = [harmless(author.name) for author in authors[:NAMES_SHOWN]]
+    """List names as people do, each in quotation marks."""
+    names = [f'"{harmless(author.name)}"' for author in authors[:NAMES_SHOWN]]
     if len(authors) > NAMES_SHOWN:
         names.append(f"{len(authors) - NAMES_SHOWN} more")
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def harmless(name: str) -> str:
-    """Write a name so that it can be nothing else: no brackets, no line breaks, nothing invisible."""
+    """Write a name so that it can be nothing else: without brackets, quotation marks, line breaks."""
+    # Replaced and not left out: with such a sign it would else be another person's name.
+    softened = unicodedata.normalize("NFKC", name).translate(_SOFTENED)
     plain = "".join(
-        " " if character.isspace() else character
-        for character in unicodedata.normalize("NFKC", name)
-        if character.isspace() or (unicodedata.category(character)[0] not in "CZ" and character not in "[]")
+        " " if sign.isspace() else sign
+        for sign in softened
+        if sign.isspace() or (unicodedata.category(sign)[0] not in "CZ" and sign not in INVISIBLE)
     )
     return " ".join(plain.split()) or "somebody"
+
+
+def _is_like_ours(text: str) -> bool:
+    """Tell whether a text has a line that could be taken for one of ours."""
+    return any(
+        BEGINNING.match(line) is not None and LIKE_OURS.search(_seen(line)) is not None for line in text.splitlines()
+    )
+
+
+def _seen(line: str) -> str:
+    """Take a line as it looks: what is invisible hides no word."""
+    plain = unicodedata.normalize("NFKC", line[:_MOST_SEEN]).casefold()
+    return "".join(
+        sign for sign in plain if unicodedata.category(sign) not in {"Cc", "Cf", "Mn"} and sign not in INVISIBLE
+    )
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}" for line in text.splitlines())
 
 
 def _quotes(prompts: Sequence[Prompt]) -> str:
@@ -77,10 +120,10 @@ def _quotes(prompts: Sequence[Prompt]) -> str:
     left_bytes = QUOTED_BYTES
     words = []
     for index, prompt in enumerate(prompts):
-        quoted = "\n".join(f"> {line}" for line in prompt.text.splitlines())
+        quoted = _quoted(prompt.text)
         left_bytes -= len(quoted.encode("utf-8", "replace"))
         if left_bytes < 0:
             words.append(f"\n\n[{len(prompts) - index} more are left out here]")
             break
-        words.append(f"\n\n[{harmless(prompt.author.name)} wrote]\n{quoted}")
+        words.append(f'\n\n["{harmless(prompt.author.name)}" wrote]\n{quoted}')
     return "".join(words)
