@@ -141,6 +141,7 @@ def test_control_socket(open_daemon: Daemon) -> None:
     host.call("invite.list", all=True)
     host.call("invite.revoke", id=invite["id"])
     assert host.call("daemon.status")["rooms"]
+    host.call("journal.prune", older_than_s=86_400)
     follower.next("invite.revoked")
     refusals = [
         host.refused("hello", token="t"),
