@@ -257,13 +257,13 @@ class Merging:
     Attributes:
         window_s: a prompt waits until nobody has asked anything for so long; 0: nobody waits.
         window_max_s: but never longer than this.
-        stages: how it is found out that two ask the same.
+        stages: how it is found out that two ask the same; left out, by all that there is.
         attribution: what the agent is told of who asks.
     """
 
     window_s: float = field(default=0.5, validator=_at_least(0, 60))
     window_max_s: float = field(default=2.0, validator=_at_least(0, 60))
-    stages: tuple[Stage, ...] = (Stage.SAME, Stage.NEAR)
+    stages: tuple[Stage, ...] | None = None
     attribution: Attribution = Attribution.NAMES
 
 
@@ -347,9 +347,12 @@ class Config:
     agents: Mapping[str, Agent] = field(factory=lambda: {"claude": Agent()})
 
     def merging_of(self, room: str) -> Merging:
-        """Find how a room merges: its own table, else the one for all rooms."""
+        """Find how a room merges: its own table, else the one for all rooms; with a model, also by meaning."""
         configured = self.rooms.get(room)
-        return self.merging if configured is None else configured.merging or self.merging
+        merging = self.merging if configured is None else configured.merging or self.merging
+        local = (Stage.SAME, Stage.NEAR)
+        stages = local if self.gemini is None else (*local, Stage.MEANING)
+        return evolve(merging, stages=stages) if merging.stages is None else merging
 
 
 @frozen

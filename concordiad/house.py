@@ -458,6 +458,7 @@ class Housekeeper:
             hurry=self._hurry,
             after_crash=config.rooms[row.name].after_crash if row.name in config.rooms else AfterCrash.LEAVE,
             grouper=self._grouper,
+            judgement_s=0.0 if config.gemini is None else config.gemini.deadline_s,
         )
 
     async def _begin(self, setup: RoomSetup, start: "Starter") -> Room:

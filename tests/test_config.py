@@ -29,7 +29,6 @@ from concordiad.config import (
 )
 from concordiad.core.agents import Kind
 from concordiad.core.attribution import Attribution
-from concordiad.core.model import Stage
 from concordiad.errors import ConfigError
 from tests.core.kinds import KINDS, accepted_kinds
 
@@ -84,7 +83,7 @@ DEFAULTS: dict[str, object] = {
     "guests.keepalive_s": 30.0,
     "merging.window_s": 0.5,
     "merging.window_max_s": 2.0,
-    "merging.stages": (Stage.SAME, Stage.NEAR),
+    "merging.stages": None,
     "merging.attribution": Attribution.NAMES,
     "gemini.credential": "gemini_api_key",
     "gemini.model": "gemini-3.5-flash-lite",

@@ -55,7 +55,7 @@ class Queue:
     """
 
     def __init__(self, stages: Collection[Stage] = LOCAL, window: Window = NO_WINDOW) -> None:
-        self.stages: Final = frozenset(stages) & frozenset(LOCAL)
+        self.stages: Final = frozenset(stages)
         self.window: Final = window
         self._last_arrival = AT_ONCE
         self._rounds = Rounds()
@@ -175,6 +175,9 @@ class Queue:
             # Who is ready overtakes who is not, but never its own prompts, nor just because it is never merged.
             if self.ready_at(group) <= now and not overtaken & authors and (group.may_merge or not overtaken):
                 return self._take(group)
+            if group.held_until > now:
+                # It waits for a judgement, but not for long: nobody gets a whole turn ahead of it for that.
+                return []
             overtaken |= authors
         return []
 
@@ -284,6 +287,32 @@ class Queue:
             place, group = next(turns)
             found.update((member.id, place) for member in group.members if member.id in left)
         return found
+
+    def is_held(self, now: float) -> bool:
+        """Tell whether somebody waits for a judgement and for nothing else."""
+        return any(self.window_ends(group) <= now < group.held_until for group in self._in_turn())
+
+    def groups(self) -> Iterator[Group]:
+        """Go through the groups in the order of their turns."""
+        return self._in_turn()
+
+    def unite(self, groups: Sequence[Group], wording: str, similarity: float | None, changes: Changes) -> bool:
+        """Make one group of several that mean the same, and ask that for all of them; tells whether that may be."""
+        groups = sorted(groups, key=_order)
+        members = [member for group in groups for member in group.members]
+        key = groups[0].key
+        if len({member.author for member in members}) < len(members) or len(members) > GROUP_LIMIT:
+            return False
+        if not all(group.may_merge for group in groups):
+            return False
+        if not all(self._may_stand(member, key) for group in groups for member in group.members if key < group.key):
+            return False
+        for group in groups:
+            self._leave_line(group)
+        united = Group(members, key, wording, is_judged=True)
+        self._stand(united)
+        united.say(groups[0].members, similarity, changes)
+        return True
 
     def _in_turn(self) -> Iterator[Group]:
         return in_turn(self._lines, self._passed)

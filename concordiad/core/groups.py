@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from attrs import define, evolve, field
 
-from concordiad.core.model import Author, Merge, OrderKey, Prompt, Standing
+from concordiad.core.model import Author, Merge, OrderKey, Prompt, Stage, Standing
 from concordiad.core.similarity import Features, Match
 from concordiad.errors import LocalProtocolError
 
@@ -185,6 +185,18 @@ class Group:
     def others(self, member: Waiting) -> Iterator[Prompt]:
         """Go through the prompts that share the turn with one."""
         return (other.prompt for other in self.members if other is not member)
+
+    def say(self, led: list[Waiting], similarity: float | None, changes: "Changes") -> None:
+        """Say to all members what is asked for them now; those that the leader did not lead before meant the same."""
+        for member in self.members:
+            before = member.prompt.merge
+            stage, measured = (None, None) if before is None else (before.stage, before.similarity)
+            if member not in led:
+                stage, measured = Stage.MEANING, similarity
+            elif member is self.leader:
+                stage, measured = None, None
+            member.change(changes, merge=Merge(self.id, stage, measured, self.asked), place=self.key)
+        changes.told += [Joined(member.prompt, tuple(self.others(member))) for member in self.members]
 
     def admit(self, newcomer: Waiting, match: Match, changes: Changes) -> None:
         """Take one more prompt in, and say so."""

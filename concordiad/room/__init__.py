@@ -27,7 +27,8 @@ from concordiad.core.admission import CLOSED, STOPPING, Admission
 from concordiad.core.attribution import Askers
 from concordiad.core.batching import Queue, Window
 from concordiad.core.guestbook import Guestbook
-from concordiad.core.model import AfterCrash, Approval, Author, PromptState, RoomRow, Turn
+from concordiad.core.judging import Judging
+from concordiad.core.model import AfterCrash, Approval, Author, PromptState, RoomRow, Stage, Turn
 from concordiad.core.voice import Voice
 from concordiad.core.wire import InviteCreate
 from concordiad.journal import Journal
@@ -44,10 +45,12 @@ from concordiad.meaning import Grouper
 from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
 from concordiad.room.fanout import Transcript, run_fanout
 from concordiad.room.keeper import Keeper, KeeperEnds, run_keeper
+from concordiad.room.matcher import MatcherEnds, run_matcher
 from concordiad.room.messages import (
     ARRIVALS,
     DRAFTS,
     FACTS,
+    QUESTIONS,
     SUBMITTERS,
     Admit,
     AnswerApproval,
@@ -60,6 +63,7 @@ from concordiad.room.messages import (
     Hurry,
     Interrupt,
     Invited,
+    Judge,
     Kick,
     Kicked,
     ListApprovals,
@@ -94,6 +98,7 @@ class RoomSetup:
 
     Attributes:
         grouper: the language model that tells which prompts mean the same, if there is one.
+        judgement_s: how long it may take to tell.
     """
 
     row: RoomRow
@@ -108,6 +113,7 @@ class RoomSetup:
     hurry: trio.Event
     after_crash: AfterCrash = AfterCrash.LEAVE
     grouper: Grouper | None = None
+    judgement_s: float = 0.0
 
     @property
     def name(self) -> str:
@@ -265,7 +271,8 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
 
     transcript = await _open_transcript(setup)
     guestbook = await open_guestbook(setup.name, setup.journal, setup.new_id, setup.now)
-    batcher_ends = BatcherEnds(batcher_inbox, to_fanout.clone(), to_writer.clone())
+    questions, matcher_inbox = trio.open_memory_channel[Judge](QUESTIONS)
+    batcher_ends = BatcherEnds(batcher_inbox, to_fanout.clone(), to_writer.clone(), questions)
     valve = Valve()
     writer_ends = WriterEnds(writer_inbox, to_batcher.clone(), to_fanout.clone(), valve)
     keeper_ends = KeeperEnds(to_fanout.clone(), to_writer.clone(), valve)
@@ -278,6 +285,9 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
                 first = await recover(_recovery_of(setup), to_fanout)
                 batcher = await _make_batcher(setup, transcript, guestbook, first)
                 lasting.start_soon(run_batcher, batcher, batcher_ends)
+                if setup.grouper is not None:
+                    matcher_ends = MatcherEnds(matcher_inbox, to_batcher.clone())
+                    lasting.start_soon(run_matcher, setup.name, setup.grouper, matcher_ends)
                 lasting.start_soon(run_reception, guestbook, transcript, setup.journal, reception_ends)
                 async with trio.open_nursery() as closers:
                     closers.start_soon(_pass_on_closing, setup, to_batcher, to_writer)
@@ -330,18 +340,21 @@ async def _make_batcher(
         return transcript.is_followed_by_another(author) or guestbook.has_another(author)
 
     merging = setup.merging
+    queue = Queue(merging.stages or (), Window(merging.window_s, merging.window_max_s))
+    has_judge = setup.grouper is not None and Stage.MEANING in queue.stages
     waiting = await setup.journal.read(read_prompts_in, setup.name, [PromptState.WAITING])
     # What ran before the others waits before them again.
     waiting.sort(key=lambda prompt: prompt.id not in first)
     return Batcher(
         setup.name,
         waiting,
-        Queue(merging.stages, Window(merging.window_s, merging.window_max_s)),
+        queue,
         setup.limits,
         setup.journal,
         setup.new_id,
         setup.now,
         has_company,
+        Judging(queue, setup.judgement_s) if has_judge else None,
         is_paused=setup.row.is_paused,
     )
 

@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 from concordiad.config import Limits
 from concordiad.core.allowance import Allowance
 from concordiad.core.batching import NEVER, Queue
+from concordiad.core.judging import Judging
 from concordiad.core.model import Author, Prompt, PromptState, RoomRow
 from concordiad.core.pace import Pace, Tally
 from concordiad.core.turns import PromptMove, move_prompt
@@ -29,6 +30,8 @@ from concordiad.room.messages import (
     DescribeQueue,
     Draft,
     Drain,
+    Judge,
+    Judged,
     ListWaiting,
     NextTurn,
     Offer,
@@ -60,6 +63,7 @@ class BatcherEnds:
     inbox: trio.MemoryReceiveChannel[ToBatcher]
     fanout: trio.MemorySendChannel[Post]
     writer: trio.MemorySendChannel[ToWriter]
+    questions: trio.MemorySendChannel[Judge]
 
 
 def nobody(_: str) -> bool:
@@ -79,6 +83,7 @@ class Batcher:
         new_id: makes ids.
         now: Unix seconds.
         has_company: tells whether somebody besides an author is connected who could ask, too.
+        judging: what a language model is asked; None where there is none.
         is_paused: whether the prompts are held back.
     """
 
@@ -92,6 +97,7 @@ class Batcher:
         new_id: Callable[[], str],
         now: Callable[[], float],
         has_company: Callable[[str], bool] = nobody,
+        judging: Judging | None = None,
         *,
         is_paused: bool = False,
     ) -> None:
@@ -103,12 +109,14 @@ class Batcher:
         self._new_id = new_id
         self._now = now
         self._has_company = has_company
+        self._judging = judging
         self._allowances: OrderedDict[str, Allowance] = OrderedDict()
         self._pace = Pace()
         self._tally = Tally()
         self._is_asked = False
         self._offered_at: float | None = None
         self._idle_since: float | None = None
+        self._is_idle_for_judgement = False
         self._is_draining = False
         self._is_paused = is_paused
 
@@ -130,8 +138,16 @@ class Batcher:
         now = trio.current_time()
         if self._journal.health.fault is not None:
             return now + RETRY_S
-        expiry = self._queue.next_deadline()
-        return min(expiry, self._queue.next_ready(now)) if self._may_offer else expiry
+        deadline = self._queue.next_deadline()
+        if self._may_offer:
+            deadline = min(deadline, self._queue.next_ready(now))
+        if self._judging is not None and self._may_ask:
+            deadline = min(deadline, self._judging.next_question())
+        return deadline
+
+    @property
+    def _may_ask(self) -> bool:
+        return not (self._is_draining or self._is_paused)
 
     @property
     def _may_offer(self) -> bool:
@@ -158,7 +174,19 @@ class Batcher:
         self._tally.prompts += decisions.accepted
         for answered, answer in decisions.answers:
             answered.answer(answer)
+        if self._is_draining:
+            # The matcher ends by that; it can send to this task, which ends only when nobody can.
+            ends.questions.close()
+        self._ask(ends)
         await self._offer(ends)
+
+    def _ask(self, ends: BatcherEnds) -> None:
+        """Ask the language model what there is to ask; who is new to it is held back until it answers."""
+        if self._judging is None or not self._may_ask:
+            return
+        question = self._judging.ask(trio.current_time())
+        if question is not None:
+            ends.questions.send_nowait(Judge(*question))
 
     def _note_turns(self, message: ToBatcher) -> None:
         """Do what the writer asks for, which needs no record."""
@@ -201,6 +229,9 @@ class Batcher:
                 answers.append((reply, None))
             case CancelAll(row, by, reply):
                 answers.append((reply, await self._cancel_all(row, by, decisions, slices)))
+            case Judged() if self._judging is not None:
+                self._judging.answer(message.query, message.groups, decisions.changes)
+                decisions.tell_changes()
             case _:
                 self._tell(message, decisions)
 
@@ -230,6 +261,8 @@ class Batcher:
                     decisions.answers.append((reply, why))
                 case SetPaused(_, _, reply) | CancelAll(_, _, reply):
                     decisions.answers.append((reply, refusal))
+                case Judged() if self._judging is not None:
+                    self._judging.answer(message.query, (), decisions.changes)
                 case _:
                     self._tell(message, decisions)
             if slices.is_over():
@@ -377,7 +410,11 @@ class Batcher:
     async def _offer(self, ends: BatcherEnds) -> None:
         now = trio.current_time()
         if self._idle_since is not None:
-            self._tally.window_wait_s += now - self._idle_since
+            waited_s = now - self._idle_since
+            if self._is_idle_for_judgement:
+                self._tally.meaning_wait_s += waited_s
+            else:
+                self._tally.window_wait_s += waited_s
             self._idle_since = None
         if not self._may_offer:
             return
@@ -389,6 +426,7 @@ class Batcher:
             await ends.writer.send(Offer(taken))
         elif len(self._queue):
             self._idle_since = now
+            self._is_idle_for_judgement = self._queue.is_held(now)
 
 
 _TO_STOP: Final = "interrupt its turn to stop it"
@@ -414,7 +452,7 @@ async def run_batcher(batcher: Batcher, ends: BatcherEnds) -> None:
 
     Owns: the prompts that wait. Ends when: nobody can submit any more; what waits stays waiting in the journal.
     """
-    with serve(ends.inbox) as inbox, ends.fanout, ends.writer:
+    with serve(ends.inbox) as inbox, ends.fanout, ends.writer, ends.questions:
         await batcher.load()
         while True:
             messages: list[ToBatcher] = []

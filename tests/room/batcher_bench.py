@@ -9,13 +9,16 @@ from trio.testing import wait_all_tasks_blocked
 
 from concordiad.config import Limits
 from concordiad.core.batching import Queue
-from concordiad.core.model import Author, Prompt, RoomRow
+from concordiad.core.judging import Judging
+from concordiad.core.model import Author, Prompt, RoomRow, Stage
 from concordiad.journal import Journal, open_memory_journal
 from concordiad.room.batcher import Batcher, BatcherEnds, nobody, run_batcher
 from concordiad.room.messages import (
+    QUESTIONS,
     SUBMITTERS,
     Cancel,
     CancelAll,
+    Judge,
     ListWaiting,
     NextTurn,
     Offer,
@@ -31,6 +34,7 @@ from concordiad.room.messages import (
 from tests.room.recorders import Recorder
 from tests.room.samples import ANN, clock, count_ids
 
+JUDGEMENT_S = 3.0
 ROW = RoomRow("main", "/srv/main", "claude")
 
 
@@ -48,9 +52,12 @@ class Bench:
         self.recorder = Recorder(journal)
         self.inbox, inbox = trio.open_memory_channel[ToBatcher](SUBMITTERS)
         to_writer, self.offers = trio.open_memory_channel[ToWriter](1)
-        self.ends = BatcherEnds(inbox, self.recorder.ends, to_writer)
+        to_matcher, self.questions = trio.open_memory_channel[Judge](QUESTIONS)
+        self.ends = BatcherEnds(inbox, self.recorder.ends, to_writer, to_matcher)
         queue = Queue() if queue is None else queue
-        self.batcher = Batcher("main", list(waiting), queue, limits, journal, count_ids("p"), clock, has_company)
+        judging = Judging(queue, JUDGEMENT_S) if Stage.MEANING in queue.stages else None
+        about = ("main", list(waiting), queue, limits, journal, count_ids("p"), clock, has_company, judging)
+        self.batcher = Batcher(*about)
         self.scope = trio.CancelScope()
         self.has_ended = False
 
@@ -87,6 +94,14 @@ class Bench:
         """Hold the waiting prompts back."""
         await ask(self.inbox, lambda reply: SetPaused(evolve(ROW, is_paused=True), ANN, reply))
 
+    async def resume(self) -> None:
+        """Go on after a pause."""
+        await ask(self.inbox, lambda reply: SetPaused(ROW, ANN, reply))
+
+    async def listed(self) -> list[Placed]:
+        """List the waiting prompts with their places."""
+        return await ask(self.inbox, ListWaiting)
+
     async def cancel_all(self) -> int:
         """Close the queue for good; tells how many prompts were cancelled."""
         return await ask(self.inbox, lambda reply: CancelAll(evolve(ROW, is_closed=True), ANN, reply))
@@ -99,6 +114,10 @@ class Bench:
     async def next_turn(self) -> Offer:
         """Ask for the next turn as the writer does, and give what is offered."""
         await self.inbox.send(NextTurn())
+        return await self.offered()
+
+    async def offered(self) -> Offer:
+        """Wait for the turn that is offered."""
         offer = await self.offers.receive()
         assert isinstance(offer, Offer)
         return offer

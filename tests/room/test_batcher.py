@@ -26,6 +26,7 @@ from concordiad.room.messages import (
     CancelAll,
     DescribeQueue,
     Drain,
+    Judge,
     NextTurn,
     Offer,
     Placed,
@@ -453,7 +454,8 @@ async def test_a_refusal_leaves_the_queue_as_it_was(autojump_clock: MockClock) -
         transcript = Transcript("main", [EpochStart(1, 1)], 0, 1)
         batcher = Batcher("main", [prompt("p0", text="first")], Queue(), Limits(), journal, count_ids("p"), clock)
         nursery.start_soon(run_fanout, posts[1], transcript, journal, clock)
-        nursery.start_soon(run_batcher, batcher, BatcherEnds(inbox[1], posts[0], to_writer[0]))
+        to_matcher, _ = trio.open_memory_channel[Judge](0)
+        nursery.start_soon(run_batcher, batcher, BatcherEnds(inbox[1], posts[0], to_writer[0], to_matcher))
         with inbox[0]:
             short: Placed = await ask(inbox[0], lambda reply: Submit(submission("short", expires_s=5.0), reply))
             await forbid(journal)

@@ -1,0 +1,120 @@
+"""
+What a language model is asked about the groups that wait, and what its answer makes of them.
+
+Laws: one question at a time; nobody is held back twice, nor longer than a question may take; an answer counts only for
+groups that still wait just as they were asked about, and only by the queue's own rules.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from attrs import frozen
+
+from concordiad.core.batching import Queue
+from concordiad.core.details import contradiction, details_of
+from concordiad.core.grouping import MOST_TEXT_BYTES, Candidate, Grouped, fitting
+from concordiad.core.groups import Changes, Group
+
+CHECKED_CHARS: Final = 8 * 1024
+"""Of originals that a wording is compared with besides those that the model saw: a millisecond's work, or none."""
+
+
+@frozen
+class Asked:
+    """A question: its number, the groups by their leaders' ids, and of whom each consisted."""
+
+    query: int
+    members: dict[str, tuple[str, ...]]
+
+
+class Judging:
+    """
+    The questions of one room.
+
+    Args:
+        queue: whose groups are judged.
+        hold_s: how long a question may take, in seconds.
+    """
+
+    def __init__(self, queue: Queue, hold_s: float) -> None:
+        self._queue = queue
+        self._hold_s = hold_s
+        self._asked: Asked | None = None
+        self._queries = 0
+
+    def next_question(self) -> float:
+        """Tell when there may be something further to ask, in monotonic seconds."""
+        if self._asked is not None:
+            return math.inf
+        return min((self._queue.window_ends(group) for group in self._fresh()), default=math.inf)
+
+    def ask(self, now: float) -> tuple[int, Sequence[Candidate]] | None:
+        """Make the next question, and hold back whom it is about for the first time; None if there is none."""
+        if self._asked is not None:
+            return None
+        groups = [group for group in self._queue.groups() if _may_be_judged(group)]
+        groups = [group for group in groups if self._queue.window_ends(group) <= now]
+        # Who is new first: whoever was judged before is there to be compared with.
+        groups.sort(key=lambda group: group.is_judged)
+        if not groups or groups[0].is_judged:
+            return None
+        candidates = fitting(Candidate(group.id, group.leader.author, group.leader.prompt.text) for group in groups)
+        taken = {candidate.id for candidate in candidates}
+        is_question = len({candidate.author for candidate in candidates}) > 1
+        for group in groups:
+            if group.id in taken:
+                group.is_judged = True
+                if is_question:
+                    self._hold(group, now)
+        if not is_question:
+            return None
+        self._queries += 1
+        asked = {group.id: _ids(group) for group in groups if group.id in taken}
+        self._asked = Asked(self._queries, asked)
+        return self._queries, candidates
+
+    def _hold(self, group: Group, now: float) -> None:
+        if not any(member.was_held for member in group.members):
+            group.held_until = now + self._hold_s
+            for member in group.members:
+                member.was_held = True
+
+    def answer(self, query: int, groups: Sequence[Grouped], changes: Changes) -> None:
+        """Take the answer to a question: what it says means the same is merged, if nothing is against that."""
+        asked = self._asked
+        if asked is None or asked.query != query:
+            return
+        self._asked = None
+        waiting = {group.id: group for group in self._queue.groups() if group.id in asked.members}
+        for group in waiting.values():
+            group.held_until = -math.inf
+        for grouped in groups:
+            found = [waiting[each] for each in grouped.members if each in waiting]
+            is_unchanged = all(_ids(group) == asked.members[group.id] for group in found)
+            if len(found) == len(grouped.members) and is_unchanged and _is_covered(found, grouped.wording):
+                self._queue.unite(found, grouped.wording, grouped.similarity, changes)
+
+    def _fresh(self) -> list[Group]:
+        return [group for group in self._queue.groups() if not group.is_judged and _may_be_judged(group)]
+
+
+def _ids(group: Group) -> tuple[str, ...]:
+    return tuple(member.id for member in group.members)
+
+
+def _may_be_judged(group: Group) -> bool:
+    return group.may_merge and len(group.leader.prompt.text.encode("utf-8", "replace")) <= MOST_TEXT_BYTES
+
+
+def _is_covered(groups: Sequence[Group], wording: str) -> bool:
+    """Tell whether a wording asks what those ask, too, whom the model did not see: the members of its candidates."""
+    texts = [member.prompt.text for group in groups for member in group.members[1:]]
+    if sum(map(len, texts)) + len(wording) > CHECKED_CHARS:
+        return not texts
+    worded = details_of(wording) if texts else None
+    for text in texts:
+        original = details_of(text)
+        if worded is None or contradiction(worded, original) is not None or set(original.exact) - set(worded.exact):
+            return False
+    return True
