@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from attrs import frozen
 
-from concordiad.core.vocabulary import COMMON, NEGATION_SIGNS, NEGATIONS, NUMBER_WORDS, OPPOSITES
+from concordiad.core.vocabulary import NEGATION_SIGNS, NEGATIONS, NUMBER_WORDS, OPPOSITES
 
 TOKEN: Final = re.compile(
     r"""
@@ -40,12 +40,7 @@ WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 TRAILING: Final = ".,:'’"
 """What follows a name in a sentence and is no part of it."""
 ABBREVIATIONS: Final = frozenset(("e.g", "i.e", "z.B", "d.h", "p.ex", "a.m", "p.m"))
-WRITTEN: Final = re.compile("[぀-ヿ㐀-䶿一-鿿]")
-"""Japanese and Chinese put no space between words."""
 _WHOLE: Final = 3
-_SHORTEST_WORD: Final = 3
-STEM_CHARS: Final = 4
-"""Letters by which two words count as related: "fail", "fails" and "failing" are, and nothing rests on it alone."""
 
 
 class Detail(NamedTuple):
@@ -65,14 +60,12 @@ class Details:
         negations: how many words deny or restrict something.
         sides: of which pairs of opposites it has which side.
         words: its ordinary words in lower case.
-        stems: the beginnings of those that carry meaning.
     """
 
     exact: tuple[Detail, ...]
     negations: int
     sides: frozenset[tuple[int, int]]
     words: tuple[str, ...]
-    stems: frozenset[str]
 
     def of_kind(self, kind: str) -> frozenset[str]:
         """Take the details of one kind."""
@@ -92,8 +85,7 @@ def details_of(text: str) -> Details:
         else:
             exact[Detail(kind, found)] = None
     distinct = set(words)
-    stems = frozenset(stem for word in distinct - COMMON for stem in _stems(word))
-    return Details(tuple(exact), sum(map(_denials, words)), frozenset(_sides(distinct)), tuple(words), stems)
+    return Details(tuple(exact), sum(map(_denials, words)), frozenset(_sides(distinct)), tuple(words))
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
@@ -144,12 +136,6 @@ def _classify(chunk: str) -> Iterator[tuple[str, str]]:
     else:
         for word in WORD.finditer(chunk):
             yield "word", word[0]
-
-
-def _stems(word: str) -> Iterable[str]:
-    if WRITTEN.search(word):
-        return [word[at : at + 2] for at in range(max(len(word) - 1, 1))]
-    return [word[:STEM_CHARS]] if len(word) >= _SHORTEST_WORD else []
 
 
 def _denials(word: str) -> int:

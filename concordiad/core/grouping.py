@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from concordiad.core.details import Details, contradiction, details_of
+from concordiad.core.purpose import Purpose, added, at_odds, purpose_of
 from concordiad.errors import ConcordiaError
 
 T = TypeVar("T")
@@ -30,8 +31,6 @@ LEAST_SIMILARITY: Final = 0.8
 """What a model says it is less sure of is not merged."""
 MORE_CHARS: Final = 100
 """A wording may be so much longer than all of its originals together."""
-LEAST_OWN: Final = 0.5
-"""The share of a wording's words that some original has to have: what a model adds by itself is not asked."""
 
 INSTRUCTIONS: Final = """\
 You group messages that several people have typed for one coding assistant, so that what means the same is asked once.
@@ -96,7 +95,6 @@ class DoubtReason(enum.StrEnum):
     DROPPED_DETAIL = "dropped_detail"
     ADDED_DETAIL = "added_detail"
     ALTERED_MEANING = "altered_meaning"
-    UNRELATED = "unrelated"
     INVENTED = "invented"
 
 
@@ -276,32 +274,42 @@ def _check_ids(groups: Sequence[_Group], named: dict[str, Candidate]) -> None:
 
 def _check_group(members: Sequence[Candidate], wording: str) -> None:
     """Check that some prompts may mean the same, and that a wording asks what each of them asks."""
-    originals = [details_of(each.text) for each in members]
-    for one, other in combinations(originals, 2):
-        difference = contradiction(one, other)
-        if difference is not None:
-            raise Doubt(DoubtReason.CONTRADICTION, f"two prompts of a group cannot mean the same: {difference}")
     if not wording:
         raise Doubt(DoubtReason.EMPTY_WORDING, "a group of several has no wording")
+    originals = [_read(each.text) for each in members]
+    for one, other in combinations(originals, 2):
+        difference = contradiction(one.details, other.details) or at_odds(one.purpose, other.purpose)
+        if difference is not None:
+            raise Doubt(DoubtReason.CONTRADICTION, f"two prompts of a group cannot mean the same: {difference}")
     if len(wording) > sum(len(each.text) for each in members) + MORE_CHARS:
         raise Doubt(DoubtReason.LONG_WORDING, "a wording is longer than all that it stands for")
     if not all(sign.isprintable() or sign in "\n\t" for sign in wording):
         raise Doubt(DoubtReason.UNPRINTABLE_WORDING, "a wording has characters that cannot be seen")
-    _check_wording(details_of(wording), originals)
+    _check_wording(_read(wording), originals)
 
 
-def _check_wording(wording: Details, originals: Sequence[Details]) -> None:
-    wanted = {detail for original in originals for detail in original.exact}
-    for detail in wanted.difference(wording.exact):
+class _Read(NamedTuple):
+    details: Details
+    purpose: Purpose
+
+
+def _read(text: str) -> _Read:
+    details = details_of(text)
+    return _Read(details, purpose_of(text, details))
+
+
+def _check_wording(wording: _Read, originals: Sequence[_Read]) -> None:
+    wanted = {detail for original in originals for detail in original.details.exact}
+    for detail in wanted.difference(wording.details.exact):
         raise Doubt(DoubtReason.DROPPED_DETAIL, f"a wording leaves out a {detail.kind} of an original")
-    for detail in set(wording.exact) - wanted:
+    for detail in set(wording.details.exact) - wanted:
         raise Doubt(DoubtReason.ADDED_DETAIL, f"a wording has a {detail.kind} that no original has")
     for original in originals:
-        difference = contradiction(wording, original)
+        difference = contradiction(wording.details, original.details)
         if difference is not None:
             raise Doubt(DoubtReason.ALTERED_MEANING, f"a wording cannot mean what an original does: {difference}")
-        if not (original.stems & wording.stems or set(original.exact) & set(wording.exact)):
-            raise Doubt(DoubtReason.UNRELATED, "a wording has nothing in common with an original")
-    own = set().union(*(original.stems for original in originals))
-    if len(wording.stems & own) < LEAST_OWN * len(wording.stems):
-        raise Doubt(DoubtReason.INVENTED, "a wording has too many words of its own")
+        if added(wording.purpose, original.purpose) is not None:
+            raise Doubt(DoubtReason.INVENTED, "a wording has a word that no original has, nor a synonym of it")
+        difference = at_odds(wording.purpose, original.purpose)
+        if difference is not None:
+            raise Doubt(DoubtReason.ALTERED_MEANING, f"a wording does not ask what an original does: {difference}")

@@ -1,8 +1,8 @@
 """
-Words by which two prompts are told apart: those that deny, those that are numbers, and pairs that are opposites.
+Words by which two prompts are told apart, those that deny, are numbers or opposites; and the few that tell none apart.
 
-They are of the languages that people write to a coding assistant in. A word too many only keeps two prompts apart that
-might be merged; what is missing here is left to the model.
+They are of the languages that people write to a coding assistant in. A denial too many only keeps two
+prompts apart that might be merged; a synonym too many would merge what must not be merged.
 """
 # ruff: noqa: RUF001  # letters and signs of other scripts
 
@@ -89,14 +89,48 @@ OPPOSITES: Final = (
     (_words("up"), _words("down")),
 )
 """Beginnings of words that mean each other's opposite; those of up to three letters are whole words."""
-COMMON: Final = frozenset(
+PHRASING: Final = frozenset(
+    _words("the this that it is are am be do does did please bitte me us der das le la les el los las schlägt")
+)
+"""Words that one of two prompts may have and the other may lack."""
+QUESTION_WORDS: Final = {
+    word: words[0]
+    for words in (
+        _words("why warum wieso weshalb pourquoi"),
+        _words("how wie comment cómo"),
+        _words("what was quoi qué"),
+        _words("where wo où dónde"),
+        _words("when wann quand cuándo"),
+        _words("who wer qui quién"),
+        _words("which welche welcher welches quel quelle cuál"),
+    )
+    for word in words
+}
+"""What a question is about, by its first word in any language."""
+QUESTION_VERBS: Final = frozenset(
     _words("""
-    the and for are was were been being with that this these those from into onto what when where which who whom
-    whose why how does did doing has have had having can could should would will shall may might must you your yours
-    our ours they them their its his her she him but also then than there here please let lets any just now about
-    over under again still too very get got make made want need try know tell say see look thing things something
-    somebody der die das den dem des ein eine einen einem einer und oder ist sind war warum wieso was wie wer wann
-    bitte mir uns les des une est sont pour que qui quoi comment pourquoi los las una por para qué cómo quién está son
+    is are am does did was were has have had can could should would will may might isn't aren't doesn't didn't
+    ist sind hat kann könnte soll sollte wird est peut
     """)
 )
-"""Words that two prompts may share without having anything in common."""
+"""What begins a question that is answered by yes or no."""
+SYNONYMS: Final = {
+    word: words[0]
+    for words in (
+        _words("fails fail failing failed red broken breaks fehl fehlschlägt kaputt échoue falla"),
+        _words("fix repair mend repariere behebe corrige répare arregla"),
+        _words("run execute"),
+        _words("explain describe erkläre explique explica"),
+        _words("show display zeige zeig"),
+        _words("delete remove erase lösche entferne supprime elimina borra"),
+        _words("slow sluggish langsam"),
+        _words("directory folder verzeichnis ordner"),
+        _words("directories folders"),
+        _words("documentation docs"),
+        _words("repository repo"),
+        _words("configuration config"),
+        _words("database db"),
+    )
+    for word in words
+}
+"""Words of which each may stand for the other; all others have to be the same in both prompts, with their endings."""

@@ -15,8 +15,8 @@ from concordiad.room.matcher import MatcherEnds, run_matcher
 from concordiad.room.messages import QUESTIONS, SUBMITTERS, Judge, Judged, ToBatcher
 from tests.support.gemini_stub import KEY, Fail, GeminiStub, Hang, Says
 
-CANDIDATES = (Candidate("id-1", "vera", "Why does it fail?"), Candidate("id-2", "tom", "what makes it fail"))
-TOGETHER = (Grouped(("id-1", "id-2"), "what makes it fail", 0.95),)
+CANDIDATES = (Candidate("id-1", "vera", "Why does it fail?"), Candidate("id-2", "tom", "please, why does it fail"))
+TOGETHER = (Grouped(("id-1", "id-2"), "please, why does it fail", 0.95),)
 Ends = tuple[trio.MemorySendChannel[Judge], trio.MemoryReceiveChannel[ToBatcher]]
 
 
