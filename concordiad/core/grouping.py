@@ -29,6 +29,8 @@ MOST_OUTPUT_TOKENS: Final = 8192
 """Of an answer: thirty groups with a wording each, and some thinking; it bounds what one answer can cost."""
 LEAST_SIMILARITY: Final = 0.8
 """What a model says it is less sure of is not merged."""
+MOST_OPENED: Final = 1000
+"""Objects and lists in an answer: making many holds up all other work, and thirty groups need a tenth."""
 MORE_CHARS: Final = 100
 """A wording may be so much longer than all of its originals together."""
 
@@ -96,6 +98,15 @@ class DoubtReason(enum.StrEnum):
     ADDED_DETAIL = "added_detail"
     ALTERED_MEANING = "altered_meaning"
     INVENTED = "invented"
+
+
+GARBAGE: Final = frozenset(
+    (
+        *(DoubtReason.NOT_JSON, DoubtReason.MALFORMED, DoubtReason.NO_CANDIDATE),
+        *(DoubtReason.UNKNOWN_PROMPT, DoubtReason.MISSING_PROMPT, DoubtReason.DOUBLED_PROMPT),
+    )
+)
+"""Doubts that speak against whoever answers, whatever the prompts were."""
 
 
 class Doubt(ConcordiaError):
@@ -249,6 +260,8 @@ def _code(text: str) -> str:
 
 
 def _decode(data: bytes, shape: type[T], what: str) -> T:
+    if data.count(b"{") + data.count(b"[") > MOST_OPENED:
+        raise Doubt(DoubtReason.MALFORMED, f"{what} has more than {MOST_OPENED} objects and lists")
     try:
         return msgspec.json.decode(data, type=shape)
     except msgspec.ValidationError as error:

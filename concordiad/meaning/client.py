@@ -21,7 +21,7 @@ import trio
 import concordiad
 from concordiad.config import Gemini as Settings
 from concordiad.core.breaker import Breaker, BreakerInput
-from concordiad.core.grouping import Candidate, Doubt, Grouped, read_answer, request_body
+from concordiad.core.grouping import GARBAGE, Candidate, Doubt, Grouped, read_answer, request_body
 from concordiad.meaning import MeaningError
 from concordiad.meaning.replies import Trouble, read_failure
 
@@ -31,8 +31,8 @@ FIRST_WAIT_S: Final = 0.1
 MOST_WAIT_S: Final = 1.0
 JITTER_S: Final = 0.2
 """Added to each wait by chance, so that the rooms of many daemons do not come back in step."""
-MOST_ANSWER_BYTES: Final = 1024 * 1024
-"""Of a response: thirty wordings of the longest kind are a tenth of it."""
+MOST_ANSWER_BYTES: Final = 64 * 1024
+"""Of a response: as many tokens as are wanted at most are half of it, and reading it must not take long."""
 CONNECTIONS: Final = 16
 """To the API at once: a question a room at a time."""
 KEPT_S: Final = 60.0
@@ -65,22 +65,22 @@ class Gemini:
             MeaningError: there is no answer, or it is not believed.
         """
         with _deadline(self._settings.deadline_s):
-            body = await self._ask(request_body(candidates))
-            try:
-                # Long prompts take a while to compare, and the daemon has other things to do.
-                return await trio.to_thread.run_sync(read_answer, body, candidates, abandon_on_cancel=True)
-            except Doubt as doubt:
-                raise MeaningError(doubt.reason, str(doubt)) from None
+            return await self._ask(candidates)
 
-    async def _ask(self, question: bytes) -> bytes:
+    async def _ask(self, candidates: Sequence[Candidate]) -> list[Grouped]:
         entry = self._breaker.enter(trio.current_time())
         if entry is None:
             wait_s = self._breaker.wait_s(trio.current_time())
             raise MeaningError(Trouble.PAUSED, f"the API failed too often, it is not asked for {wait_s:.0f} s")
         began, how = trio.current_time(), BreakerInput.GIVEN_UP
         try:
-            body = await self._ask_often(question, began + self._settings.deadline_s)
+            body = await self._ask_often(request_body(candidates), began + self._settings.deadline_s)
+            # Long prompts take a while to compare, and the daemon has other things to do.
+            grouped = await trio.to_thread.run_sync(read_answer, body, candidates, abandon_on_cancel=True)
             how = BreakerInput.SUCCEEDED
+        except Doubt as doubt:
+            how = BreakerInput.FAILED if doubt.reason in GARBAGE else BreakerInput.SUCCEEDED
+            raise MeaningError(doubt.reason, str(doubt)) from None
         except MeaningError:
             how = BreakerInput.FAILED
             raise
@@ -89,7 +89,7 @@ class Gemini:
             # Cancelled by its deadline it has failed; cancelled because the daemon stops it says nothing.
             is_late = how is BreakerInput.GIVEN_UP and now >= began + self._settings.deadline_s
             self._breaker.leave(entry, BreakerInput.FAILED if is_late else how, now)
-        return body
+        return grouped
 
     async def _ask_often(self, question: bytes, deadline: float) -> bytes:
         def backoff(error: Exception) -> bool | float:

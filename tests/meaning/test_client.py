@@ -189,13 +189,24 @@ async def test_nobody_there() -> None:
 
 
 async def test_an_api_that_keeps_failing_is_left_alone(api: GeminiStub) -> None:
-    """After some failures in a row nobody asks for a while; a doubt about an answer is no failure of the API."""
-    api.then(*[Says("no")] * FAILURES, *[Fail(401)] * FAILURES)
+    """After some failures in a row nobody asks for a while; what its prompts make doubtful is no failure of the API."""
+    doubtful = {"groups": [{"ids": ["p1", "p2", "p3"], "wording": "x", "similarity": 1}]}
+    api.then(*[Says(json.dumps(doubtful))] * FAILURES, *[Fail(401)] * FAILURES)
     async with opened(api.url) as gemini:
         for _ in range(2 * FAILURES):
             assert (await trouble(gemini)).reason != Trouble.PAUSED
         assert (await trouble(gemini)).reason == Trouble.PAUSED
     assert len(api.requests) == 2 * FAILURES
+
+
+async def test_an_api_that_answers_garbage_is_left_alone(api: GeminiStub) -> None:
+    """What is never a grouping of anything is paid for five times, and not for ever."""
+    api.otherwise = Says("no")
+    async with opened(api.url) as gemini:
+        for _ in range(FAILURES):
+            assert (await trouble(gemini)).reason == DoubtReason.NOT_JSON
+        assert (await trouble(gemini)).reason == Trouble.PAUSED
+    assert len(api.requests) == FAILURES
 
 
 async def test_whoever_gives_up_blames_nobody(api: GeminiStub) -> None:
