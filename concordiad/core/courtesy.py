@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from concordiad.core.spelled import listed
+from concordiad.core.vocabulary import NEGATIONS
 
 
 class Phrases(NamedTuple):
@@ -101,11 +102,6 @@ SUBORDINATE: Final = frozenset(
     {"are", "how", "if", "is", "that", "was", "what", "when", "whether", "which", "who", "why"}
 )
 ADDRESSED: Final = frozenset({"all", "claude", "everybody", "everyone", "folks", "team", "there"})
-DANGLING: Final = listed("""
-    a add and as at by for from in into is no non nein not of on or print remove replace say saying says the to with
-    write with display send show ohne de en et y o und oder
-    """)
-"""Behind one of these, thanks and please are what is talked about: "end the mail with thanks"."""
 NO_ORDER: Final = frozenset({"not", "assume", "say", "see"})
 ASKABLE: Final = frozenset({"can", "could"})
 WILLING: Final = frozenset({"can", "could", "will", "would"})
@@ -139,11 +135,6 @@ ASKING: Final = listed("""
 """A sentence that begins so is a question with and without its mark."""
 INVERTED: Final = frozenset({"are", "can", "did", "do", "does", "is", "should", "was", "were"})
 """Behind "when" and "where", these make a question of what might be a clause."""
-JOINING: Final = frozenset({"and", "because", "but", "then"})
-BARRED: Final = listed("""
-    not no never without nor neither only all any each every some none except unless if until nothing nobody
-    """)
-"""What reaches as far as the clause does: where one of these stands, no comma is left out."""
 LITERAL: Final = listed("""
     call called calls find grep label labelled letter method misspelled misspelling name named rename renamed renames
     replace replaced replaces say says search spell spelled spelling string text title type typo typos use uses
@@ -152,3 +143,38 @@ LITERAL: Final = listed("""
     переименуй замени
     """)
 """Where one of these stands, a prompt may be about spelling itself: no capital and no slip is passed over."""
+QUOTING: Final = listed("""
+    -m answer answers append caption commit commits comment display echo emit emoji emojis greet greets greeting
+    greetings icon log mail mean means meaning message messages output outputs phrase print prints pronounce quote
+    reaction reply replies respond send sends translate translates translation typed write antworte antworten drucke
+    sage schreib schreibe übersetze bedeutet affiche dis écris traduis signifie di escribe imprime responde
+    significa traduce traduz escreva переведи напиши скажи 翻译 翻譯
+    """)
+"""Where one of these stands, a thanks, a please or a smile may be what is to be said."""
+CHANGING: Final = listed("""
+    add alter archive branch checkout clear column commit copy create cut delete deploy destroy disable drop enable
+    erase evict export format git grant import insert install kill load merge migrate move npm package pip pull
+    purge push release remove rename replace reset restore revoke rm schema seed select set stop switch table
+    terminate truncate uninstall unset upgrade upload use wipe yarn
+    """)
+"""Where one of these stands, a word that looks misspelled may be the name of what is changed."""
+READING: Final = listed("""
+    analyze check debug describe document explain fix generate how implement improve investigate optimize organize
+    refactor rerun review run separate should simplify suggest summarize test understand validate verify what when
+    where which why
+    """)
+"""What is asked by one of these does little harm to a thing of nearly that name; only there slips are repaired."""
+WHOLE: Final = listed("""
+    analyze bump check clean debug describe do document explain find fix format improve investigate lint merge open
+    optimize rebase rebuild refactor rerun restart retry review run simplify summarize test update
+    """)
+"""Behind one of these and a thing with its article, nothing is missing that a please could be."""
+JOINING: Final = frozenset({"because", "but", "then"})
+"""Before one of these a comma may say nothing; before "and" it ends what is listed."""
+JOINED: Final = frozenset({*TERSE, *DOABLE, "it"}) - {"stop"}
+"""Only a sentence that begins so has such a comma."""
+DENIALS: Final = NEGATIONS | listed("""
+    all any before disable each every except forget if ignore instead neither nobody none nor not nothing only prevent
+    rather refuse skip some stop unless until without
+    """)
+"""What reaches as far as the clause does: where one of these stands, no comma is left out."""

@@ -1,8 +1,9 @@
 """
 Which parts of a prompt are prose, and which must be taken to the letter; and what makes two prompts the same.
 
-Laws: code is never touched, only its line ends are; in prose, white space is one space; nothing invisible is ever
-ignored, so two prompts that look alike and differ in it are different. What is in doubt is taken to the letter.
+Laws: code is never touched, only its line ends are; in prose, blanks are one space; nothing invisible is ever
+ignored, so two prompts that look alike and differ in it are different. What is in doubt is taken to the letter: a
+typographic quote or a wide letter may be what is asked about.
 """
 
 import enum
@@ -22,23 +23,19 @@ OWN_LINE: Final = re.compile(r"(?:[-*+•–]|\d+[.)]|[a-zA-Z][.)]|#+)\s")
 SPAN: Final = re.compile(r"""`[^`]*`|"[^"]*"|«[^«»]*»|「[^「」]*」|『[^『』]*』|(?<!\w)'[^']*'(?!\w)""")
 """What stands in quotes, each kind closed on its own line: CODE_LINE's rule takes care of what is not."""
 PAIRS: Final = (("«", "»"), ("「", "」"), ("『", "』"))
-SENTENCE_ENDS: Final = tuple(".!?:;…。！？：；")
-SHORT_LINE: Final = 40
-"""
-Characters. Who wraps lines wraps them longer. A shorter one without a full stop may still end something: an entry of a
-list that a colon has announced, a line of names, or a no.
-"""
-NO: Final = re.compile(
-    r"\b(?:no|not|never|don't|dont|stop|nein|nicht|non|ne|pas|não|nao|нет|не)\b|不|别|没|ない|아니|لا", re.IGNORECASE
+BLANKS: Final = " \t"
+"""Other white space may be what is asked about."""
+SHORT_LINE: Final = 32
+"""Characters. Who wraps lines wraps them longer; a shorter one may be a command, a name or an entry of a list."""
+PROSAIC: Final = re.compile(r"(?:[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+(?:[.,]\d+)*)[.,;!?]*")
+"""A word of prose with its marks: no flag, no path, no name with signs in it, no key with its colon."""
+SMALL_WORD: Final = re.compile(
+    r"\b(?:a|an|and|of|the|this|that|to|is|it|der|die|das|und|zu|le|la|les|et|de|el|los|que|o|os|e)\b", re.IGNORECASE
 )
-FOLDED: Final = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "…": "..."})
-"""What phones and word processors put for what was typed."""
-COMPATIBLE: Final = re.compile(r"[ﬀ-ﬆ！-～]")
-"""
-Latin ligatures and full-width ASCII: how something was typeset or typed, and all that is taken from NFKC. The rest of
-it would make 2² a 22.
-"""
-
+"""What sentences have and commands lack."""
+FEWEST_SMALL_WORDS: Final = 2
+SENTENCE: Final = re.compile(r"\w.*\s.*[^\W\d_]{2}[.!?]$")
+"""A line that ends a sentence of at least two words."""
 
 LONGEST: Final = 4000
 """Characters. Reading what is longer would hold the loop, and it is pasted rather than typed twice."""
@@ -72,15 +69,16 @@ BREAK: Final = Part(Kind.BREAK, "")
 def parts_of(text: str) -> list[Part]:
     """Take a prompt apart; a very long one is one part."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    is_decomposed = not text.isascii() and text == unicodedata.normalize("NFD", text)
     if len(text) > LONGEST or text.count("\n") > MOST_LINES:
-        return [Part(Kind.EXACT, text.rstrip())]
+        return [Part(Kind.EXACT, text.rstrip(BLANKS + "\n"))]
     if "\n" not in text:
-        text = text.strip()
+        text = text.strip(BLANKS)
     parts: list[Part] = []
-    lines = text.rstrip().split("\n")
+    lines = text.rstrip(BLANKS + "\n").split("\n")
     for part in _paragraphs(lines if len(lines) > 1 else [" ".join(text.split("\t"))]):
         if part.kind is Kind.PROSE:
-            parts += _spans(part.text)
+            parts += _spans(part.text, is_decomposed)
         else:
             parts.append(part)
     return parts
@@ -95,7 +93,7 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[Part]:
     """Join the lines that belong together; prose still has its quotes in it."""
     gathered: list[str] = []
     fence = ""
-    is_apart = is_list = False
+    is_apart = False
     for line in lines:
         if fence or _is_exact(line):
             opened = FENCE.match(line)
@@ -111,14 +109,13 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[Part]:
                 fence = opened[1]
             is_apart = False
         elif not line.strip():
-            is_apart = bool(gathered) and not gathered[-1].endswith(SENTENCE_ENDS)
+            is_apart = bool(gathered) and SENTENCE.search(gathered[-1]) is None
         else:
-            prose = _typed(line)
-            if gathered and (is_apart or _ends_before(gathered[-1], prose, is_list)):
+            prose = line.strip(BLANKS)
+            if gathered and (is_apart or _ends_before(gathered[-1], prose)):
                 yield _prose(gathered)
                 gathered = []
                 yield BREAK
-            is_list = is_list or bool(gathered and gathered[-1].endswith((":", "：")))
             gathered.append(prose)
             is_apart = False
     if gathered:
@@ -140,43 +137,35 @@ def _is_exact(line: str) -> bool:
     )
 
 
-def _ends_before(line: str, following: str, is_list: bool) -> bool:
-    """Tell whether a line break between two lines of prose is more than a space."""
-    if OWN_LINE.match(following) or OWN_LINE.match(line):
+def _ends_before(line: str, following: str) -> bool:
+    """Tell whether a line break is more than a space; it is, unless both lines are plain prose."""
+    if OWN_LINE.match(following) or OWN_LINE.match(line) or not (_is_plain(line) and _is_plain(following)):
         return True
-    if len(line) >= SHORT_LINE or line.endswith(SENTENCE_ENDS):
-        return False
-    return is_list or NO.search(line) is not None or not any(map(str.isalpha, line.split()))
+    if SENTENCE.search(line):
+        return not following[0].isupper()
+    return len(line) < SHORT_LINE or len(SMALL_WORD.findall(line)) < FEWEST_SMALL_WORDS
 
 
-def _typed(line: str) -> str:
-    """Undo what typesetting did to a line of prose, outside its code spans."""
-    if line.isascii():
-        return line.strip()
-    pieces = line.strip().split("`")
-    pieces[::2] = [_folded(piece) for piece in pieces[::2]]
-    return "`".join(pieces)
-
-
-def _folded(prose: str) -> str:
-    plain = unicodedata.normalize("NFC", prose).translate(FOLDED)
-    return COMPATIBLE.sub(lambda found: unicodedata.normalize("NFKC", found[0]), plain)
+def _is_plain(line: str) -> bool:
+    return all(PROSAIC.fullmatch(word) for word in SPAN.sub("quoted", line).split())
 
 
 def _prose(lines: list[str]) -> Part:
     return Part(Kind.PROSE, " ".join(lines))
 
 
-def _spans(prose: str) -> Iterator[Part]:
+def _spans(prose: str, is_decomposed: bool) -> Iterator[Part]:
     """Part prose from what is quoted in it; a space at a border stays with the prose, and tells whether words touch."""
     at = 0
     for found in SPAN.finditer(prose):
-        yield from _plain(prose[at : found.start()])
+        yield from _plain(prose[at : found.start()], is_decomposed)
         yield Part(Kind.EXACT, found[0])
         at = found.end()
-    yield from _plain(prose[at:])
+    yield from _plain(prose[at:], is_decomposed)
 
 
-def _plain(prose: str) -> Iterator[Part]:
+def _plain(prose: str, is_decomposed: bool) -> Iterator[Part]:
+    """Write prose in composed letters only if it has no others: "é" in both forms may be asked about."""
     if prose:
-        yield Part(Kind.PROSE, re.sub(r"\s+", " ", prose))
+        composed = unicodedata.normalize("NFC", prose) if is_decomposed else prose
+        yield Part(Kind.PROSE, re.sub(f"[{BLANKS}]+", " ", composed))

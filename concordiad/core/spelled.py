@@ -121,16 +121,24 @@ FAMOUS: Final = {
     "wirte": "write",
 }
 """Misspellings that everybody knows and that mean nothing else."""
-ACRONYMS: Final = listed("api ci cli css csv db html http https i ide json jwt pr sql ui url ux xml yaml")
-"""What is written in capitals or without any, and is the same; with one capital it is a name in some program."""
-NAMES: Final = listed("""
-    claude python docker github gitlab javascript typescript java postgres postgresql mysql sqlite kubernetes linux
-    redis django flask fastapi nginx ubuntu debian pytest eslint webpack
-    english german french spanish italian portuguese japanese chinese korean russian arabic
-    monday tuesday wednesday thursday friday saturday sunday
-    tests fehler datei dateien funktion funktionen zeile zeilen projekt ordner änderung änderungen ausgabe fehlermeldung
+DETERMINERS: Final = listed("a an my our that the these this those your")
+"""Behind one of these stands a word of the language, or the name of a thing that the room has once."""
+OPENERS: Final = listed("""
+    analyze build change check clean convert could create debug describe document explain fix format how implement
+    improve investigate lint optimize organize please refactor rerun review run separate should simplify suggest
+    summarize test understand update validate verify visualize what when where which why write
     """)
-"""Words that are written with and without capitals and are nothing else without them."""
+"""What an order or a question begins with; a slip in it names nothing."""
+FUNCTION_WORDS: Final = listed("""
+    actually already although always and another because before between enough exactly however immediately should
+    sometimes that the their therefore through together unless until usually which whether with within without
+    """)
+"""Words that name nothing, if something follows."""
+INTERJECTIONS: Final = listed("""
+    bitte bonjour ciao claude danke folks gracias grazie hallo hello hey hi hola merci obrigada obrigado please pls plz
+    salut team thanks there thx you привет пожалуйста спасибо
+    """)
+"""Behind one of these, "!" is a full stop."""
 SPELLED_OUT: Final = {
     **{
         f"{verb}{no}": (verb, "not")
@@ -143,10 +151,6 @@ SPELLED_OUT: Final = {
     **{f"{who}'re": (who, "are") for who in ("they", "we", "what", "you")},
     **{f"{who}'ve": (who, "have") for who in ("i", "they", "we", "you")},
     **{f"{who}'ll": (who, "will") for who in ("he", "i", "it", "she", "that", "they", "we", "you")},
-    **{
-        f"{who}'s": (who, "is") for who in ("here", "how", "it", "that", "there", "what", "when", "where", "who", "why")
-    },
-    **{f"{who}s": (who, "is") for who in ("what", "that", "there", "where")},
     "i'm": ("i", "am"),
     "im": ("i", "am"),
     "i'd": ("i", "would"),
@@ -157,6 +161,12 @@ SPELLED_OUT: Final = {
     "wont": ("will", "not"),
     "let's": ("let", "us"),
 }
+IS: Final = {
+    **{f"{who}'s": who for who in ("here", "how", "it", "that", "there", "what", "when", "where", "who", "why")},
+    **{f"{who}s": who for who in ("what", "that", "there", "where")},
+}
+BEHIND_IS: Final = listed("a an broken in my next not our slow the this up wrong your")
+"""Before one of these, "'s" is no "has"."""
 PREDICATES: Final = listed("""
     can cannot crashes does fails has is leaks must needs raises returns should throws was will works
     """)
@@ -167,13 +177,13 @@ HYPHENED: Final = {
     "e-mail": "email",
     "front-end": "frontend",
     "re-run": "rerun",
-    "peux-tu": "peux-tu",
-    "pourrais-tu": "peux-tu",
-    "pourriez-vous": "pouvez-vous",
-    "pouvez-vous": "pouvez-vous",
 }
 POLITE_FORMS: Final = {
     "könnten": "können",
     "könntest": "kannst",
+    "peux-tu": "peux-tu",
+    "pourrais-tu": "peux-tu",
+    "pourriez-vous": "pouvez-vous",
+    "pouvez-vous": "pouvez-vous",
 }
 """What begins a request, and the plainer form that asks the same."""

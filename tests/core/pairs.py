@@ -19,7 +19,7 @@ class Pair(NamedTuple):
     Two prompts.
 
     Attributes:
-        label: "same" for one text in other white space or letters of the same look, "near" for what asks the same in
+        label: "same" for one text in other blanks, line ends or composed letters, "near" for what asks the same in
             nearly the same words, "different" for what does not, however alike.
     """
 

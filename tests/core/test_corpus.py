@@ -8,6 +8,8 @@ from tests.core.pairs import LOCAL, Pair, false_merges, read_pairs, share
 PAIRS: Final = read_pairs("pairs.jsonl")
 LATER: Final = read_pairs("later.jsonl")
 """Written when the rules were done, so that nobody had fitted a rule to it."""
+HOSTILE: Final = read_pairs("hostile.jsonl")
+"""Written to be merged wrongly: what the rules pass over is here what is asked about."""
 
 
 def test_the_corpus_is_large_and_has_no_pair_twice() -> None:
@@ -19,7 +21,13 @@ def test_the_corpus_is_large_and_has_no_pair_twice() -> None:
 
 def test_nothing_different_is_merged() -> None:
     """The law: however alike two prompts are, what asks for something else is never merged."""
-    assert false_merges([*PAIRS, *LATER]) == []
+    assert false_merges([*PAIRS, *LATER, *HOSTILE]) == []
+
+
+def test_no_hostile_pair_is_meant_to_merge() -> None:
+    """That file has only what is to be kept apart, each pair once."""
+    assert {pair.label for pair in HOSTILE} == {"different"}
+    assert len({frozenset((pair.one, pair.other)) for pair in HOSTILE}) == len(HOSTILE) > 120
 
 
 @pytest.mark.parametrize("pairs", [PAIRS, LATER], ids=["first", "later"])
@@ -36,7 +44,7 @@ def test_most_of_what_is_near_is_found(pairs: list[Pair]) -> None:
 
 def test_every_text_of_the_corpus_meets_every_other() -> None:
     """Labels speak of two texts side by side; of all others, only those merge that labels lead to."""
-    pairs = [*PAIRS, *LATER]
+    pairs = [*PAIRS, *LATER, *HOSTILE]
     group = {text: text for pair in pairs for text in (pair.one, pair.other)}
     for pair in pairs:
         if pair.label != "different":

@@ -43,7 +43,9 @@ def test_an_example_is_true(one: str, other: str, found: str) -> None:
     assert ("–" if match is None else match.stage.value) == found
 
 
-@pytest.mark.parametrize(("name", "head"), [("pairs.jsonl", "first"), ("later.jsonl", "second")])
+@pytest.mark.parametrize(
+    ("name", "head"), [("pairs.jsonl", "first"), ("later.jsonl", "second"), ("hostile.jsonl", "third")]
+)
 def test_figures_are_those_of_the_corpus(name: str, head: str) -> None:
     """The table has a row a kind, as the stages do today."""
     table = PAGE.partition(f"| figures of the {head} file | same | near | different |\n")[2].partition("\n\n")[0]

@@ -94,9 +94,9 @@ def test_another_order_of_words_is_another_prompt(words: list[str], random: Rand
     assert_different(" ".join(words), " ".join(shuffled))
 
 
-@given(PLAIN, st.lists(st.sampled_from([" ", "  ", "\t", "\u00a0", " \u3000"]), min_size=9, max_size=9))
-def test_white_space_between_words_is_one_space(words: list[str], spaces: list[str]) -> None:
-    """So are a tab and the spaces that only look wider."""
+@given(PLAIN, st.lists(st.sampled_from([" ", "  ", "\t", " \t "]), min_size=9, max_size=9))
+def test_blanks_between_words_are_one_space(words: list[str], spaces: list[str]) -> None:
+    """So is a tab."""
     spaced = "".join(word + space for word, space in zip(words, spaces, strict=False))
     match = judge(features(" ".join(words)), features(spaced), LOCAL)
     assert match is not None and match.stage is Stage.SAME
@@ -105,7 +105,7 @@ def test_white_space_between_words_is_one_space(words: list[str], spaces: list[s
 @given(
     PLAIN,
     st.integers(0, 8),
-    st.sampled_from("\u200b\u200c\u200d\u200e\u200f\u202e\u2066\u2069\ufeff\u00ad\u0000\U000e0041"),
+    st.sampled_from("\u000b\u0085\u2028\u200b\u200c\u200d\u200e\u200f\u202e\u2066\u2069\ufeff\u00ad\u0000\U000e0041"),
 )
 def test_what_cannot_be_seen_hides_nothing(words: list[str], place: int, unseen: str) -> None:
     """A prompt with an invisible character is no other prompt's like, even if it looks like one."""
