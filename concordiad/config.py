@@ -306,6 +306,12 @@ class Retention:
     bytes: int = field(default=0, validator=_at_least(0))
 
 
+def _parse_credential(text: str) -> str:
+    if "/" not in text and text in {"", ".", ".."}:
+        raise ValueError('is no name of a credential: give a name such as "gemini_api_key", or the path of a file')
+    return text
+
+
 def _parse_model(text: str) -> str:
     # It stands in a URL, and whatever else would fit there is no model's name.
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
@@ -326,7 +332,7 @@ class Gemini:
         deadline_s: how long a question may take, with all its tries; prompts that it is about wait no longer.
     """
 
-    credential: str = "gemini_api_key"
+    credential: str = field(default="gemini_api_key", validator=_read_by(_parse_credential))
     model: str = field(default="gemini-3.5-flash-lite", validator=_read_by(_parse_model))
     base_url: str = field(default="https://generativelanguage.googleapis.com", validator=_read_by(parse_api_url))
     deadline_s: float = field(default=3.0, validator=_at_least(0.1, 60))
@@ -464,7 +470,17 @@ def _check(config: Config) -> Config:
                 raise ConfigError(f"agents.{name}: {variable!r} is no name of an environment variable")
     if config.guests is not None:
         _check_guests(config.guests)
+    _check_stages(config)
     return evolve(config, agents=agents)
+
+
+def _check_stages(config: Config) -> None:
+    tables = {f"rooms.{name}.merging": room.merging for name, room in config.rooms.items()}
+    for where, merging in {"merging": config.merging, **tables}.items():
+        if merging is not None and Stage.MEANING in (merging.stages or ()) and config.gemini is None:
+            raise ConfigError(
+                f'{where}.stages has "meaning", but there is no [gemini]: add that table, or leave it out'
+            )
 
 
 def _check_guests(guests: Guests) -> None:

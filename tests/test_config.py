@@ -618,3 +618,19 @@ def test_credential_that_is_no_text_is_not_shown(secret_file: Path) -> None:
         read_credential(str(secret_file), {})
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
     assert SECRET not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[merging]\nstages = ["meaning"]', 'merging.stages has "meaning", but there is no [gemini]'),
+        ('[rooms.main.merging]\nstages = ["same", "meaning"]', 'rooms.main.merging.stages has "meaning"'),
+        ('[gemini]\ncredential = ""', "is no name of a credential"),
+        ('[gemini]\ncredential = "."', "is no name of a credential"),
+    ],
+)
+def test_a_model_that_could_not_be_asked_is_refused(text: str, said: str) -> None:
+    """Before anything starts, and with what would be right."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    assert said in str(caught.value)

@@ -45,7 +45,7 @@ def _prompt(out: Screen, prompt: dict[str, Any], now: float) -> str:
     merge = prompt["merge"]
     is_other = merge is not None and merge["asked"] != prompt["text"] and prompt["turn"] is None
     asked = merge["asked"] if is_other else None
-    return fields(out, pairs) + _block(out, "text", prompt["text"]) + _block(out, "text for the agent", asked)
+    return fields(out, pairs) + _block(out, "text", prompt["text"]) + _block(out, "asked as one", asked)
 
 
 def _share(prompt: dict[str, Any]) -> str:
@@ -80,7 +80,7 @@ def _show_prompt(out: Screen, result: dict[str, Any], now: float) -> str:
     if turn is not None:
         text += "\n" + _turn(out, turn, now)
         # A turn's text is the prompt's own, unless several were merged into it.
-        text += _block(out, "text for the agent", turn["text"] if turn["text"] != prompt["text"] else None)
+        text += _block(out, "asked as one", turn["text"] if turn["text"] != prompt["text"] else None)
         text += _block(out, "answer", turn["answer"])
     return text
 

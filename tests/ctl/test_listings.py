@@ -270,7 +270,7 @@ def test_a_merged_text_is_shown_beside_the_prompts_own(tmp_path: Path, control_s
     """What the agent was told is not what one person wrote."""
     result = {"prompt": prompt(turn=TURN), "turn": finished_turn(text="of two people")}
     with scripted_daemon(control_socket, serving("prompt.get", result, room="main", id=PROMPT)):
-        assert "\ntext for the agent\n  of two people\n" in run(tmp_path, "show", PROMPT).out
+        assert "\nasked as one\n  of two people\n" in run(tmp_path, "show", PROMPT).out
 
 
 def test_a_merge_is_shown_before_its_turn_begins(tmp_path: Path, control_socket: Path) -> None:
@@ -280,7 +280,7 @@ def test_a_merge_is_shown_before_its_turn_begins(tmp_path: Path, control_socket:
     with scripted_daemon(control_socket, serving("prompt.get", result, room="main", id="2")):
         out = run(tmp_path, "show", "2").out
     assert f"one turn   with {PROMPT}: the same meaning, 90%\n" in out
-    assert out.endswith("\ntext for the agent\n  sum up\n")
+    assert out.endswith("\nasked as one\n  sum up\n")
 
 
 def test_a_turn_is_shown_in_full(tmp_path: Path, control_socket: Path) -> None:
