@@ -48,6 +48,7 @@ class Bench:
         limits: Limits,
         queue: Queue | None = None,
         has_company: Callable[[str], bool] = nobody,
+        prefix: str = "p",
     ) -> None:
         self.recorder = Recorder(journal)
         self.inbox, inbox = trio.open_memory_channel[ToBatcher](SUBMITTERS)
@@ -56,7 +57,7 @@ class Bench:
         self.ends = BatcherEnds(inbox, self.recorder.ends, to_writer, to_matcher)
         queue = Queue() if queue is None else queue
         judging = Judging(queue, JUDGEMENT_S) if Stage.MEANING in queue.stages else None
-        about = ("main", list(waiting), queue, limits, journal, count_ids("p"), clock, has_company, judging)
+        about = ("main", list(waiting), queue, limits, journal, count_ids(prefix), clock, has_company, judging)
         self.batcher = Batcher(*about)
         self.scope = trio.CancelScope()
         self.has_ended = False

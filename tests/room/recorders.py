@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import trio
 
+from concordiad.errors import RoomError
 from concordiad.journal import Journal
 from concordiad.journal.rows import Transaction
 from concordiad.room.messages import DRAFTS, Post
@@ -21,6 +22,7 @@ class Recorder:
     def __init__(self, journal: Journal | None = None, note: Callable[[Post], None] | None = None) -> None:
         self.posts: list[Post] = []
         self.pending: Post | None = None
+        self.is_refusing = False
         self._journal = journal
         self._note = note
         self._free = trio.Event()
@@ -38,6 +40,9 @@ class Recorder:
                 self.pending = None
 
     async def _record(self, post: Post) -> None:
+        if self.is_refusing and post.reply is not None:
+            post.reply.answer(RoomError.not_now("nothing can be recorded for now"))
+            return
         if self._journal is not None:
             await self._journal.record(Transaction("main", changes=post.changes))
         self.posts.append(post)
