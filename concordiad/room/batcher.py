@@ -117,6 +117,7 @@ class Batcher:
         self._offered_at: float | None = None
         self._idle_since: float | None = None
         self._is_idle_for_judgement = False
+        self._retry_at = 0.0
         self._is_draining = False
         self._is_paused = is_paused
 
@@ -143,7 +144,7 @@ class Batcher:
             deadline = min(deadline, self._queue.next_ready(now))
         if self._judging is not None and self._may_ask:
             deadline = min(deadline, self._judging.next_question())
-        return deadline
+        return max(deadline, self._retry_at)
 
     @property
     def _may_ask(self) -> bool:
@@ -167,7 +168,8 @@ class Batcher:
             try:
                 await self._record(decisions, ends, slices)
             except RoomError as error:
-                # Nothing of it is so.
+                # Nothing of it is so; what the clock asks for is tried again a little later.
+                self._retry_at = trio.current_time() + RETRY_S
                 decisions.undo(self._queue)
                 decisions = await self._refuse(messages, error, slices)
         self._is_paused, self._is_draining = decisions.is_paused, decisions.is_draining

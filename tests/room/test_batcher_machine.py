@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import trio
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -86,7 +86,7 @@ class World:
         self._turns = 0
         self._submitted = 0
         self._running: InProgress | None = None
-        self._is_closed = False
+        self._is_closed = self._is_asked = False
         self.accepted: list[Prompt] = []
         self.handed_over: list[list[str]] = []
         self.answers = 0
@@ -147,11 +147,14 @@ class World:
         """Ask for a turn, if there is none, and hand over what is offered."""
         if self._running is not None:
             return
-        await self.bench.inbox.send(NextTurn())
-        await wait_all_tasks_blocked()
+        if not self._is_asked:
+            self._is_asked = True
+            await self.bench.inbox.send(NextTurn())
+            await wait_all_tasks_blocked()
         if not self.bench.offers.statistics().current_buffer_used:
             return
         offer = await self.bench.offered()
+        self._is_asked = False
         self._turns += 1
         ids = tuple(prompt.id for prompt, _ in offer.prompts)
         turn = Turn(f"t{self._turns}", "main", Origin.PROMPTS, ids, offer.prompts[0][0].asked, NOW, "i1")
@@ -232,7 +235,7 @@ class World:
         await self.finish(Outcome.UNCERTAIN)
         waiting = await self._journal.read(read_prompts_in, "main", [PromptState.WAITING])
         self.bench = self._open(waiting)
-        self._is_closed = False
+        self._is_closed = self._is_asked = False
         # What was answered is durable, and everything else was refused.
         assert {prompt.id for prompt in waiting} <= {prompt.id for prompt in self.accepted}
 
@@ -294,7 +297,7 @@ def own_arrival(prompt: Prompt) -> tuple[int, int]:
     return int(run), int(number)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=200, phases=[Phase.generate])
 @given(st.lists(STEPS, min_size=15, max_size=60))
 def test_each_prompt_ends_once(steps: list[Step]) -> None:
     """In a turn, or by being cancelled, or expired; whatever the people, the model and the machine do."""
