@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.daemon import Daemon, Site
 from tests.support.patience import PATIENCE_S
+from tests.support.service_manager import files_of
 
 CONFIG_FAULT = 78
 
@@ -86,11 +87,10 @@ def test_try_opens_a_door(site: Site) -> None:
 
 def listening(daemon: Daemon) -> set[int]:
     """Return the TCP ports that a daemon listens on, as the kernel knows them."""
-    process = f"/proc/{daemon.process.pid}"
-    names = subprocess.run(["ls", "-l", f"{process}/fd"], check=True, capture_output=True, text=True).stdout
+    names = files_of(daemon.process.pid)
     ports = set()
     for table in ("tcp", "tcp6"):
-        with open(f"{process}/net/{table}", encoding="ascii") as lines:
+        with open(f"/proc/{daemon.process.pid}/net/{table}", encoding="ascii") as lines:
             for fields in map(str.split, list(lines)[1:]):
                 if fields[3] == "0A" and f"socket:[{fields[9]}]" in names:
                     ports.add(int(fields[1].rpartition(":")[2], 16))

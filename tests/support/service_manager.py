@@ -91,6 +91,9 @@ def watched(site: Site, seconds: float) -> None:
 
 
 def files_of(pid: int) -> Sequence[str]:
-    """List what a process holds open."""
-    places = Path(f"/proc/{pid}/fd")
-    return [os.readlink(place) for place in places.iterdir()]
+    """List what a process holds open; what it closes meanwhile may be missing."""
+    found = []
+    for place in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(place))
+    return found
