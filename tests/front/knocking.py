@@ -65,10 +65,16 @@ class Client:
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         assert len(headers) == len(lines), "a header came twice"
         length = 0 if is_head else int(headers.get("content-length", 0))
-        while len(rest) < length:
-            await self._more()
-            rest = self._received.partition(b"\r\n\r\n")[2]
         whole = len(head) + 4 + length
+        if len(self._received) < whole:
+            # Put together once: a piece of a large page must not cost a copy of all that came before.
+            pieces, missing = [self._received], whole - len(self._received)
+            while missing > 0:
+                pieces.append(bytes(await self.stream.receive_some(1 << 20)))
+                assert pieces[-1], f"the connection was closed {missing} bytes before the end"
+                missing -= len(pieces[-1])
+            self._received = b"".join(pieces)
+            rest = self._received[len(head) + 4 :]
         raw, self._received = self._received[:whole], self._received[whole:]
         match = re.fullmatch(r"HTTP/1\.1 (\d{3}) [A-Za-z -]+", first)
         assert match is not None, first
