@@ -66,6 +66,7 @@ WAITING = {"room": "main", "states": ["waiting"], "limit": 50}
             [f"plain,{PROMPT}\tada: two …"],
         ),
         ("concordiactl cancel 7", [("prompt.list", WAITING, QUEUE)], []),
+        ("concordiactl split 0", [("prompt.list", WAITING, QUEUE)], [f"plain,{PROMPT}\tada: two …"]),
         (
             "concordiactl --room lab interrupt --turn ",
             [("room.list", {}, ROOMS)],

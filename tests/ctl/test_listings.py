@@ -469,6 +469,14 @@ def test_cancel_says_what_it_did(tmp_path: Path, control_socket: Path) -> None:
         assert (0, f"cancelled prompt {PROMPT}\n", "") == run(tmp_path, "cancel", PROMPT)
 
 
+def test_split_says_what_it_did(tmp_path: Path, control_socket: Path) -> None:
+    """And where the prompt stands by that."""
+    result = {"prompt": prompt(alone=True, place=3)}
+    with scripted_daemon(control_socket, serving("prompt.split", result, room="main", id=PROMPT)):
+        ran = run(tmp_path, "split", PROMPT)
+    assert ran == (0, f"prompt {PROMPT} has a turn for itself, place 3\n", "")
+
+
 @pytest.mark.parametrize(("words", "params"), [((), {}), (("--key", "k"), {"key": "k"})])
 def test_retry_prints_the_new_prompt(
     tmp_path: Path, control_socket: Path, words: tuple[str, ...], params: dict[str, str]
