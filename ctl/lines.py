@@ -18,6 +18,11 @@ REPLY_LIMIT_S = 60.0
 """Patience with one answer: nearly everything takes milliseconds."""
 CHUNK_BYTES = 256 * 1024
 """One read: about what a Unix socket's buffer holds."""
+LONGEST_SLEEP_S = 1.0
+"""
+One wait of the system's. Python looks for signals before it enters the call, not in it: a Ctrl-C that comes between the
+two (about one in five hundred, on a busy machine) is seen when the call returns, so no call may last for ever.
+"""
 
 
 class LineStream:
@@ -99,11 +104,11 @@ class LineStream:
             left_s = None if until is None else until - time.monotonic()
             if left_s is not None and left_s <= 0:
                 return None
-            self._stream.settimeout(left_s)
+            self._stream.settimeout(LONGEST_SLEEP_S if left_s is None else min(left_s, LONGEST_SLEEP_S))
             try:
                 chunk = self._stream.recv(CHUNK_BYTES)
             except TimeoutError:
-                return None
+                continue
             except ConnectionError as error:
                 from ctl.failures import ConnectionLost
 
