@@ -3,6 +3,9 @@ Which prompts ask the same, found without a model.
 
 Laws: a verdict depends on the two texts alone, and not on their order; on any doubt there is none. Who merges by it
 asks one person's text for all, so that a difference that could matter to anybody must never pass.
+
+What reads and compares texts is imported with the first prompt: with rapidfuzz it takes 5 MiB, which a daemon that
+nobody asks anything can do without.
 """
 
 from collections.abc import Collection
@@ -10,11 +13,8 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from attrs import frozen
-from rapidfuzz import fuzz
 
-from concordiad.core.layout import letters_of, parts_of
 from concordiad.core.model import Stage
-from concordiad.core.phrasing import phrase_of
 
 HEAD_CHARS: Final = 512
 """Of so much the similarity is told: two microseconds a pair, so that a thousand leaders are no matter."""
@@ -56,6 +56,9 @@ ALIKE: Final = Match(Stage.NEAR, 1.0)
 
 def features(text: str) -> Features:
     """Read a prompt for comparison."""
+    from concordiad.core.layout import letters_of, parts_of  # noqa: PLC0415
+    from concordiad.core.phrasing import phrase_of  # noqa: PLC0415
+
     parts = parts_of(text)
     same = sha256(letters_of(parts).encode("utf-8", "surrogatepass")).digest()
     phrase = phrase_of(text, parts)
@@ -71,6 +74,8 @@ def judge(a: Features, b: Features, stages: Collection[Stage]) -> Match | None:
     if Stage.NEAR in stages and a.near is not None and a.near == b.near:
         if a.head == b.head:
             return ALIKE
+        from rapidfuzz import fuzz  # noqa: PLC0415
+
         score = fuzz.ratio(a.head, b.head)
         return Match(Stage.NEAR, score / 100) if score >= NEAR else None
     return None

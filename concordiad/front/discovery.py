@@ -10,12 +10,14 @@ from functools import cache
 from typing import Any
 
 import concordiad
-from concordiad.core.openrpc import make_document
 
 
 @cache
 def discover() -> dict[str, Any]:
     """Return the document; it is made when somebody asks for the first time."""
+    # Hardly anybody asks, and what writes it takes a quarter of a MiB.
+    from concordiad.core.openrpc import make_document  # noqa: PLC0415
+
     return make_document(concordiad.__version__)
 
 

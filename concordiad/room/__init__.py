@@ -43,6 +43,7 @@ from concordiad.journal.rows import (
 )
 from concordiad.meaning import Grouper
 from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
+from concordiad.room.comparison import prepare_comparison
 from concordiad.room.fanout import Transcript, run_fanout
 from concordiad.room.keeper import Keeper, KeeperEnds, run_keeper
 from concordiad.room.matcher import MatcherEnds, run_matcher
@@ -159,6 +160,8 @@ class Room:
 
     async def submit(self, submission: Submission) -> Placed:
         """Accept a prompt; returns once it is durable. Raises RoomError."""
+        if self.setup.merging.stages:
+            await prepare_comparison()
         return await ask(self._batcher, lambda reply: Submit(submission, reply))
 
     async def cancel(self, prompt: str, by: Author) -> Placed:
