@@ -9,7 +9,7 @@ quoted, line by line, and no line of ours ever is.
 import enum
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from concordiad.core.model import Author, Prompt
@@ -25,7 +25,11 @@ CLOSING: Final = "]\u2046\u2773\u27e7\u3011\u3015\u3017\u3019\u301b\ufe48\uff3d"
 QUOTATION_MARKS: Final = '"\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\u2036\u02ba\u02ee\u3003\u301d\u301e\u301f'
 INVISIBLE: Final = "\u115f\u1160\u3164\uffa0"
 """Letters that cannot be seen."""
-BEGINNING: Final = re.compile(rf"[\W_{INVISIBLE}]*?[{re.escape(OPENING)}]")
+BRACKET: Final = re.compile(f"[{re.escape(OPENING)}]")
+WORDLESS: Final = re.compile(rf"[\W_{INVISIBLE}]*")
+"""What a line may begin with before such a bracket."""
+BREAKS: Final = ("\r\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029")
+"""What ends a line besides a line feed, as str.splitlines has it."""
 LIKE_OURS: Final = re.compile(rf"\b(?:asks?|wrote|left\s*out)\b|[{QUOTATION_MARKS}'\u2018\u2019]\s++\w")
 """What a line that begins with such a bracket has to hold to be taken for one of ours."""
 _SOFTENED: Final = str.maketrans(
@@ -56,15 +60,21 @@ class Askers:
         self._attribution: Final = attribution
         self._known = set(known)
 
-    def words_for(self, prompts: Sequence[Prompt]) -> str:
-        """Write what the agent is told of the prompts of a turn, and note who asked."""
+    def words_for(self, prompts: Sequence[Prompt], is_like_ours: bool | None = None) -> str:
+        """
+        Write what the agent is told of the prompts of a turn, and note who asked.
+
+        Args:
+            is_like_ours: what `lines_like_ours` has found in what is asked; None: it is looked for here.
+        """
         # One other is enough to be told apart from, so no more are remembered.
         if len(self._known) < 2:
             self._known.update(prompt.author.id for prompt in prompts)
         asked = prompts[0].asked
         if self._attribution is Attribution.NONE or any(prompt.is_raw for prompt in prompts):
             return asked
-        is_like_ours = _is_like_ours(asked)
+        if is_like_ours is None:
+            is_like_ours = any(lines_like_ours(asked))
         if len(self._known) < 2 and not is_like_ours:
             return asked
         verb = "asks" if len(prompts) == 1 else "ask"
@@ -96,23 +106,37 @@ def harmless(name: str) -> str:
     return " ".join(plain.split()) or "somebody"
 
 
-def _is_like_ours(text: str) -> bool:
-    """Tell whether a text has a line that could be taken for one of ours."""
-    return any(
-        BEGINNING.match(line) is not None and LIKE_OURS.search(_seen(line)) is not None for line in text.splitlines()
-    )
+def lines_like_ours(text: str) -> Iterator[bool]:
+    """
+    Tell of each line of a text that begins with a bracket whether it could be taken for one of ours.
+
+    One after the other: there may be a hundred thousand of them, and other tasks want their turn.
+    """
+    text = _with_line_feeds(text)
+    at = 0
+    while (bracket := BRACKET.search(text, at)) is not None:
+        start = text.rfind("\n", at, bracket.start()) + 1 or at
+        at = text.find("\n", bracket.start()) + 1 or len(text)
+        is_begun = WORDLESS.fullmatch(text, start, bracket.start()) is not None
+        yield is_begun and LIKE_OURS.search(_seen(text[start : min(at, start + _MOST_SEEN)])) is not None
+
+
+def _with_line_feeds(text: str) -> str:
+    for each in BREAKS:
+        text = text.replace(each, "\n")
+    return text
 
 
 def _seen(line: str) -> str:
     """Take a line as it looks: what is invisible hides no word."""
-    plain = unicodedata.normalize("NFKC", line[:_MOST_SEEN]).casefold()
+    plain = unicodedata.normalize("NFKC", line).casefold()
     return "".join(
         sign for sign in plain if unicodedata.category(sign) not in {"Cc", "Cf", "Mn"} and sign not in INVISIBLE
     )
 
 
 def _quoted(text: str) -> str:
-    return "\n".join(f"> {line}" for line in text.splitlines())
+    return "> " + _with_line_feeds(text).removesuffix("\n").replace("\n", "\n> ")
 
 
 def _quotes(prompts: Sequence[Prompt]) -> str:

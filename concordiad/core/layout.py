@@ -37,6 +37,9 @@ FEWEST_SMALL_WORDS: Final = 2
 SENTENCE: Final = re.compile(r"\w.*\s.*[^\W\d_]{2}[.!?]$")
 """A line that ends a sentence of at least two words."""
 
+MARKS_IN_A_ROW: Final = re.compile(r"[^\x00-\x7f\w\s]{31}")
+"""More than 30 combining marks no text has (Unicode Standard Annex 15, 12.1), and sorting them takes their square."""
+
 LONGEST: Final = 4000
 """Characters. Reading what is longer would hold the loop, and it is pasted rather than typed twice."""
 MOST_LINES: Final = 200
@@ -69,9 +72,9 @@ BREAK: Final = Part(Kind.BREAK, "")
 def parts_of(text: str) -> list[Part]:
     """Take a prompt apart; a very long one is one part."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
-    is_decomposed = not text.isascii() and text == unicodedata.normalize("NFD", text)
     if len(text) > LONGEST or text.count("\n") > MOST_LINES:
         return [Part(Kind.EXACT, text.rstrip(BLANKS + "\n"))]
+    is_decomposed = not (text.isascii() or MARKS_IN_A_ROW.search(text)) and unicodedata.is_normalized("NFD", text)
     if "\n" not in text:
         text = text.strip(BLANKS)
     parts: list[Part] = []

@@ -132,7 +132,8 @@ def head_of(text: str, limit_bytes: int) -> str:
     """Cut a text to at most so many bytes of UTF-8, never inside a character."""
     if len(text) * 4 <= limit_bytes:
         return text
-    return text.encode("utf-8", "replace")[:limit_bytes].decode("utf-8", "ignore")
+    # No character is less than a byte: of a long text only the beginning is looked at.
+    return text[:limit_bytes].encode("utf-8", "replace")[:limit_bytes].decode("utf-8", "ignore")
 
 
 def turn_event_view(turn: Turn, prompts: Sequence[Prompt]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Laws: an unknown field is refused by name; nothing is coerced ("7" is no number,
 be read is answered with a code of `core.codes`, never with silence and never with a traceback.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -43,6 +44,12 @@ LONGEST_S: Final = 366 * 86400.0
 """The longest time that somebody may ask for: a year."""
 FILLERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
 """Letters and symbols that show nothing: the fillers of Hangul, and Braille without a dot (Unicode 15)."""
+VISIBLE: Final = re.compile(
+    "[^\\s\\x00-\\x1f\\x7f-\\x9f\\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
+)
+"""Anything but blanks, controls and format characters (Cc, Cf; Unicode 16), which are as blank as blanks are."""
 NAME_LIMIT: Final = 40
 """Characters in a guest's name."""
 HELLO_KEY_LEAST: Final = 16
@@ -75,11 +82,12 @@ def _allows(**schema: Any) -> Callable[[Callable[[Any, "attrs.Attribute[Any]", A
 
 @_allows(minLength=1)
 def _is_text(_: Any, attribute: "attrs.Attribute[str]", value: str) -> None:
-    # Format characters, such as a zero-width space, are as blank as blanks are.
-    if all(character.isspace() or unicodedata.category(character) in ("Cc", "Cf") for character in value):
+    if VISIBLE.search(value) is None:
         raise FieldError(attribute.name, "is empty or blank: say what you want to ask")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise FieldError(attribute.name, "is not valid Unicode: it holds a lone surrogate")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise FieldError(attribute.name, "is not valid Unicode: it holds a lone surrogate") from None
 
 
 @_allows(minLength=1, maxLength=KEY_LIMIT)

@@ -1,8 +1,10 @@
 """Long work in short pieces, so that no other task of the daemon waits for it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
+
+import trio
 
 SLICE_S: Final = 0.002
 """Seconds of work at a stretch: with the step that ends it, well under the 5 ms that the loop is held at most."""
@@ -27,3 +29,14 @@ class Slices:
             return False
         self._began = now
         return True
+
+
+async def any_of(answers: Iterator[bool]) -> bool:
+    """Tell whether one of many answers is true, of which each is a short piece of work."""
+    slices = Slices()
+    for answer in answers:
+        if answer:
+            return True
+        if slices.is_over():
+            await trio.lowlevel.checkpoint()
+    return False

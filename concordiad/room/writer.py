@@ -34,7 +34,7 @@ from concordiad.core.agents import (
     Unsupported,
     WentIdle,
 )
-from concordiad.core.attribution import Askers
+from concordiad.core.attribution import Askers, lines_like_ours
 from concordiad.core.faults import Fault
 from concordiad.core.model import Approval, Author, Origin, Outcome, Prompt, Turn, rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer
@@ -84,6 +84,7 @@ from concordiad.room.messages import (
 from concordiad.room.patience import NEVER, Limit
 from concordiad.room.rest import Rest
 from concordiad.room.scribe import Scribe
+from concordiad.room.slices import any_of
 from concordiad.room.valve import Valve
 
 _log = structlog.get_logger("concordiad.room")
@@ -320,6 +321,7 @@ class Writer:
     async def _take_offer(self, prompts: Sequence[tuple[Prompt, float]]) -> None:
         self._is_asked = False
         self._rest.note_work()
+        is_like_ours = await any_of(lines_like_ours(prompts[0][0].asked))
         agent = self._hold.agent
         if agent is None or not self._is_free() or self._stop is not None:
             await self._ends.batcher.send(TakeBack(prompts))
@@ -337,7 +339,7 @@ class Writer:
         self._move(WriterInput.HANDED_OVER)
         turn = entry.progress.turn
         try:
-            words = self._askers.words_for([prompt for prompt, _ in prompts])
+            words = self._askers.words_for([prompt for prompt, _ in prompts], is_like_ours)
             await self._hold.hand_over(agent, agent.codec.prompt(turn.id, words, is_raw=prompts[0][0].is_raw))
         except StdinGone as gone:
             if not gone.begun:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import unicodedata
 from typing import Final
 
 import pytest
@@ -50,6 +51,14 @@ def test_the_best_match_comes_first() -> None:
     index.remove("nobody")
     assert [key for key, _ in index.matches(asked, BOTH)] == ["second", "polite"]
     assert len(index) == 3
+
+
+@pytest.mark.parametrize(("marks", "is_one"), [(30, True), (31, False)])
+def test_more_marks_on_a_letter_than_any_text_has_are_taken_to_the_letter(marks: int, is_one: bool) -> None:
+    """A hundred thousand of them in a row would take seconds to sort: such a text is compared as it stands."""
+    text = f"fix the cafe\u0301 page {'a' + chr(0x301) * marks}"
+    composed = unicodedata.normalize("NFC", text)
+    assert (judge(features(text), features(composed), [Stage.SAME]) is not None) is is_one
 
 
 def test_numpy_stays_out() -> None:

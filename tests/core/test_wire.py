@@ -1,6 +1,8 @@
 """The wire's codec: what is understood, what is refused and how, and that nothing ever gets through it as a crash."""
 
 import json
+import sys
+import unicodedata
 from typing import Any
 
 import attrs
@@ -14,6 +16,7 @@ from concordiad.core.model import History, Outcome, Priority, PromptState
 from concordiad.core.roles import Role
 from concordiad.core.wire import (
     METHODS,
+    VISIBLE,
     ApprovalAnswer,
     BadRequest,
     ById,
@@ -230,6 +233,15 @@ def test_good_name(name: str) -> None:
 def test_bad_name(name: str) -> None:
     """Nothing goes into a name that is not seen, or that changes how what is around it is seen."""
     assert fault_of_name(name) is not None
+
+
+def test_what_can_be_seen_is_all_but_blanks_controls_and_format_characters() -> None:
+    """As the Unicode of this Python has it; a character that it does not know yet may be one of them."""
+    blank = [chr(code) for code in range(sys.maxunicode + 1) if VISIBLE.match(chr(code)) is None]
+    known = [each for each in blank if unicodedata.category(each) != "Cn"]
+    assert all(each.isspace() or unicodedata.category(each) in ("Cc", "Cf") for each in known)
+    seen = filter(VISIBLE.match, map(chr, range(sys.maxunicode + 1)))
+    assert not [each for each in seen if each.isspace() or unicodedata.category(each) in ("Cc", "Cf")]
 
 
 @pytest.mark.parametrize("method", METHODS)
