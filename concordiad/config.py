@@ -74,6 +74,13 @@ def _read_by(parse: Callable[[str], object]) -> Any:
     return check
 
 
+def _parse_socket(text: str) -> str:
+    # sun_path of unix(7) has 108 bytes, the last of them a zero.
+    if not text.startswith("/") or len(os.fsencode(text)) > 107:
+        raise ValueError("is no absolute path of a socket, of at most 107 bytes")
+    return text
+
+
 @frozen
 class Control:
     """
@@ -238,6 +245,8 @@ class Agent:
         args: more arguments.
         env: more variables.
         credentials: variable = name of a systemd credential, or path of a file that only its owner can read.
+        socket: where a connection makes it a unit of its own (systemd/concordia-agent.socket); left out, it is a plain
+            child of the daemon.
     """
 
     kind: Kind = Kind.CLAUDE_CODE
@@ -247,6 +256,7 @@ class Agent:
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(factory=dict)
     credentials: Mapping[str, str] = field(factory=dict)
+    socket: str | None = field(default=None, validator=_read_by(_parse_socket))
 
 
 @frozen

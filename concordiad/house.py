@@ -430,9 +430,10 @@ class Housekeeper:
 
     async def _make_room_spec(self, row: RoomRow, config: Config) -> AgentSpec:
         workdir = Path(row.workdir)
-        if not await trio.Path(workdir).is_dir():
-            raise ConfigError(f"room {row.name}: its workdir {workdir} is no directory: create it, or name another one")
         agent = config.agents.get(row.agent)
+        # What an agent's own unit may see is not for the daemon to look at.
+        if (agent is None or agent.socket is None) and not await trio.Path(workdir).is_dir():
+            raise ConfigError(f"room {row.name}: its workdir {workdir} is no directory: create it, or name another one")
         if agent is None:
             known = ", ".join(sorted(config.agents))
             raise ConfigError(

@@ -178,9 +178,9 @@ def core_does_nothing_but_compute(module: Module) -> Iterator[str]:
 PASSED_ON: Final = {"stdin": {"Incarnation"}, "stdout": {"run_pump"}, "stderr": {"run_stderr"}}
 """To whom the keeper, who spawns the agent, hands which of its streams."""
 STREAM_OWNERS: Final = {
-    "stdin": ("concordiad.room.hold", "concordiad.agent.process"),
-    "stdout": ("concordiad.room.pump", "concordiad.agent.process"),
-    "stderr": ("concordiad.room.pump", "concordiad.agent.process"),
+    "stdin": ("concordiad.room.hold", "concordiad.agent.process", "concordiad.agent.unit"),
+    "stdout": ("concordiad.room.pump", "concordiad.agent.process", "concordiad.agent.unit"),
+    "stderr": ("concordiad.room.pump", "concordiad.agent.process", "concordiad.agent.unit"),
 }
 """Who may do more with them; the process is the pipes themselves."""
 
@@ -188,7 +188,7 @@ STREAM_OWNERS: Final = {
 def agents_streams_have_one_owner(module: Module) -> Iterator[str]:
     """The writer's hold alone writes the agent's stdin, the pump alone reads its output; others only pass them on."""
     if not is_in(module.name, "concordiad") or is_in(
-        module.name, "concordiad.agent.rehearsal", "concordiad.agent.find"
+        module.name, "concordiad.agent.rehearsal", "concordiad.agent.find", "concordiad.agent.shim"
     ):
         return
     may_not_read = is_in(module.name, "concordiad.room", "concordiad.agent") and module.name != "concordiad.room.pump"

@@ -105,6 +105,7 @@ DEFAULTS: dict[str, object] = {
     "agents.claude.args": (),
     "agents.claude.env": {},
     "agents.claude.credentials": {},
+    "agents.claude.socket": None,
 }
 LEAST: dict[str, float] = {
     "limits.prompt_bytes": 1,

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from concordiad.agent.unit import UnitFault, run_in_unit
 from concordiad.config import Agent, read_credential, read_key
 from concordiad.core.agents import Kind, Launch, Settings
 from concordiad.core.agents.claude_code import ClaudeCode
@@ -57,12 +58,14 @@ def agent_environment(agent: Agent, environment: Mapping[str, str]) -> dict[str,
     """
     Make an agent's environment: the daemon's own less what is withheld, then the configured variables and credentials.
 
-    What is set neither there nor here has a default where the CLI's own is unfit for a shared room.
+    What is set neither there nor here has a default where the CLI's own is unfit for a shared room. An agent in a unit
+    of its own gets nothing of the daemon's: another user has another home, and the unit sets its own variables.
 
     Raises:
         ConfigError: a credential cannot be read.
     """
-    kept = {name: value for name, value in environment.items() if not WITHHELD.fullmatch(name)}
+    inherited = environment if agent.socket is None else {}
+    kept = {name: value for name, value in inherited.items() if not WITHHELD.fullmatch(name)}
     secrets = {variable: read_secret(variable, name, environment) for variable, name in agent.credentials.items()}
     defaults = {"CLAUDE_CODE_MAX_RETRIES": MAX_RETRIES} if agent.kind is Kind.CLAUDE_CODE else {}
     return {**defaults, **kept, **agent.env, **secrets}
@@ -82,9 +85,13 @@ def find_command(agent: Agent) -> list[str]:
     """
     Find the program: as configured, else the one on PATH, else the one that a wheel brought.
 
+    What an agent's own unit has is not for the daemon to see: there the unit's PATH is searched when it is run.
+
     Raises:
         ConfigError: there is none.
     """
+    if agent.command is not None and agent.socket is not None:
+        return list(agent.command)
     if agent.command is not None:
         found = shutil.which(agent.command[0])
         if found is None:
@@ -96,6 +103,8 @@ def find_command(agent: Agent) -> list[str]:
     if agent.kind is Kind.REHEARSAL:
         return [sys.executable, "-P", "-m", "concordiad.agent.rehearsal"]
     found = shutil.which("claude") or _find_in_wheel()
+    if agent.socket is not None:
+        return [found or "claude"]
     if found is None:
         raise ConfigError(
             "the Claude Code CLI is missing: install it so that `claude` is on PATH, or pip install claude-agent-sdk,"
@@ -120,7 +129,7 @@ def read_version(agent: Agent, command: Sequence[str], environment: Mapping[str,
     Raises:
         ConfigError: it does not run, is too old, or does not know a flag.
     """
-    probe = _run([*command, "--version"], environment)
+    probe = _run([*command, "--version"], environment, agent.socket)
     text = probe.stdout.strip()
     if probe.returncode != 0:
         why = _last_line(probe.stderr) or "it says nothing"
@@ -150,7 +159,7 @@ def check_flags(agent: Agent, command: Sequence[str], environment: Mapping[str, 
     for is_resumed in (False, True):
         launch = Launch("00000000-0000-7000-8000-000000000000", is_resumed=is_resumed)
         arguments = [*codec.arguments(settings, launch), "--no-session-persistence"]
-        probe = _run([*command, *arguments], {**environment, **NOWHERE})
+        probe = _run([*command, *arguments], {**environment, **NOWHERE}, agent.socket)
         said = _last_line(probe.stderr) or f"status {probe.returncode}"
         # There is no such conversation to continue: that it says so is no fault of its flag.
         if probe.returncode != 0 and (not is_resumed or "--resume" in said):
@@ -160,17 +169,22 @@ def check_flags(agent: Agent, command: Sequence[str], environment: Mapping[str, 
             )
 
 
-def has_credentials(command: Sequence[str], environment: Mapping[str, str]) -> bool:
+def has_credentials(command: Sequence[str], environment: Mapping[str, str], socket: str | None = None) -> bool:
     """Ask the Claude Code CLI whether it has credentials; a CLI that cannot tell is believed to have them."""
-    probe = _run([*command, "auth", "status", "--json"], environment)
+    probe = _run([*command, "auth", "status", "--json"], environment, socket)
     try:
         return bool(json.loads(probe.stdout)["loggedIn"])
     except (ValueError, KeyError, TypeError):
         return True
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+def _run(
+    command: Sequence[str], environment: Mapping[str, str], socket: str | None
+) -> "subprocess.CompletedProcess[str]":
+    """Run a probe where the agent itself will run."""
     try:
+        if socket is not None:
+            return run_in_unit(socket, command, {**environment, **QUIET}, PROBE_S)
         return subprocess.run(
             command,
             env={**environment, **QUIET},
@@ -181,6 +195,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.
             timeout=PROBE_S,
             check=False,
         )
+    except UnitFault as error:
+        raise ConfigError(str(error)) from error
     except OSError as error:
         raise ConfigError(f"{command[0]} cannot be run: {error.strerror}") from error
     except ValueError as error:

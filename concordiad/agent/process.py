@@ -122,6 +122,9 @@ class AgentProcess:
         """Let it read the end of its input; who reads its output lets go of that."""
         self.stdin.close()
 
+    def release(self) -> None:
+        """Let go of what has ended: a plain child was reaped, and nothing else is held."""
+
 
 async def spawn(command: Sequence[str], cwd: Path, environment: Mapping[str, str], write_s: float) -> AgentProcess:
     """

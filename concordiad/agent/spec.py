@@ -31,6 +31,7 @@ class AgentSpec:
         make_codec: makes the codec of one incarnation.
         version: what the program said of itself.
         secrets: values of its environment that guests must not read.
+        socket: where a connection makes it a unit of its own; None for a plain child.
     """
 
     name: str
@@ -42,6 +43,7 @@ class AgentSpec:
     make_codec: Callable[[IdSource], AgentCodec]
     version: str | None
     secrets: Sequence[str] = field(default=(), repr=False)
+    socket: str | None = None
 
     @property
     def is_rehearsal(self) -> bool:
@@ -62,7 +64,7 @@ def make_spec(name: str, agent: Agent, workdir: Path, environment: Mapping[str, 
     # The rehearsal agent knows our own flags as well as we do, but not what somebody has chosen.
     if agent.kind is Kind.CLAUDE_CODE or agent.model or agent.permission_mode or agent.args:
         check_flags(agent, command, variables)
-    if agent.kind is Kind.CLAUDE_CODE and not has_credentials(command, variables):
+    if agent.kind is Kind.CLAUDE_CODE and not has_credentials(command, variables, agent.socket):
         raise ConfigError(
             "the Claude Code CLI has no credentials: give it an API key with credentials = { ANTHROPIC_API_KEY ="
             ' "FILE" } in its table, or set ANTHROPIC_API_KEY, or run `claude` once and log in'
@@ -77,4 +79,5 @@ def make_spec(name: str, agent: Agent, workdir: Path, environment: Mapping[str, 
         make_codec=CODECS[agent.kind],
         version=version,
         secrets=[variables[name] for name in sorted({*agent.credentials, *PROVIDER_KEYS}) if variables.get(name)],
+        socket=agent.socket,
     )

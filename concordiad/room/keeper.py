@@ -7,7 +7,7 @@ time, because the next one is spawned only then; which conversation an incarnati
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import structlog
@@ -18,6 +18,7 @@ from concordiad.agent.leftovers import MARK, end_leftovers, mark_of
 from concordiad.agent.ownership import claim
 from concordiad.agent.process import AgentProcess, Exit, spawn
 from concordiad.agent.spec import AgentSpec
+from concordiad.agent.unit import UnitProcess, spawn_in_unit
 from concordiad.config import Graces, Limits
 from concordiad.core.agents import IdSource, Launch
 from concordiad.core.model import AgentSession
@@ -194,7 +195,7 @@ class Keeper:
         agent_mark = mark_of(self._journal.id, self._room, incarnation_id)
         environment = {**self._spec.environment, **codec.environment(), MARK: agent_mark}
         async with claim(command, environment):
-            process = await spawn(command, self._spec.workdir, environment, self._graces.write_s)
+            process = await self._spawn(command, environment)
         incarnation = Incarnation(
             id=incarnation_id,
             agent=self._spec.name,
@@ -228,6 +229,7 @@ class Keeper:
                 with trio.move_on_after(self._graces.kill_s, shield=True):
                     await process.wait()
                     await trio.to_thread.run_sync(end_leftovers, agent_mark)
+            process.release()
         _log.info(
             "agent_exited", room=self._room, incarnation=incarnation_id, exit=str(ended), stderr=str(diagnosis) or None
         )
@@ -237,8 +239,19 @@ class Keeper:
         is_refused = ended.code not in (None, 0) and not farewell.has_answered and codec.is_refusal(last)
         return _Life(incarnation_id, how, ended, farewell, is_refused)
 
+    async def _spawn(self, command: Sequence[str], environment: Mapping[str, str]) -> AgentProcess | UnitProcess:
+        spec, graces = self._spec, self._graces
+        if spec.socket is None:
+            return await spawn(command, spec.workdir, environment, graces.write_s)
+        return await spawn_in_unit(spec.socket, command, spec.workdir, environment, graces.write_s, graces.kill_s)
+
     async def _watch(
-        self, process: AgentProcess, incarnation: Incarnation, agent_mark: str, diagnosis: Diagnosis, ends: KeeperEnds
+        self,
+        process: AgentProcess | UnitProcess,
+        incarnation: Incarnation,
+        agent_mark: str,
+        diagnosis: Diagnosis,
+        ends: KeeperEnds,
     ) -> Exit:
         pump_ends = PumpEnds(ends.fanout, ends.writer, ends.valve)
         read_all = trio.Event()
@@ -273,7 +286,7 @@ class Keeper:
             nursery.cancel_scope.cancel()
         return ended
 
-    async def _end_when_told(self, process: AgentProcess, end: trio.Event) -> None:
+    async def _end_when_told(self, process: AgentProcess | UnitProcess, end: trio.Event) -> None:
         await end.wait()
         with trio.move_on_after(self._graces.exit_s):
             await self._hurry.wait()

@@ -1,0 +1,58 @@
+"""A daemon whose agents run in units of their own: the sockets, the shim and the agents are real."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.agent_units import AgentUnits
+from tests.support.daemon import REHEARSAL, Site
+
+CONFIG_FAULT = 78
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """Return a site whose rehearsal agent has a socket of units."""
+    site = Site(tmp_path)
+    site.configure({"agents.rehearsal": {**REHEARSAL, "socket": str(tmp_path / "agent.sock")}})
+    return site
+
+
+@pytest.fixture
+def units(site: Site, tmp_path: Path) -> Iterator[AgentUnits]:
+    """Yield the units; what runs in them has the site's HOME."""
+    with AgentUnits(tmp_path / "agent.sock", site.environment) as units:
+        yield units
+
+
+def test_agent_in_a_unit_answers_and_is_drained(site: Site, units: AgentUnits) -> None:
+    """A room's agent is the child of its unit's shim; it answers, crashes, comes again, and ends with the daemon."""
+    with site.running() as daemon:
+        client = daemon.follow()
+        pid = client.next("agent.started")["pid"]
+        assert f"\nPPid:\t{units.shims[-1].pid}\n" in Path(f"/proc/{pid}/status").read_text()
+        assert client.finished(client.submit("hello")["id"])["outcome"] == "completed"
+        assert client.finished(client.submit("[[crash:3]]")["id"])["outcome"] != "completed"
+        assert client.next("agent.exited")["code"] == 3
+        assert client.finished(client.submit("hello again")["id"])["outcome"] == "completed"
+        assert daemon.stop() == 0
+    assert {shim.wait() for shim in units.shims} == {0}
+
+
+@pytest.mark.usefixtures("units")
+def test_orphan_in_a_unit_is_ended(site: Site) -> None:
+    """Without a service manager's hand what an agent leaves behind is still found by its mark."""
+    with site.running() as daemon:
+        client = daemon.follow()
+        assert client.finished(client.submit("[[orphan:600]]")["id"])["outcome"] == "completed"
+
+
+def test_daemon_without_its_units_refuses_to_start(site: Site, tmp_path: Path) -> None:
+    """A socket that is not there is told at the start, with what to do, and under which agent's name."""
+    ended = site.refuse()
+    assert ended.code == CONFIG_FAULT
+    assert (
+        f"agents.rehearsal: the socket {tmp_path}/agent.sock of the agent's units is not there: `systemctl start"
+        in ended.log
+    )
