@@ -23,7 +23,7 @@ from concordiad.core.model import Author, AuthorKind
 from concordiad.core.wire import InviteCreate
 from concordiad.daemon import Setup, prepare, run_daemon
 from concordiad.house import House
-from concordiad.ops.log import configure_logging
+from concordiad.ops.log import Log
 from concordiad.ops.memory import keep_freed_memory, spare_what_stays
 from concordiad.room.fanout import Transcript
 
@@ -74,9 +74,10 @@ def _tell(**said: Any) -> None:
 def main() -> None:
     """Start as the daemon's own command does."""
     config, state, runtime = map(Path, sys.argv[1:])
-    configure_logging(is_verbose=False)
+    log = Log()
+    log.configure()
     keep_freed_memory()
-    setup = prepare(partial(read_config, config), Directories(state, runtime), os.environ, is_try=False)
+    setup = prepare(partial(read_config, config), Directories(state, runtime), os.environ, log, is_try=False)
     spare_what_stays()
     trio.run(run_house, setup)
 

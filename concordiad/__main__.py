@@ -5,6 +5,10 @@ import signal
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+from concordiad.ops.postponed import postpone
+
+postpone("asyncio")
+
 import json
 import os
 import sys
@@ -19,10 +23,11 @@ import trio
 import concordiad
 from concordiad.config import Config, Guests, find_directories, find_file, parse_config, read_config
 from concordiad.core.codes import EXIT_CONFIG, EXIT_FAILURE
+from concordiad.core.logbook import Level
 from concordiad.daemon import Setup, prepare, run_daemon
 from concordiad.errors import ConcordiaError, ConfigError, JournalError
 from concordiad.house import House
-from concordiad.ops.log import configure_logging
+from concordiad.ops.log import Log
 from concordiad.ops.memory import keep_freed_memory, spare_what_stays
 
 
@@ -37,22 +42,23 @@ from concordiad.ops.memory import keep_freed_memory, spare_what_stays
     help="Fall back to the rehearsal agent if the real one cannot run; open the guests' port on loopback.",
 )
 @click.option("--check", "is_check", is_flag=True, help="Check the configuration, print what is in force, and end.")
-@click.option("--verbose", is_flag=True, help="Log more.")
+@click.option("--verbose", is_flag=True, help="Log all that there is: log.level is debug.")
 @click.version_option(concordiad.__version__, prog_name="concordiad")
 def main(
     config: Path | None, state_dir: Path | None, runtime_dir: Path | None, is_try: bool, is_check: bool, verbose: bool
 ) -> None:
     """Let several people share one Claude Code session."""
-    configure_logging(is_verbose=verbose)
+    log = Log()
+    log.configure()
     keep_freed_memory()
     status = 0
     try:
-        read = partial(_read, config, is_try=is_try)
+        read = partial(_read, config, is_try=is_try, is_verbose=verbose)
         directories = find_directories(state_dir, runtime_dir, os.environ)
         if is_check:
             click.echo(json.dumps(_effective(read()), indent=2))
             return
-        setup = prepare(read, directories, os.environ, is_try=is_try)
+        setup = prepare(read, directories, os.environ, log, is_try=is_try)
         spare_what_stays()
         trio.run(run_daemon, setup, _announce)
     except* ConfigError as errors:
@@ -62,8 +68,10 @@ def main(
     sys.exit(status)
 
 
-def _read(path: Path | None, *, is_try: bool) -> Config:
+def _read(path: Path | None, *, is_try: bool, is_verbose: bool) -> Config:
     config = _read_file(path, is_try=is_try)
+    if is_verbose:
+        config = attrs.evolve(config, log=attrs.evolve(config.log, level=Level.DEBUG))
     return attrs.evolve(config, guests=Guests()) if is_try and config.guests is None else config
 
 

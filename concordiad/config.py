@@ -20,6 +20,7 @@ from attrs import evolve, field, frozen
 from concordiad.core.addresses import Address, parse_api_url, parse_host, parse_listen, parse_origin
 from concordiad.core.agents import Kind
 from concordiad.core.attribution import Attribution
+from concordiad.core.logbook import Format, Level
 from concordiad.core.model import AfterCrash, Stage
 from concordiad.core.strict import (
     STRUCTURE_ERRORS,
@@ -174,6 +175,21 @@ class Graces:
     message_s: float = field(default=10.0, validator=_at_least(0.1))
     head_s: float = field(default=5.0, validator=_at_least(0.1))
     hello_s: float = field(default=5.0, validator=_at_least(0.1))
+
+
+@frozen
+class Log:
+    """
+    What the daemon says of its work, on standard error or in systemd's journal.
+
+    Attributes:
+        format: "text", "json" or "journal", systemd's own with a field for each thing; "auto" takes what standard error
+            is: text for a terminal, the journal's where it leads there, else JSON.
+        level: the least that is told: "debug", "info", "warning" or "error".
+    """
+
+    format: Format = Format.AUTO
+    level: Level = Level.INFO
 
 
 @frozen
@@ -355,6 +371,7 @@ class Config:
     control: Control = Control()
     limits: Limits = Limits()
     graces: Graces = Graces()
+    log: Log = Log()
     guests: Guests | None = None
     merging: Merging = Merging()
     gemini: Gemini | None = None
@@ -520,7 +537,7 @@ def _explain(error: BaseException) -> str:
 
 
 _CONVERTER: Final = make_strict_converter()
-for _choices in (Kind, AfterCrash, Stage, Attribution):
+for _choices in (Kind, AfterCrash, Stage, Attribution, Format, Level):
     _CONVERTER.register_structure_hook(_choices, structure_choice)
 
 

@@ -40,6 +40,7 @@ from concordiad.meaning import Grouper
 from concordiad.meaning.key import find_key, without_key
 from concordiad.ops.activation import Passed, take_sockets
 from concordiad.ops.ids import IdFactory
+from concordiad.ops.log import Log
 from concordiad.ops.notify import Manager, find_manager, run_notifying
 from concordiad.room import Room
 
@@ -63,6 +64,7 @@ class Setup:
         manager: who started the daemon and wants to hear of it.
         passed: the sockets that are open already.
         read_config: reads the configuration again; raises ConfigError.
+        log: where the log goes.
         key: that of the language model; None where none is to be asked.
     """
 
@@ -73,11 +75,17 @@ class Setup:
     manager: Manager
     passed: Passed
     read_config: Callable[[], Config]
+    log: Log
     key: str | None = field(default=None, repr=False)
 
 
 def prepare(
-    read_config: Callable[[], Config], directories: Directories, environment: Mapping[str, str], *, is_try: bool
+    read_config: Callable[[], Config],
+    directories: Directories,
+    environment: Mapping[str, str],
+    log: Log,
+    *,
+    is_try: bool,
 ) -> Setup:
     """
     Find out what is missing before anything is started.
@@ -87,14 +95,17 @@ def prepare(
     """
     check_sqlite()
     config = read_config()
+    log.configure(config.log.format, config.log.level)
     for directory in (directories.state, directories.runtime):
         _make_directory(directory)
     key = _find_key(config, environment, is_try=is_try)
+    log.hide([] if key is None else [key])
     # Our key is no business of an agent's; another one in a variable of that name may be.
     for_agents = environment if key is None else without_key(environment, key)
 
     def make(name: str, agent: Agent, workdir: Path) -> AgentSpec:
         spec = make_any(name, agent, workdir)
+        log.hide(spec.secrets)
         return spec if key is None else evolve(spec, secrets=[*spec.secrets, key])
 
     def make_any(name: str, agent: Agent, workdir: Path) -> AgentSpec:
@@ -113,7 +124,7 @@ def prepare(
         raise ConfigError(
             "the service manager passed a TCP socket, but there is no table [guests]: add it, or disable that socket"
         )
-    return Setup(config, directories, make, is_try, find_manager(environment), passed, read_config, key)
+    return Setup(config, directories, make, is_try, find_manager(environment), passed, read_config, log, key)
 
 
 def _find_key(config: Config, environment: Mapping[str, str], *, is_try: bool) -> str | None:
@@ -299,6 +310,7 @@ async def _reload(setup: Setup, house: House) -> str:
     except (ConfigError, RoomError) as error:
         _log.error("configuration_refused", why=str(error), in_force="the one before")
         return f"the configuration was refused, the one before is in force: {error}"
+    setup.log.configure(config.log.format, config.log.level)
     _log.info("configuration_reloaded", **done._asdict())
     if done.at_restart:
         _log.warning("needs_a_restart", tables=done.at_restart)

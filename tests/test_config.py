@@ -18,6 +18,7 @@ from concordiad.config import (
     Graces,
     Guests,
     Limits,
+    Log,
     Merging,
     Retention,
     Room,
@@ -29,6 +30,7 @@ from concordiad.config import (
 )
 from concordiad.core.agents import Kind
 from concordiad.core.attribution import Attribution
+from concordiad.core.logbook import Format, Level
 from concordiad.errors import ConfigError
 from tests.core.kinds import KINDS, accepted_kinds
 
@@ -63,6 +65,8 @@ DEFAULTS: dict[str, object] = {
     "graces.message_s": 10.0,
     "graces.head_s": 5.0,
     "graces.hello_s": 5.0,
+    "log.format": Format.AUTO,
+    "log.level": Level.INFO,
     "guests.listen": "127.0.0.1:8765",
     "guests.public_url": None,
     "guests.behind_proxy": False,
@@ -158,6 +162,7 @@ TABLES: dict[str, Any] = {
     "control": Control,
     "limits": Limits,
     "graces": Graces,
+    "log": Log,
     "guests": Guests,
     "merging": Merging,
     "gemini": Gemini,

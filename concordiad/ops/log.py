@@ -1,29 +1,108 @@
 """
-The daemon's log: structured, on standard error; event names are constants, and no prompt's text is above debug.
+The daemon's log: structured, on standard error or in systemd's journal; event names are constants.
 
-Law: never a token or a key; a prompt's text only at debug level.
+Laws: never a token or a key, and what is configured as secret is masked wherever it stands; a prompt's text only at
+debug level; nothing in it can steer a terminal.
 """
 
 import logging
+import os
 import sys
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Any, Final, TextIO
 
 import structlog
 
+from concordiad.core.logbook import PRIORITIES, Format, Level, harmless, journal_message, line_of
+from concordiad.core.masking import Masker
+from concordiad.ops.journald import JournalSocket, is_journals
 
-def configure_logging(*, is_verbose: bool) -> None:
-    """Write for people where standard error is a terminal, else one JSON object a line."""
-    is_terminal = sys.stderr.isatty()
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=True) if is_terminal else structlog.processors.JSONRenderer()
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_terminal else "iso", utc=not is_terminal),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if is_verbose else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+Processor = structlog.typing.Processor
+_LEVELS: Final = logging.getLevelNamesMapping()
+
+
+class Log:
+    """
+    Where the log goes, and what is kept out of it.
+
+    Args:
+        stream: standard error.
+        environment: the daemon's.
+        journal: the way to systemd's journal.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO = sys.stderr,
+        environment: Mapping[str, str] = os.environ,
+        journal: Callable[[], JournalSocket] = JournalSocket,
+    ) -> None:
+        self._stream = stream
+        self._environment = environment
+        self._open_journal = journal
+        self._secrets: set[str] = set()
+        self._masker = Masker()
+        self._journal: JournalSocket | None = None
+        self.format = Format.AUTO
+
+    def configure(self, log_format: Format = Format.AUTO, level: Level = Level.INFO) -> None:
+        """Write like this from now on."""
+        self.format = self._choose() if log_format is Format.AUTO else log_format
+        if self.format is Format.JOURNAL and self._journal is None:
+            self._journal = self._open_journal()
+        is_text = self.format is Format.TEXT
+        structlog.configure(
+            processors=[
+                structlog.contextvars.merge_contextvars,
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_text else "iso", utc=not is_text),
+                structlog.processors.format_exc_info,
+                self._mask,
+                *self._renderers(),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.upper()]),
+            logger_factory=structlog.PrintLoggerFactory(self._stream),
+        )
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Mask these values from now on, too."""
+        if not self._secrets.issuperset(secrets := set(secrets)):
+            self._secrets |= secrets
+            self._masker = Masker(self._secrets)
+
+    def _choose(self) -> Format:
+        if self._stream.isatty():
+            return Format.TEXT
+        return Format.JOURNAL if is_journals(self._stream.fileno(), self._environment) else Format.JSON
+
+    def _renderers(self) -> list[Processor]:
+        match self.format:
+            case Format.TEXT:
+                is_coloured = self._stream.isatty() and not self._environment.get("NO_COLOR")
+                plainly = structlog.dev.plain_traceback
+                return [_disarm, structlog.dev.ConsoleRenderer(colors=is_coloured, exception_formatter=plainly)]
+            case Format.JOURNAL:
+                return [_disarm, self._hand_over]
+        return [structlog.processors.JSONRenderer()]
+
+    def _mask(self, _: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {key: self._masked(value) for key, value in entry.items()} if self._masker else entry
+
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._masker.mask_text(value)
+        if isinstance(value, Mapping):
+            return {key: self._masked(each) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._masked(each) for each in value]
+        return value
+
+    def _hand_over(self, _: Any, __: str, entry: MutableMapping[str, Any]) -> str:
+        if self._journal is not None and self._journal.send(journal_message(entry)):
+            raise structlog.DropEvent
+        # There is no journal any more: standard error takes a line, with its priority as sd-daemon(3) has it.
+        return f"<{PRIORITIES[entry['level']]}>{line_of(entry)}"
+
+
+def _disarm(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: harmless(value) for key, value in entry.items()}

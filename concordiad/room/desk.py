@@ -126,6 +126,13 @@ class Desk:
         else:
             self.ours = stopped
 
+    def note_retry(self) -> None:
+        """Note that the agent tries its API again for what it works on."""
+        if self.own is not None:
+            self.own = evolve(self.own, api_retries=self.own.api_retries + 1)
+        elif self.ours is not None:
+            self.ours = evolve(self.ours, api_retries=self.ours.api_retries + 1)
+
     def note_partial(self, turn_id: str, partial: str) -> None:
         """Note how far a turn came whose agent has ended."""
         if self.ours is not None and self.is_ours(turn_id):

@@ -36,6 +36,7 @@ class InProgress:
         stop_reason: why it was interrupted, where it was not a person.
         stop_deadline: monotonic seconds by which an interrupted turn is to be over.
         is_timed_out: whether a limit stopped it, before anybody else did; `stop_reason` says which.
+        api_retries: how often the agent said that it tries its API again.
         partial: its last text, as far as it came, where the agent ended in the middle of it.
     """
 
@@ -49,6 +50,7 @@ class InProgress:
     stop_reason: str | None = None
     stop_deadline: float = math.inf
     is_timed_out: bool = False
+    api_retries: int = 0
     partial: str | None = None
 
     @property

@@ -5,6 +5,7 @@ Law: what has happened is recorded in the order in which it is written here, dur
 not waited for; what somebody wants is durable when the method returns (`room/messages.py:record`).
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -15,11 +16,38 @@ from concordiad.core.faults import Fault, fault_of
 from concordiad.core.model import AgentSession, rfc3339
 from concordiad.core.views import members
 from concordiad.journal.rows import Change
+from concordiad.room.desk import SECOND_DIGITS
 from concordiad.room.hold import Hold
-from concordiad.room.ledger import Entry, mark
+from concordiad.room.ledger import Entry, InProgress, mark
 from concordiad.room.messages import Draft, Incarnation, Post, note
 
 _log = structlog.get_logger("concordiad.room")
+
+
+def canonical_line(progress: InProgress) -> dict[str, Any]:
+    """All that is known of a turn at its end, for its one line in the log; times in seconds, cost in dollars."""
+    turn = progress.turn
+    prompts = [prompt for prompt, _ in progress.prompts]
+    merged = Counter(prompt.merge.stage for prompt in prompts if prompt.merge is not None and prompt.merge.stage)
+    since = min((prompt.submitted_at for prompt in prompts), default=turn.started_at)
+    return {
+        "room": turn.room,
+        "turn": turn.id,
+        "origin": turn.origin.value,
+        "prompts": [prompt.id for prompt in prompts],
+        "authors": len({prompt.author.id for prompt in prompts}),
+        "merged": {stage.value: count for stage, count in sorted(merged.items())},
+        "outcome": None if turn.outcome is None else turn.outcome.value,
+        "reason": turn.reason,
+        "incarnation": turn.incarnation,
+        "queued_s": round(max(turn.started_at - since, 0.0), SECOND_DIGITS),
+        "duration_s": turn.duration_s,
+        "ttft_s": turn.ttft_s,
+        "input_tokens": turn.input_tokens,
+        "output_tokens": turn.output_tokens,
+        "cost_usd": turn.cost_usd,
+        "api_retries": progress.api_retries,
+    }
 
 
 class Scribe:
@@ -67,20 +95,7 @@ class Scribe:
         if fault is not None:
             self._note_fault(fault, (turn.reason or "").partition(": ")[2])
         if turn.outcome is not None:
-            _log.info(
-                "turn_finished",
-                room=self._room,
-                turn=turn.id,
-                origin=turn.origin.value,
-                prompts=len(turn.prompts),
-                outcome=turn.outcome.value,
-                reason=turn.reason,
-                duration_s=turn.duration_s,
-                ttft_s=turn.ttft_s,
-                input_tokens=turn.input_tokens,
-                output_tokens=turn.output_tokens,
-                cost_usd=turn.cost_usd,
-            )
+            _log.info("turn_finished", **canonical_line(entry.progress))
 
     async def tell(self, draft: Draft, change: Change | None = None) -> None:
         """Have one event recorded, with the row that belongs to it."""

@@ -368,6 +368,7 @@ class Writer:
             case ToolsRunning(count):
                 self._deadlines.patience.note_tools(count)
             case Retrying(delay_s):
+                self._desk.note_retry()
                 self._deadlines.patience.note_retry(trio.current_time() + delay_s)
             case BackgroundRunning(tasks):
                 self._rest.note_background(tasks)
