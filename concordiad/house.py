@@ -19,6 +19,7 @@ from attrs import evolve, field, frozen
 from concordiad.agent.spec import AgentSpec
 from concordiad.config import ROOM_NAME, Agent, Config
 from concordiad.config import Room as RoomConfig
+from concordiad.core.links import Links
 from concordiad.core.model import AfterCrash, Author, PromptState, RoomRow, rfc3339
 from concordiad.errors import ConfigError, JournalStalled, RoomError
 from concordiad.journal import RETRY_S, Journal
@@ -127,6 +128,7 @@ class House:
         ended: set when the daemon stops and every room has ended.
         page_url: what the links of invites begin with; None where there is no door for guests.
         unopened: created rooms that could not be opened, by name; only `run_house` changes it.
+        links: who may read the statistics over HTTP; made and found in single synchronous steps.
     """
 
     rooms: Mapping[str, Room]
@@ -138,6 +140,7 @@ class House:
     _commands: trio.MemorySendChannel[Command]
     page_url: str | None = None
     unopened: Mapping[str, "Unopened"] = field(factory=dict)
+    links: Links = field(factory=Links)
 
     @property
     def config(self) -> Config:

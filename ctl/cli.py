@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "kick": "ctl.commands.kick",
     "join": "ctl.commands.join",
     "export": "ctl.commands.export",
+    "stats": "ctl.commands.stats",
     "doctor": "ctl.commands.doctor",
     "setup": "ctl.commands.setup",
     "journal": "ctl.commands.journal",

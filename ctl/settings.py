@@ -89,8 +89,11 @@ complete_author = _completer("author")
 complete_agent = _completer("agent")
 
 
-def global_options() -> list[click.Option]:
-    """Make the options that the group and every command have in common."""
+OUTPUTS: Final = ("text", "json")
+
+
+def global_options(outputs: tuple[str, ...] = OUTPUTS) -> list[click.Option]:
+    """Make the options that the group and every command have in common; some commands know more outputs."""
     common: dict[str, Any] = {"expose_value": False, "callback": _remember}
     return [
         # Whether it may be used is found out by connecting, which has an exit code of its own.
@@ -108,9 +111,7 @@ def global_options() -> list[click.Option]:
             shell_complete=complete_room,
             **common,
         ),
-        click.Option(
-            ["-o", "--output"], type=click.Choice(["text", "json"]), help="For people, or for programs.", **common
-        ),
+        click.Option(["-o", "--output"], type=click.Choice(outputs), help="For people, or for programs.", **common),
     ]
 
 
@@ -182,10 +183,12 @@ def write_examples(formatter: click.HelpFormatter, examples: Examples) -> None:
 class Command(click.Command):
     """A command that takes the global options as well, and teaches by examples."""
 
-    def __init__(self, *arguments: Any, examples: Examples = (), **attributes: Any) -> None:
+    def __init__(
+        self, *arguments: Any, examples: Examples = (), outputs: tuple[str, ...] = OUTPUTS, **attributes: Any
+    ) -> None:
         super().__init__(*arguments, **attributes)
         self.examples = examples
-        self.params.extend(global_options())
+        self.params.extend(global_options(outputs))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""

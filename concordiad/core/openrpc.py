@@ -21,6 +21,7 @@ from concordiad.core.shapes import (
     INTEGER,
     NUMBER,
     OBJECTS,
+    STATISTICS,
     STRING,
     TIME,
     Fields,
@@ -91,6 +92,11 @@ METHOD_TABLE: Final[Mapping[str, tuple[str, Fields]]] = {
     "journal.prune": (
         "Forget what is old.",
         {"rooms": list_of(an_object({"room": STRING, "events": COUNT, "first_seq": COUNT}))},
+    ),
+    "stats.get": ("Show what the turns came to, by day and by person.", STATISTICS),
+    "stats.link": (
+        "Make the address of the page with the statistics.",
+        {"url": STRING, "room": or_null(STRING), "expires_at": TIME},
     ),
     "daemon.status": ("Show the daemon and every open room.", {"daemon": ref("DAEMON"), **_ROOMS}),
     "rpc.discover": (

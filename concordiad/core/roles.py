@@ -57,6 +57,8 @@ RIGHTS: Final[dict[str, dict[Role, Right]]] = {
     "guest.list": _READING,
     "guest.kick": _HOSTS,
     "journal.prune": _HOSTS,
+    "stats.get": _HOSTS,
+    "stats.link": _HOSTS,
     "daemon.status": _HOSTS,
     "rpc.discover": _READING,
     "hello": {},

@@ -33,9 +33,11 @@ BOOLEAN: Final[Schema] = {"type": "boolean"}
 INTEGER: Final[Schema] = {"type": "integer"}
 NUMBER: Final[Schema] = {"type": "number"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-SECONDS: Final[Schema] = {"type": "number", "minimum": 0}
+AMOUNT: Final[Schema] = {"type": "number", "minimum": 0}
+SECONDS: Final = AMOUNT
 ID: Final[Schema] = {"type": "string", "format": "uuid"}
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+DATE: Final[Schema] = {"type": "string", "format": "date"}
 NULL: Final[Schema] = {"type": "null"}
 ANY: Final[Schema] = {}
 
@@ -192,6 +194,27 @@ MERGING: Final = an_object(
         "tokens_saved_estimate": COUNT,
     }
 )
+SUMS: Final[Fields] = {
+    "prompts": COUNT,
+    "turns": COUNT,
+    **dict.fromkeys(("duration_s", "input_tokens", "output_tokens", "cost_usd"), AMOUNT),
+}
+"""What turns came to; a person's share of a turn is no whole number."""
+PERIOD: Final[Fields] = {
+    **SUMS,
+    "outcomes": an_object({outcome.value: COUNT for outcome in Outcome}),
+    **{f"{what}_{which}_s": or_null(SECONDS) for what in ("duration", "ttft", "wait") for which in ("p50", "p95")},
+}
+STATISTICS: Final[Fields] = {
+    "room": or_null(STRING),
+    "since": TIME,
+    "until": TIME,
+    "utc_offset_s": INTEGER,
+    "total": an_object(PERIOD),
+    "days": list_of(an_object({"day": DATE, **PERIOD})),
+    "people": list_of(an_object({"author": or_null(ref("AUTHOR")), **SUMS})),
+    "shares": list_of(an_object({"day": DATE, "author_id": or_null(STRING), **SUMS})),
+}
 DAEMON: Final = an_object(
     {
         "version": STRING,

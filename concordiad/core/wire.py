@@ -56,6 +56,7 @@ HELLO_KEY_LEAST: Final = 16
 """Characters that the key of a `hello` has at least: who guesses it becomes that guest."""
 USES_LIMIT: Final = 1_000_000
 """Members that one invite may make, where their number is limited at all."""
+HOUR_S: Final = 3600.0
 DAY_S: Final = 86400.0
 
 
@@ -392,6 +393,29 @@ class JournalPrune:
 
 
 @frozen
+class StatsGet:
+    """
+    What the turns came to that began between `since` and `until`, by day and by person.
+
+    With null for `room` of all rooms; without `until` until now, without `since` from 30 days before that. A day begins
+    at midnight where clocks are `utc_offset_s` seconds ahead of UTC; the hours of summer are not looked at.
+    """
+
+    room: str | None = field(default="main", validator=_is_name)
+    since: str | None = field(default=None, validator=_is_time)
+    until: str | None = field(default=None, validator=_is_time)
+    utc_offset_s: int = field(default=0, validator=_is_between(-14 * HOUR_S, 14 * HOUR_S))
+
+
+@frozen
+class StatsLink:
+    """Make the address of the page with the statistics, of one room or of all; whoever has it may read them."""
+
+    room: str | None = field(default="main", validator=_is_name)
+    expires_s: float = field(default=HOUR_S, validator=_is_between(1, DAY_S))
+
+
+@frozen
 class Hello:
     """
     Come in: the first message of a guest's connection, and of no other.
@@ -428,6 +452,8 @@ Params = (
     | GuestList
     | GuestKick
     | JournalPrune
+    | StatsGet
+    | StatsLink
     | Hello
 )
 
@@ -457,6 +483,8 @@ METHODS: Final[dict[str, type[Params]]] = {
     "guest.list": GuestList,
     "guest.kick": GuestKick,
     "journal.prune": JournalPrune,
+    "stats.get": StatsGet,
+    "stats.link": StatsLink,
     "daemon.status": Nothing,
     "rpc.discover": Nothing,
     "hello": Hello,

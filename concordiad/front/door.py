@@ -16,6 +16,7 @@ import structlog
 import trio
 
 from concordiad.config import Guests
+from concordiad.front import statistics
 from concordiad.front.entrance import Entrance, most_connections
 from concordiad.front.http import (
     VERSION,
@@ -283,12 +284,15 @@ async def _answer(request: Request, source: Source, door: DoorState, house: Hous
     if request.path == b"/ws":
         return _admit(request, key, door)
     page = door.pages.get(request.path)
-    if page is None and request.path not in (b"/healthz", b"/readyz"):
+    is_figures = request.path.startswith(b"/stats/")
+    if page is None and not is_figures and request.path not in (b"/healthz", b"/readyz"):
         return NOT_THERE
     if request.method not in (b"GET", b"HEAD"):
         return make_sentence(405, "this is there to be read", ("Allow", "GET, HEAD"))
     if page is not None:
         return show_page(page, request, host)
+    if is_figures:
+        return await statistics.answer_over_http(request, house)
     fault = await door.readiness.find_fault(house) if request.path == b"/readyz" else None
     return make_sentence(200, "ok") if fault is None else make_sentence(503, fault)
 

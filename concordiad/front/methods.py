@@ -35,6 +35,8 @@ from concordiad.core.wire import (
     Request,
     RoomCreate,
     RoomRestart,
+    StatsGet,
+    StatsLink,
     TurnInterrupt,
     TurnList,
 )
@@ -56,6 +58,7 @@ from concordiad.front.readings import (
 )
 from concordiad.front.records import find_record, find_room, find_room_to_join
 from concordiad.front.retrying import retry
+from concordiad.front.statistics import get_statistics, make_link
 from concordiad.house import House
 from concordiad.journal.rows import read_prompt, read_prompts_of, read_turn
 from concordiad.room import Room
@@ -134,6 +137,10 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
         case JournalPrune(older_than_s, keep_bytes, chosen):
             pruned = await house.prune(chosen, older_than_s, keep_bytes)
             return Answer({"rooms": [each._asdict() for each in pruned]})
+        case StatsGet():
+            return Answer(await get_statistics(house, request.params, caller))
+        case StatsLink():
+            return Answer(await make_link(house, request.params, caller))
         case RoomRestart(name, is_fresh):
             room = find_room(house, name, caller)
             await room.restart(is_fresh=is_fresh, by=caller.author)

@@ -129,9 +129,9 @@ def test_a_socket_in_the_environment_is_used(tmp_path: Path) -> None:
 
 def test_an_unknown_command_is_told_the_nearest(tmp_path: Path) -> None:
     """A slip of the finger needs no manual."""
-    ran = run(tmp_path, "statsu")
+    ran = run(tmp_path, "statuss")
     assert (ran.code, ran.out) == (2, "")
-    assert "there is no command 'statsu': did you mean 'status'?" in ran.err
+    assert "there is no command 'statuss': did you mean 'status'?" in ran.err
 
 
 @pytest.mark.parametrize(

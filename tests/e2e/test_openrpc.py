@@ -142,6 +142,8 @@ def test_control_socket(open_daemon: Daemon) -> None:
     host.call("invite.revoke", id=invite["id"])
     assert host.call("daemon.status")["rooms"]
     host.call("journal.prune", older_than_s=86_400)
+    assert host.call("stats.get", room=None)["total"]["turns"]
+    host.call("stats.link")
     follower.next("invite.revoked")
     refusals = [
         host.refused("hello", token="t"),

@@ -9,7 +9,9 @@ import pytest
 WEB = Path(__file__).parents[3] / "concordiad" / "web"
 MODULES = sorted(WEB.rglob("*.js"))
 SHEETS = sorted(WEB.rglob("*.css"))
-PAGE = (WEB / "index.html").read_text()
+DOCUMENTS = sorted(WEB.glob("*.html"))
+MAIN = {"index.html": "js/main.js", "stats.html": "js/stats/main.js"}
+"""What each document runs."""
 
 FORBIDDEN = (
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|setHTML|srcdoc",
@@ -54,38 +56,54 @@ def test_a_module_says_what_it_promises_and_is_short(path: Path) -> None:
 
 
 def test_only_one_module_reads_the_fragment() -> None:
-    """The address of the WebSocket comes from where the page was served, and nothing else reads the address at all."""
-    readers = [path.name for path in MODULES if re.search(r"\blocation\.", _code(path))]
-    assert readers == ["main.js"]
-    assert re.findall(r"location\.(\w+)", _code(WEB / "js" / "main.js")) == [
-        "protocol",
-        "host",
-        "hash",
-        "hash",
-        "hash",
-        "reload",
-    ]
+    """One of each document: the WebSocket is where the page came from, and nothing else reads the address at all."""
+    readers = {path.relative_to(WEB).as_posix() for path in MODULES if re.search(r"\blocation\.", _code(path))}
+    assert readers == set(MAIN.values())
+    read = {name: re.findall(r"location\.(\w+)", _code(WEB / name)) for name in readers}
+    assert read == {
+        "js/main.js": ["protocol", "host", "hash", "hash", "hash", "reload"],
+        "js/stats/main.js": ["hash"],
+    }
 
 
-def test_the_page_is_what_its_policy_allows() -> None:
-    """The document has no script, style or handler in itself, and everything that it asks for lies beside it."""
-    assert re.findall(r"<style|\sstyle=|\son[a-z]+=|<base|<iframe|<form", PAGE) == []
-    assert re.findall(r"<script(?![^>]* src=)", PAGE) == []
-    asked = re.findall(r'(?:href|src)="([^"]+)"', PAGE)
-    assert [path for path in asked if not (WEB / path).is_file()] == []
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_is_what_its_policy_allows(path: Path) -> None:
+    """It has no script, style or handler in itself, and everything that it asks for lies beside it."""
+    text = path.read_text()
+    assert re.findall(r"<style|\sstyle=|\son[a-z]+=|<base|<iframe|<form", text) == []
+    assert re.findall(r"<script(?![^>]* src=)", text) == []
+    asked = re.findall(r'(?:href|src)="([^"]+)"', text)
+    assert [name for name in asked if not (WEB / name).is_file()] == []
 
 
 def test_nothing_comes_from_elsewhere() -> None:
     """No file of the page names an address of another machine."""
-    for path in [*MODULES, *SHEETS, WEB / "index.html", *WEB.glob("*.svg"), *WEB.glob("*.webmanifest")]:
+    for path in [*MODULES, *SHEETS, *DOCUMENTS, *WEB.glob("*.svg"), *WEB.glob("*.webmanifest")]:
         found = re.findall(ENDS_OF_WORLD, path.read_text().replace("http://www.w3.org/2000/svg", ""))
         assert found == [], path
 
 
-def test_every_module_is_asked_for_at_once() -> None:
-    """The document names every module, so that a phone far away does not ask for them one behind the other."""
-    named = set(re.findall(r'<link rel="modulepreload" href="([^"]+)">', PAGE)) | {"js/main.js"}
-    assert named == {path.relative_to(WEB).as_posix() for path in MODULES}
+def _needed(path: Path) -> set[Path]:
+    """Return a module and all that it imports, at any remove."""
+    found, left = set[Path](), [path]
+    while left:
+        module = left.pop()
+        if module not in found:
+            found.add(module)
+            left += [(module.parent / name).resolve() for name in re.findall(r'from "([^"]+)"', module.read_text())]
+    return found
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_module_is_asked_for_at_once(path: Path) -> None:
+    """A document names every module that it needs, so that a phone far away does not ask for one behind the other."""
+    named = set(re.findall(r'<link rel="modulepreload" href="([^"]+)">', path.read_text())) | {MAIN[path.name]}
+    assert named == {module.relative_to(WEB).as_posix() for module in _needed(WEB / MAIN[path.name])}
+
+
+def test_every_module_is_needed() -> None:
+    """None lies there that no document asks for."""
+    assert set(MODULES) == {module for name in MAIN.values() for module in _needed(WEB / name)}
 
 
 def test_every_import_is_there() -> None:
