@@ -4,6 +4,7 @@ What guests are not told of what the transcript records: the ids of invites, and
 Law: the journal and hosts have everything; whatever leaves for a guest, live or from the record, has been through here.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,15 +12,20 @@ import msgspec
 
 from concordiad.core.model import Prompt
 from concordiad.core.views import prompt_view
+from concordiad.errors import LocalProtocolError
 
 _TYPE: Final = b'"type":"'
 """Stands in front of an event's type; the envelope's own comes first, and no room's name can hold a quote."""
+_KEY: Final = ("prompt", "key")
+_KEYS_NAME: Final = b',"key":'
+_KEYS_VALUE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|null')
+_SHOWN_BYTES: Final = 200
 _HIDDEN: Final[Mapping[bytes, tuple[str, ...]]] = {
-    b"prompt.accepted": ("prompt", "key"),
-    b"prompt.merged": ("prompt", "key"),
-    b"prompt.split": ("prompt", "key"),
-    b"prompt.cancelled": ("prompt", "key"),
-    b"prompt.expired": ("prompt", "key"),
+    b"prompt.accepted": _KEY,
+    b"prompt.merged": _KEY,
+    b"prompt.split": _KEY,
+    b"prompt.cancelled": _KEY,
+    b"prompt.expired": _KEY,
     b"guest.joined": ("invite",),
     b"invite.created": ("invite", "id"),
     b"invite.revoked": ("invite", "id"),
@@ -37,9 +43,25 @@ def event_for_guests(event: bytes) -> bytes:
     hidden = _HIDDEN.get(event[start : event.find(b'"', start)])
     if hidden is None:
         return event
+    if hidden == _KEY:
+        return _without_key(event)
     message = msgspec.json.decode(event)
     _hide(message.get("params", message), hidden)
     return msgspec.json.encode(message)
+
+
+def _without_key(event: bytes) -> bytes:
+    """
+    Take the key out of an event of a prompt, which may be long, without reading it as JSON.
+
+    Within a string each quotation mark has a backslash before it, so one behind a comma begins a string, and a colon
+    behind the next makes that a member's name.
+    """
+    start = event.find(_KEYS_NAME) + len(_KEYS_NAME)
+    found = _KEYS_VALUE.match(event, start)
+    if found is None:
+        raise LocalProtocolError(f"an event of a prompt has no key where one belongs: {event[:_SHOWN_BYTES]!r}")
+    return b"%bnull%b" % (event[:start], event[found.end() :])
 
 
 def _hide(place: dict[str, Any], hidden: tuple[str, ...]) -> None:

@@ -1,8 +1,9 @@
 """
 The transcript of one room: numbered, recorded, published, in this order.
 
-Laws: nothing is published before it is recorded; numbers have no gaps; publishing and subscribing are synchronous, so a
-subscriber misses nothing between the backlog that it is given and the next event. While the journal cannot record, who
+Laws: nothing is published before it is recorded; numbers have no gaps; a piece is put into the backlog, and those who
+are to be given it are chosen, in one synchronous step, and so is subscribing: a subscriber misses nothing between the
+backlog that it is given and the next event, and is given nothing twice. While the journal cannot record, who
 waits is refused at once, and what has happened is kept in order.
 """
 
@@ -20,6 +21,7 @@ from concordiad.errors import JournalStalled, RoomError
 from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import Recorded, Transaction
 from concordiad.room.messages import DRAFTS, Post, close_replies, serve, take_all
+from concordiad.room.slices import Slices
 from concordiad.room.valve import Valve
 
 PIECE_BYTES: Final = 256 * 1024
@@ -27,6 +29,9 @@ PIECE_BYTES: Final = 256 * 1024
 
 KEPT_BYTES: Final = 4 * 1024 * 1024
 """What is kept of a room's events while the journal cannot record; then the agent is not read any more."""
+
+DELIVERIES: Final = 16
+"""Subscribers that are given a piece in one go: of the largest piece a socket takes some 0.1 ms."""
 
 Encoding = Callable[[Sequence[bytes]], bytes]
 """How a transport writes published lines. Whoever has the same one is given the same bytes, written once."""
@@ -60,6 +65,19 @@ class Missed(NamedTuple):
     is_live: bool
 
 
+class Numbered(NamedTuple):
+    """
+    What drafts have become.
+
+    Attributes:
+        events: to record.
+        lines: to publish, each with the last number that it brings a reader to.
+    """
+
+    events: list[Recorded]
+    lines: list[tuple[bytes, int]]
+
+
 class Transcript:
     """
     What the fan-out owns: the numbers, the backlog, the subscribers.
@@ -77,7 +95,8 @@ class Transcript:
         self._epochs = tuple(epochs)
         self._first_seq = first_seq
         self._backlog = Backlog(last_seq)
-        self._subscribers: dict[Encoding, dict[Subscriber, None]] = {}
+        self._subscribers: dict[Encoding, dict[Subscriber, int]] = {}
+        self._subscriptions = 0
 
     @property
     def cursor(self) -> Cursor:
@@ -121,7 +140,8 @@ class Transcript:
         seq = after + len(lines)
         is_live = seq >= self._backlog.last_seq
         if is_live:
-            self._subscribers.setdefault(subscriber.encoding, {})[subscriber] = None
+            self._subscriptions += 1
+            self._subscribers.setdefault(subscriber.encoding, {})[subscriber] = self._subscriptions
         return Missed(lines, seq, is_live)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
@@ -132,9 +152,7 @@ class Transcript:
             if not alike:
                 del self._subscribers[subscriber.encoding]
 
-    def number(
-        self, posts: Sequence[Post], at: float, after: int | None = None
-    ) -> tuple[list[Recorded], list[tuple[bytes, int]]]:
+    def number(self, posts: Sequence[Post], at: float, after: int | None = None) -> Numbered:
         """
         Number the drafts of some posts.
 
@@ -142,13 +160,17 @@ class Transcript:
             posts: with drafts.
             at: Unix seconds.
             after: the number before the first one; None: the last one that was published.
-
-        Returns:
-            The events to record, and every line to publish with the last number that it brings a reader to.
         """
+        numbered = Numbered([], [])
+        for _ in self.numbering(posts, at, numbered, after):
+            continue
+        return numbered
+
+    def numbering(
+        self, posts: Sequence[Post], at: float, numbered: Numbered, after: int | None = None
+    ) -> Iterator[None]:
+        """Number drafts as `number` does, event by event: there may be many large ones."""
         seq = self._backlog.last_seq if after is None else after
-        events: list[Recorded] = []
-        lines: list[tuple[bytes, int]] = []
         for post in posts:
             for draft in post.drafts:
                 if draft.is_live:
@@ -156,34 +178,49 @@ class Transcript:
                 else:
                     seq += 1
                     event = envelope(self.room, self.epoch, seq, at, draft.event_type, draft.body)
-                    events.append(Recorded(seq, event))
-                lines.append((encode_event(event) + b"\n", seq))
-        return events, lines
+                    numbered.events.append(Recorded(seq, event))
+                numbered.lines.append((encode_event(event) + b"\n", seq))
+                yield
 
     def publish(self, lines: Sequence[tuple[bytes, int]]) -> None:
         """Keep and hand out lines that are recorded, in one piece, or in several if they are many bytes."""
-        for line, seq in lines:
-            if seq > self._backlog.last_seq:
-                self._backlog.append(line)
-        piece: list[bytes] = []
-        size_bytes = last_seq = 0
+        for _ in self.publishing(lines):
+            continue
+
+    def publishing(self, lines: Sequence[tuple[bytes, int]]) -> Iterator[None]:
+        """Publish lines as `publish` does, letting go in between, when whoever likes may come and go."""
+        piece: list[tuple[bytes, int]] = []
+        size_bytes = 0
         for line, seq in lines:
             if piece and size_bytes + len(line) > PIECE_BYTES:
-                self._hand_out(piece, last_seq)
+                yield from self._hand_out(piece)
+                yield
                 piece, size_bytes = [], 0
-            piece.append(line)
+            piece.append((line, seq))
             size_bytes += len(line)
-            last_seq = seq
         if piece:
-            self._hand_out(piece, last_seq)
+            yield from self._hand_out(piece)
 
-    def _hand_out(self, published: Sequence[bytes], seq: int) -> None:
-        slow: list[Subscriber] = []
-        for encoding, subscribers in self._subscribers.items():
+    def _hand_out(self, piece: Sequence[tuple[bytes, int]]) -> Iterator[None]:
+        # Whoever follows from here on finds the piece in the backlog; the others are those who are given it.
+        for line, seq in piece:
+            if seq > self._backlog.last_seq:
+                self._backlog.append(line)
+        published, seq = [line for line, _ in piece], piece[-1][1]
+        for encoding, subscribers in list(self._subscribers.items()):
             chunk = encoding(published)
-            slow += [subscriber for subscriber in subscribers if not subscriber.deliver(chunk, seq)]
-        for subscriber in slow:
-            self.unsubscribe(subscriber)
+            followers = list(subscribers.items())
+            for start in range(0, len(followers), DELIVERIES):
+                if start:
+                    yield
+                # By its number: who has left meanwhile and come again has had the piece already.
+                slow = [
+                    subscriber
+                    for subscriber, number in followers[start : start + DELIVERIES]
+                    if subscribers.get(subscriber) == number and not subscriber.deliver(chunk, seq)
+                ]
+                for subscriber in slow:
+                    self.unsubscribe(subscriber)
 
 
 class _Fanout:
@@ -216,7 +253,8 @@ class _Fanout:
     async def _record(self) -> None:
         """Record and publish what comes first of what is kept; while that cannot be, refuse and keep what comes."""
         posts = self._kept[:DRAFTS]
-        events, lines = self._transcript.number(posts, self._now())
+        events, lines = numbered = Numbered([], [])
+        await _in_slices(self._transcript.numbering(posts, self._now(), numbered))
         changes = [change for post in posts for change in post.changes]
         if events or changes:
             is_durable = any(post.is_durable for post in posts)
@@ -232,10 +270,10 @@ class _Fanout:
         for post in posts:
             if post.reply is not None:
                 post.reply.answer(None)
-        self._publish(len(posts), lines)
+        await self._publish(len(posts), lines)
 
-    def _publish(self, posts: int, lines: Sequence[tuple[bytes, int]]) -> None:
-        self._transcript.publish(lines)
+    async def _publish(self, posts: int, lines: Sequence[tuple[bytes, int]]) -> None:
+        await _in_slices(self._transcript.publishing(lines))
         del self._kept[:posts]
         self._turn_valve()
 
@@ -270,7 +308,7 @@ class _Fanout:
             is_recorded = True
             nursery.cancel_scope.cancel()
         if is_recorded:
-            self._publish(len(posts), lines)
+            await self._publish(len(posts), lines)
         else:
             self._leave(len(posts), self._transcript.cursor.seq + len(events))
 
@@ -296,6 +334,14 @@ class _Fanout:
         if events or changes:
             self._journal.leave(Transaction(self._transcript.room, events, changes, is_durable=True))
         self._kept.clear()
+
+
+async def _in_slices(steps: Iterator[None]) -> None:
+    """Take many steps; shielded, because what is recorded is published."""
+    slices = Slices()
+    for _ in steps:
+        if slices.is_over():
+            await trio.lowlevel.cancel_shielded_checkpoint()
 
 
 async def run_fanout(

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from attrs import evolve
 
 from concordiad.core.discretion import event_for_guests, prompt_for
 from concordiad.core.event_shapes import EVENTS
@@ -47,6 +48,15 @@ def test_no_event_tells_guests_a_key_or_an_invite(event_type: str) -> None:
     assert shown == {**msgspec.json.decode(told), **{name: shown[name] for name in fields}}
     live = msgspec.json.decode(event_for_guests(encode_event(told)))
     assert live == {"jsonrpc": "2.0", "method": "event", "params": shown}
+
+
+@pytest.mark.parametrize("key", [None, "k", 'a "quoted" \\', '\\","text":"', ',"key":', "schlüssel"])
+@pytest.mark.parametrize("text", ["run", ',"key":"x"', '\\,"key":null', '","key":"'])
+def test_nothing_but_the_key_is_taken_out(key: str | None, text: str) -> None:
+    """Whatever it and the text are made of; the rest stays as it is, to the byte."""
+    prompt = evolve(PROMPT, key=key, text=text)
+    told, hidden = (event("prompt.accepted", prompt=prompt_view(evolve(prompt, key=each))) for each in (key, None))
+    assert event_for_guests(told) == hidden == event_for_guests(hidden)
 
 
 def test_what_hides_nothing_is_left_as_it_is() -> None:

@@ -17,7 +17,7 @@ from concordiad.journal import Journal, Reader, _Ask, open_memory_journal
 from concordiad.journal.rows import RoomEpoch, Transaction, read_events, read_prompt
 from concordiad.journal.schema import open_memory
 from concordiad.journal.store import Store
-from concordiad.room.fanout import Missed, Transcript, plain_lines, run_fanout
+from concordiad.room.fanout import DELIVERIES, PIECE_BYTES, Missed, Transcript, plain_lines, run_fanout
 from concordiad.room.messages import DRAFTS, Draft, Post, record
 from tests.room.samples import NOW, clock, prompt
 
@@ -316,6 +316,31 @@ async def test_who_leaves_is_handed_nothing_more() -> None:
         bench.transcript.unsubscribe(follower)
         await bench.post(draft(1))
         assert (follower.chunks, bench.transcript.subscribers) == ([], 0)
+
+
+def test_who_comes_and_goes_while_a_piece_is_handed_out_gets_everything_once() -> None:
+    """Many followers are given it a few at a time; meanwhile one leaves, one leaves and comes again, one is new."""
+    transcript = Transcript("main", [EpochStart(3, 1)], 0, 1)
+    followers = [ReadingFollower() for _ in range(3 * DELIVERIES)]
+    for follower in followers:
+        transcript.subscribe(follower, 0)
+    leaving, again, new = followers[-1], followers[-2], ReadingFollower()
+    large = Draft("notice", b'"n":1,"text":"%b"' % (b"x" * PIECE_BYTES))
+    _, lines = transcript.number([Post([large]), Post([draft(2)])], NOW)
+    steps = transcript.publishing(lines)
+    next(steps)
+    assert [len(follower.chunks) for follower in followers] == [1] * DELIVERIES + [0] * 2 * DELIVERIES
+    transcript.unsubscribe(leaving)
+    transcript.unsubscribe(again)
+    for follower in (again, new):
+        missed = transcript.subscribe(follower, 0)
+        assert missed is not None
+        assert missed.is_live
+        follower.chunks += missed.lines
+    for _ in steps:
+        continue
+    assert leaving.chunks == []
+    assert {tuple(event["n"] for event in each.events) for each in {*followers, new} - {leaving}} == {(1, 2)}
 
 
 async def test_who_missed_too_much_is_not_subscribed() -> None:
