@@ -406,16 +406,22 @@ QUESTIONABLE: Final[dict[str, tuple[bytes, str]]] = {
 }
 
 
+def answers(guest: RawGuest) -> list[dict[str, Any]]:
+    """Return what the daemon has answered, without the events and pings that may come in between."""
+    messages = (json.loads(each.payload) for each in guest.frames if each.opcode == TEXT)
+    return [message for message in messages if "method" not in message]
+
+
 @pytest.mark.parametrize("case", QUESTIONABLE)
 def test_bad_json_of_a_guest_is_answered(calm: Scene, case: str) -> None:
     """What is WebSocket but no request gets the error of its name, and the connection goes on."""
     data, name = QUESTIONABLE[case]
     with calm.enter() as guest:
-        for message in (data, encode("turn.list", limit=1)):
-            before = len(guest.frames)
+        before = len(answers(guest))
+        for number, message in enumerate((data, encode("turn.list", limit=1)), before + 1):
             guest.send(frame(TEXT, message))
-            guest.until(lambda _, before=before: len(guest.frames) > before)  # type: ignore[misc]
-        refused, met = (json.loads(each.payload) for each in guest.frames[-2:])
+            guest.until(lambda _, number=number: len(answers(guest)) == number)  # type: ignore[misc]
+        refused, met = answers(guest)[before:]
     assert (refused["error"]["data"]["name"], "result" in met) == (name, True)
 
 
