@@ -9,6 +9,7 @@ from concordiad.ops.postponed import postpone
 
 postpone("asyncio")
 
+import faulthandler
 import json
 import os
 import sys
@@ -50,6 +51,8 @@ def main(
     """Let several people share one Claude Code session."""
     log = Log()
     log.configure()
+    # A watchdog ends a loop that hangs with SIGABRT: where it hung is then in the log.
+    faulthandler.enable()
     keep_freed_memory()
     status = 0
     try:
