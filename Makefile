@@ -10,21 +10,27 @@
 PYTHON ?=
 # More arguments for concordiad, pytest, the benchmarks or uv: make test ARGS="-k queue"
 ARGS ?=
+# Where `make install` puts everything, and what stands before that while a package is made. A prefix in the home
+# directory is an installation for that person alone, with `systemctl --user`.
+PREFIX ?= $(if $(filter 0,$(shell id -u)),/usr/local,$(HOME)/.local)
+DESTDIR ?=
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
 # Two pips in one virtualenv would fight.
 .NOTPARALLEL:
-.PHONY: again bench check clean help lock run soak test
+.PHONY: again bench check clean deb help install lock run soak test uninstall wheel
 
 PYTHONS := python3.14 python3.13 python3.12 python3.11 python3
-CODE := $(wildcard concordiad ctl tests bench)
+CODE := $(wildcard concordiad ctl shipping tests bench)
 PIP := .venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check
 # Wheels only: building a source distribution would fetch its build tools unpinned.
 LOCKED := $(PIP) --require-hashes --only-binary=:all:
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate
 # What a daemon's agent or a test starts must not take this make for its own.
+INSTALL = .venv/bin/python -m shipping.install --prefix='$(PREFIX)' $(if $(DESTDIR),--destdir='$(DESTDIR)') \
+	$(if $(filter $(HOME)/%,$(PREFIX)),--personal)
 BARE := unset ARGS MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES MAKE_TERMERR MAKE_TERMOUT;
 
 help: ## say what there is to make
@@ -48,6 +54,19 @@ bench: .venv/.test .venv/.claude ## measure against peers, with the real Claude 
 
 soak: .venv/.test .venv/.claude ## the tests of tests/soak at full length, for an hour at most; ARGS=--seed=… repeats their chances
 	@$(BARE) exec timeout --kill-after=30s 1h .venv/bin/python -m pytest tests/soak --soak -ra $(ARGS)
+
+install: .venv/.run ## install below PREFIX=/usr/local, or for a person below ~/.local: programs, units, manual, completions
+	@$(INSTALL)
+
+uninstall: .venv/.run ## take that away again; configuration and state stay
+	@$(INSTALL) --uninstall
+
+deb: .venv/.run ## make a Debian package in dist/
+	@.venv/bin/python -m shipping.deb $(ARGS)
+
+wheel: .venv/.run ## make Concordia's own wheel in dist/
+	@rm -rf build/lib build/bdist.*
+	.venv/bin/python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir=dist .
 
 lock: .venv/.made ## write constraints*.txt anew from pyproject.toml (ARGS=--upgrade moves every pin)
 	$(PIP) uv

@@ -90,7 +90,8 @@ class Machine:
     def _inside(self, command: Sequence[str], user: str | None, env: Mapping[str, str] | None) -> list[str]:
         enter = ["nsenter", f"--target={self.leader}", *NAMESPACES, "--wd=/", "--"]
         become = [] if user is None else ["runuser", "-u", user, "--"]
-        given = [f"{name}={value}" for name, value in (env or {}).items()]
+        home = {} if user is None else {"HOME": f"/home/{user}"}
+        given = [f"{name}={value}" for name, value in {**home, **(env or {})}.items()]
         return [*enter, *become, *(["env", *given] if given else []), *command]
 
     def show(self, unit: str, what: str, *options: str) -> str:

@@ -1,0 +1,101 @@
+"""Concordia as it was installed from its Debian package into a machine, and who uses it there."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tests.nspawn.machine import Machine
+from tests.support.patience import PATIENCE_S
+
+SERVICE: Final = "concordiad.service"
+SOCKET: Final = "concordiad.socket"
+CONTROL: Final = "/run/concordia/control.sock"
+CONFIGURATION: Final = "/etc/concordia/concordiad.toml"
+PYTHON: Final = "/usr/lib/concordia/bin/python3"
+LOOK_S: Final = 0.05
+DROP_IN: Final = "/run/systemd/system/concordiad.service.d/test.conf"
+
+
+class Installed:
+    """
+    A machine with Concordia in it.
+
+    Attributes:
+        machine: the machine.
+        package: the Debian package.
+    """
+
+    def __init__(self, machine: Machine, package: Path) -> None:
+        self.machine = machine
+        self.package = package
+        self._is_changed = False
+        for name, groups in (("ada", "concordia"), ("ben", "")):
+            machine.run("groupadd", "--force", "--system", "concordia")
+            machine.run("useradd", "--create-home", "--groups", groups, name)
+        self.install(package)
+        self.configuration = machine.read("cat", CONFIGURATION)
+
+    def install(self, package: Path) -> None:
+        """Install a package."""
+        self.machine.copy(package, "/root")
+        self.machine.run("dpkg", "--install", f"/root/{package.name}")
+
+    def ctl(self, *words: str, user: str = "ada", check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """Run concordiactl as somebody."""
+        return self.machine.run("concordiactl", *words, user=user, check=check)
+
+    def ask(self, text: str, user: str = "ada") -> str:
+        """Submit a prompt and return its answer."""
+        return self.ctl("submit", "--wait", text, user=user).stdout.strip()
+
+    def rooms(self) -> set[str]:
+        """Return the names of the rooms that are open."""
+        return {room["name"] for room in json.loads(self.ctl("status", "-o", "json").stdout)["rooms"]}
+
+    @property
+    def pid(self) -> int:
+        """The number of the daemon's process in the machine; 0 where there is none."""
+        return int(self.machine.show(SERVICE, "MainPID"))
+
+    def wait_until(self, is_so: Callable[[], bool], what: str) -> None:
+        """Wait for what the service manager or the daemon comes to say."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_so():
+            assert time.monotonic() < deadline, f"not so: {what}\n{self.machine.log_of(SERVICE)}"
+            time.sleep(LOOK_S)
+
+    def wait_for_another(self, pid: int) -> int:
+        """Wait until a daemon runs that is not this one, and return its number."""
+
+        def is_another() -> bool:
+            return self.machine.show(SERVICE, "ActiveState") == "active" and self.pid not in (0, pid)
+
+        self.wait_until(is_another, f"another daemon than {pid} is active")
+        return self.pid
+
+    def drop_in(self, text: str) -> None:
+        """Change the service for the rest of the test, and have it started with that."""
+        self._is_changed = True
+        self.machine.write(DROP_IN, text)
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("systemctl", "restart", SERVICE)
+
+    def configure(self, text: str) -> None:
+        """Put this behind the configuration, for the rest of the test."""
+        self._is_changed = True
+        self.machine.write(CONFIGURATION, f"{self.configuration}\n{text}\n")
+
+    def reset(self) -> None:
+        """Have everything as after the installation, but for what the journal remembers."""
+        if not self._is_changed and self.machine.show(SERVICE, "ActiveState") == "active":
+            return
+        self._is_changed = False
+        self.machine.run("rm", "--force", DROP_IN)
+        self.machine.write(CONFIGURATION, f"{self.configuration}\n")
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("systemctl", "reset-failed")
+        self.machine.run("systemctl", "stop", SOCKET, SERVICE)
+        self.machine.run("systemctl", "start", SOCKET, SERVICE)

@@ -1,0 +1,68 @@
+"""The units themselves: that systemd finds no fault with them, how much they leave open, and what they add up to."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from concordiad.config import Graces
+from concordiad.daemon import LAST_EVENTS_S
+from shipping.install import UNITS
+from tests.nspawn.concordia import SERVICE, SOCKET, Installed
+
+EXPOSURE: Final = 13
+"""At the most, in tenths, as `systemd-analyze security` counts it; redis has 12, tor 68."""
+LEFTOVERS_S: Final = 4.0
+"""What an agent has left behind gets SIGTERM, then SIGKILL, 2 s each."""
+USER_UNITS: Final = "/usr/lib/systemd/user"
+
+
+@pytest.mark.parametrize("unit", [SERVICE, SOCKET, "concordiad-guests.socket"])
+def test_systemd_finds_no_fault_with_a_unit(installed: Installed, unit: str) -> None:
+    """Every directive is known, every program and every page of the manual is there."""
+    done = installed.machine.run("systemd-analyze", "verify", "--man=yes", f"/usr/lib/systemd/system/{unit}")
+    assert done.stdout + done.stderr == ""
+
+
+@pytest.mark.parametrize("unit", [SERVICE, SOCKET])
+def test_systemd_finds_no_fault_with_a_users_unit(installed: Installed, unit: str) -> None:
+    """The same for the units of a person."""
+    command = ("systemd-analyze", "--user", "verify", f"{USER_UNITS}/{unit}")
+    done = installed.machine.run(*command, user="ada", env={"XDG_RUNTIME_DIR": "/tmp"})
+    assert done.stdout + done.stderr == ""
+
+
+def test_verify_can_tell(installed: Installed) -> None:
+    """A directive that nobody knows does not go unseen."""
+    unit = "/run/concordia-misspelt.service"
+    text = installed.machine.read("cat", f"/usr/lib/systemd/system/{SERVICE}")
+    installed.machine.write(unit, text.replace("ProtectClock=", "ProtectClocks="))
+    done = installed.machine.run("systemd-analyze", "verify", unit, check=False)
+    assert "ProtectClocks" in done.stderr
+
+
+def test_the_daemon_is_exposed_little(installed: Installed) -> None:
+    """Nobody loosens the sandbox without seeing it here."""
+    said = installed.machine.run("systemd-analyze", "security", f"--threshold={EXPOSURE}", SERVICE).stdout
+    print(said)
+    assert "Overall exposure level" in said
+
+
+def test_the_kernel_can_tell_who_calls() -> None:
+    """In a user namespace of its own the daemon would take everybody for nobody."""
+    assert "PrivateUsers" not in _settings(UNITS / SERVICE)
+    assert "PrivateUsers" not in _settings(UNITS / "user" / SERVICE)
+
+
+@pytest.mark.parametrize("unit", [SERVICE, f"user/{SERVICE}"])
+def test_stopping_has_the_time_that_it_may_take(unit: str) -> None:
+    """Systemd's patience is longer than the sum of the daemon's own graces, with a line that is being written."""
+    graces = Graces()
+    turn = graces.turn_s + graces.interrupt_s + graces.exit_s + graces.kill_s + graces.write_s
+    assert float(_settings(UNITS / unit)["TimeoutStopSec"]) > turn + LEFTOVERS_S + LAST_EVENTS_S
+
+
+def _settings(unit: Path) -> dict[str, str]:
+    lines = re.findall(r"^(\w+)=(.*)$", unit.read_text(encoding="utf-8"), re.MULTILINE)
+    return dict(lines)
