@@ -64,6 +64,9 @@ class Transcript:
         if kind == "agent.delta":
             if self._is_live and event["kind"] == "text":
                 self._delta(event)
+        elif kind == "hosts.here":
+            # It is for `/who`, which asks for it.
+            return
         elif kind == "agent.withdrawn":
             self._withdraw(event)
         elif kind == "agent.text":

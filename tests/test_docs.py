@@ -70,7 +70,7 @@ from tests.pages import (
 from tests.support.daemon import Site
 
 COMMON_FIELDS: Final = {"room", "epoch", "seq", "at", "type", "rehearsal"}
-UNRECORDED: Final = ("agent.delta", "room.changed")
+UNRECORDED: Final = ("agent.delta", "hosts.here", "room.changed")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -340,7 +340,7 @@ def test_example_requests_are_understood(method: str) -> None:
 
 def test_every_type_of_event_is_on_the_page() -> None:
     """Every type of event that the code can emit has its section, and there is no section for any other."""
-    pattern = re.compile(r"(prompt|turn|agent|approval|guest|invite|room)\.[a-z_]+|notice")
+    pattern = re.compile(r"(prompt|turn|agent|approval|guest|hosts|invite|room)\.[a-z_]+|notice")
     emitted = {each for each in constants() if pattern.fullmatch(each)} - (METHODS.keys() - EVENTS.keys())
     assert sorted(emitted) == sorted(event_sections())
 

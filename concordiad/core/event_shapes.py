@@ -103,6 +103,7 @@ EVENTS: Final[Mapping[str, Schema]] = {
     ),
     "guest.left": an_object({"guest": ref("AUTHOR"), "reason": one_of("left", "kicked", "revoked", "expired")}),
     "guest.kicked": an_object({"guest": ref("AUTHOR"), "by": ref("AUTHOR"), "reason": or_null(STRING)}),
+    "hosts.here": an_object({"hosts": list_of(ref("PERSON"))}),
     "invite.created": an_object({"invite": ref("INVITE"), "by": ref("AUTHOR")}),
     "invite.revoked": an_object({"invite": ref("INVITE"), "by": ref("AUTHOR")}),
     "room.changed": an_object(
@@ -126,7 +127,7 @@ EVENTS: Final[Mapping[str, Schema]] = {
     "notice": an_object({"code": STRING, "message": STRING, "fault": or_null(one_of(*Fault))}),
 }
 """What each type of event has besides the fields that all have."""
-UNRECORDED: Final = ("agent.delta",)
+UNRECORDED: Final = ("agent.delta", "hosts.here")
 """The events without a number."""
 MAY_BE_LIVE: Final = ("room.changed",)
 """Those that have none where they tell of a journal that cannot record."""

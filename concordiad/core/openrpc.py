@@ -87,7 +87,10 @@ METHOD_TABLE: Final[Mapping[str, tuple[str, Fields]]] = {
     "invite.create": ("Make an invite: a link that lets guests into one room.", _INVITE),
     "invite.list": ("Show the invites of a room.", {"invites": list_of(ref("INVITE"))}),
     "invite.revoke": ("End an invite, and put out whoever came by it.", {**_INVITE, "closed": COUNT}),
-    "guest.list": ("Show the guests that are here.", {"guests": list_of(ref("GUEST"))}),
+    "guest.list": (
+        "Show who is here.",
+        {"guests": list_of(ref("GUEST")), "hosts": list_of(ref("PERSON"))},
+    ),
     "guest.kick": ("Remove a guest.", {"guest": ref("GUEST"), "closed": COUNT, **_INVITE}),
     "journal.prune": (
         "Forget what is old.",

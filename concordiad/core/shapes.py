@@ -247,7 +247,13 @@ INVITE: Final = an_object(
     }
 )
 PERSON: Final = an_object(
-    {"id": STRING, "name": STRING, "kind": {"const": "guest"}, "role": GUESTS_ROLE, "here_since": TIME}
+    {
+        "id": STRING,
+        "name": STRING,
+        "kind": one_of(AuthorKind.GUEST, AuthorKind.LOCAL),
+        "role": one_of(*Role),
+        "here_since": TIME,
+    }
 )
 GUEST: Final = an_object(
     {

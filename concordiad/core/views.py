@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from concordiad.core.model import Approval, Author, Invite, InviteState, Member, Merge, Prompt, Turn, rfc3339
+from concordiad.core.roles import Role
 
 ANSWER_HEAD_BYTES: Final = 64 * 1024
 """How much of an answer `turn.finished` carries (interface.md); all of it is in `turn.get`."""
@@ -190,6 +191,11 @@ def invite_view(invite: Invite, state: InviteState, url: str | None = None, toke
 def person_view(member: Member, invite: Invite) -> dict[str, Any]:
     """Show somebody who is here: `id name kind role here_since`."""
     return {**author_view(member.author), "role": invite.role.value, "here_since": _time(member.here_since)}
+
+
+def host_view(host: Author, here_since: float) -> dict[str, Any]:
+    """Show a host who is here, like a guest."""
+    return {**author_view(host), "role": Role.HOST.value, "here_since": rfc3339(here_since)}
 
 
 class Connection(Protocol):

@@ -63,9 +63,9 @@ class Guest:
         """When anything came last, in monotonic seconds."""
         return self._stream.heard_at
 
-    def follow(self, room: Room, after: int) -> None:
-        """Be given every event of the room after a number."""
-        self._follower = self._outbox.follow(room.transcript, room.voice.encoding, after)
+    def follow(self, room: Room, after: int, hosts_known: int = -1) -> None:
+        """Be given every event of the room after a number, and other hosts than those of a version."""
+        self._follower = self._outbox.follow(room.transcript, room.voice.encoding, after, hosts_known=hosts_known)
 
     def dismiss(self, code: int, reason: str) -> None:
         """Close the connection soon."""

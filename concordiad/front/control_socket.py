@@ -268,7 +268,7 @@ async def _converse(requests: "_Requests", caller: Caller, house: House, outbox:
                 await outbox.put(too_much(line, len(message)) + b"\n")
             if follow is not None:
                 room, after = follow
-                outbox.follow(room.transcript, plain_lines, after, asker=caller.author.id)
+                outbox.follow(room.transcript, plain_lines, after, caller.author)
     if requests.fault is not None:
         await outbox.put(encode_error(None, requests.fault) + b"\n")
 

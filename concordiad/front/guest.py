@@ -241,9 +241,11 @@ class GuestConnection:
         self._guest.reading.deadline = math.inf
         self._stream.admit()
         self._source.admitted()
+        # Who goes on without a snapshot knows what was so when it was here last.
+        hosts_known = room.transcript.hosts_version if hello.after is None else -1
         result, after = await _welcome(self._house, room, caller, admission, hello)
         await self._outbox.put(room.voice.answer(encode_result(request_id, result)))
-        self._guest.follow(room, after)
+        self._guest.follow(room, after, hosts_known)
 
     def _leave(self) -> None:
         if self._admitted is not None:

@@ -16,6 +16,7 @@ from typing import Final
 
 import trio
 
+from concordiad.core.model import Author
 from concordiad.core.wire import encode_event
 from concordiad.errors import JournalError
 from concordiad.journal import Journal
@@ -228,17 +229,25 @@ class Outbox:
         self.waiting_bytes = 0
         self._note_drained()
 
-    def follow(self, transcript: Transcript, encoding: Encoding, after: int, asker: str | None = None) -> "Follower":
+    def follow(
+        self,
+        transcript: Transcript,
+        encoding: Encoding,
+        after: int,
+        host: Author | None = None,
+        hosts_known: int | None = None,
+    ) -> "Follower":
         """Bring the client every event of a room after a number, then live text too; replaces its place there."""
         earlier = self._followers.pop(transcript.room, None)
-        if earlier is not None:
-            earlier.leave()
-        follower = Follower(self, transcript, encoding, after, asker)
+        follower = Follower(self, transcript, encoding, after, host, hosts_known)
         if not self._is_sealed:
             self._followers[transcript.room] = follower
-            # Mostly it has missed nothing, or little: that is done on the spot.
-            if self.waiting_bytes or not follower.try_live() or not follower.is_live:
-                self.wake()
+            follower.enter()
+        if earlier is not None:
+            earlier.leave()
+        # Mostly it has missed nothing, or little: that is done on the spot.
+        if not self._is_sealed and (self.waiting_bytes or not follower.try_live() or not follower.is_live):
+            self.wake()
         return follower
 
     async def run(self, stream: trio.abc.SendStream, journal: Journal) -> None:
@@ -340,20 +349,28 @@ class Follower:
 
     Attributes:
         encoding: how the client's transport writes lines.
-        asker: as whom the client could ask something; None for a client that may not.
+        host: as whom the client could ask something, and is here; None for a guest, who sits in the guestbook.
+        hosts_known: the version of the hosts who are here that the client was told of; None if it is told of none.
         seq: the last event that the client was given.
         is_live: whether it is given what is published; else it lags and is caught up.
     """
 
-    __slots__ = ("_outbox", "_transcript", "asker", "encoding", "is_live", "seq")
+    __slots__ = ("_outbox", "_transcript", "encoding", "host", "hosts_known", "is_live", "seq")
 
     def __init__(
-        self, outbox: Outbox, transcript: Transcript, encoding: Encoding, seq: int, asker: str | None = None
+        self,
+        outbox: Outbox,
+        transcript: Transcript,
+        encoding: Encoding,
+        seq: int,
+        host: Author | None = None,
+        hosts_known: int | None = None,
     ) -> None:
         self._outbox = outbox
         self._transcript = transcript
         self.encoding: Final = encoding
-        self.asker: Final = asker
+        self.host: Final = host
+        self.hosts_known = hosts_known
         self.seq = seq
         self.is_live = False
 
@@ -361,6 +378,16 @@ class Follower:
     def room(self) -> str:
         """Whose transcript it is."""
         return self._transcript.room
+
+    @property
+    def asker(self) -> str | None:
+        """The id of the author as whom the client could ask something; None for a client that may not."""
+        return None if self.host is None else self.host.id
+
+    @property
+    def is_told_of_hosts(self) -> bool:
+        """Whether the client is told which hosts are here."""
+        return self.hosts_known is not None
 
     @property
     def lag_events(self) -> int:
@@ -378,9 +405,16 @@ class Follower:
         self.seq = seq
         return True
 
+    def enter(self) -> None:
+        """Be here, until `leave`."""
+        if self.host is not None:
+            self._transcript.enter_host(self.host)
+
     def leave(self) -> None:
         """Follow no more."""
         self._transcript.unsubscribe(self)
+        if self.host is not None:
+            self._transcript.leave_host(self.host)
 
     def try_live(self) -> bool:
         """Take what is still in memory, and follow live if that was all; tells whether it was in memory."""
@@ -391,6 +425,9 @@ class Follower:
             self._outbox.push(self.encoding(missed.lines))
         self.seq = missed.seq
         self.is_live = missed.is_live
+        if self.is_live and self.hosts_known not in (None, self._transcript.hosts_version):
+            self.hosts_known = self._transcript.hosts_version
+            self._outbox.push(self.encoding([self._transcript.hosts_line()]))
         return True
 
     async def read_page(self, journal: Journal) -> _Page | None:

@@ -224,7 +224,7 @@ async def _snapshot(house: House, room: Room, caller: Caller) -> dict[str, Any]:
         "queue": [prompt_for(caller.reader, *placed) for placed in waiting],
         "turn": about["turn"],
         "approvals": [approval_view(approval, whole=True) for approval in await room.approvals()],
-        "people": room.guestbook.people(),
+        "people": room.people(),
         "events": [],
     }
 
@@ -265,8 +265,9 @@ async def list_guests(house: House, params: GuestList, caller: Caller) -> dict[s
     """Show who is here, or also who is away or gone. Raises RoomError."""
     room = find_room(house, params.room, caller)
     if not params.all:
-        return {"guests": room.guestbook.guests(is_for_host=caller.is_host)}
+        return {"guests": room.guestbook.guests(is_for_host=caller.is_host), "hosts": room.transcript.hosts()}
     if not caller.is_host:
         raise RoomError.not_allowed("only a host may list guests who are not here: leave `all` out")
     known = await house.journal.read(read_members, room.name, PEOPLE)
-    return {"guests": [room.guestbook.view(member, invite, is_for_host=True) for member, invite in known]}
+    guests = [room.guestbook.view(member, invite, is_for_host=True) for member, invite in known]
+    return {"guests": guests, "hosts": room.transcript.hosts()}

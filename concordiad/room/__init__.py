@@ -18,6 +18,7 @@ whose prompts go on waiting in the journal, then the fan-out, when nobody has an
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import trio
 from attrs import evolve, frozen
 
@@ -229,6 +230,12 @@ class Room:
         """End every invite, because the room closes for good. Raises RoomError."""
         await ask(self._reception, lambda reply: EndInvites(by, reply))
 
+    def people(self) -> msgspec.Raw:
+        """Show who is here, hosts first, as JSON: see `Guestbook.people`."""
+        hosts = msgspec.json.encode(self.transcript.hosts())[1:-1]
+        guests = bytes(self.guestbook.people())[1:-1]
+        return msgspec.Raw(b"[%b%b%b]" % (hosts, b"," if hosts and guests else b"", guests))
+
     async def describe(self) -> dict[str, Any]:
         """Tell how the room is, as `room.list` shows it. Raises RoomError."""
         told = await ask(self._writer, Describe)
@@ -328,7 +335,7 @@ async def _open_transcript(setup: RoomSetup) -> Transcript:
     epoch = RoomEpoch(name, journal.epoch, last + 1)
     await journal.record(Transaction(name, changes=[epoch], is_durable=True))
     epochs = await journal.read(read_room_epochs, name)
-    return Transcript(name, epochs, last, await journal.read(first_seq, name))
+    return Transcript(name, epochs, last, await journal.read(first_seq, name), setup.now)
 
 
 def _recovery_of(setup: RoomSetup) -> Recovery:

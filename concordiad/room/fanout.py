@@ -8,14 +8,17 @@ waits is refused at once, and what has happened is kept in order.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import trio
 
 from concordiad.core.backlog import Backlog, EpochStart, can_continue
-from concordiad.core.views import envelope, live_envelope
+from concordiad.core.hosts import Hosts
+from concordiad.core.model import Author
+from concordiad.core.views import envelope, host_view, live_envelope, members
 from concordiad.core.wire import Cursor, encode_event
 from concordiad.errors import JournalStalled, RoomError
 from concordiad.journal import RETRY_S, Journal
@@ -43,7 +46,14 @@ def plain_lines(lines: Sequence[bytes]) -> bytes:
 
 
 class Subscriber(Protocol):
-    """Somebody who follows a room's transcript."""
+    """
+    Somebody who follows a room's transcript.
+
+    Attributes:
+        seq: the last event that it was given.
+    """
+
+    seq: int
 
     @property
     def encoding(self) -> Encoding:
@@ -52,6 +62,10 @@ class Subscriber(Protocol):
     @property
     def asker(self) -> str | None:
         """The id of the author as whom it could ask something; None for who may not."""
+
+    @property
+    def is_told_of_hosts(self) -> bool:
+        """Whether it is told which hosts are here."""
 
     def deliver(self, chunk: bytes, seq: int) -> bool:
         """Take encoded lines up to the event `seq`; False if they were not taken, then the subscriber is dropped."""
@@ -87,9 +101,20 @@ class Transcript:
         epochs: where the room's epochs began; the last one is now.
         last_seq: the last number that was recorded.
         first_seq: the first number that was not pruned.
+        now: Unix seconds.
+
+    Attributes:
+        hosts_version: another one whenever other hosts are here.
     """
 
-    def __init__(self, room: str, epochs: Sequence[EpochStart], last_seq: int, first_seq: int) -> None:
+    def __init__(
+        self,
+        room: str,
+        epochs: Sequence[EpochStart],
+        last_seq: int,
+        first_seq: int,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.room = room
         self.epoch: Final = epochs[-1].epoch
         self._epochs = tuple(epochs)
@@ -97,6 +122,9 @@ class Transcript:
         self._backlog = Backlog(last_seq)
         self._subscribers: dict[Encoding, dict[Subscriber, int]] = {}
         self._subscriptions = 0
+        self._now = now
+        self._hosts = Hosts()
+        self.hosts_version = 0
 
     @property
     def cursor(self) -> Cursor:
@@ -113,6 +141,34 @@ class Transcript:
         return any(
             subscriber.asker not in (None, author) for alike in self._subscribers.values() for subscriber in alike
         )
+
+    def hosts(self) -> list[dict[str, Any]]:
+        """Show the hosts who follow over the control socket, also those who lag."""
+        return [host_view(*here) for here in self._hosts.here()]
+
+    def enter_host(self, host: Author) -> None:
+        """Count a host's connection that follows from now on, and tell the guests if that is news."""
+        if self._hosts.enter(host, self._now()):
+            self._tell_of_hosts()
+
+    def leave_host(self, host: Author) -> None:
+        """Count a connection no more, and tell the guests if that is news."""
+        if self._hosts.leave(host):
+            self._tell_of_hosts()
+
+    def hosts_line(self) -> bytes:
+        """Write which hosts are here: an event that is in no record, so whoever could not hear it is told anew."""
+        body = members(hosts=self.hosts())
+        return encode_event(live_envelope(self.room, self.epoch, self._now(), "hosts.here", body)) + b"\n"
+
+    def _tell_of_hosts(self) -> None:
+        self.hosts_version += 1
+        line = [self.hosts_line()]
+        for encoding, subscribers in list(self._subscribers.items()):
+            told = [each for each in subscribers if each.is_told_of_hosts]
+            chunk = encoding(line) if told else b""
+            for slow in [each for each in told if not each.deliver(chunk, each.seq)]:
+                self.unsubscribe(slow)
 
     def can_continue(self, cursor: Cursor) -> bool:
         """Tell whether somebody who saw everything up to a cursor can go on from there."""

@@ -190,8 +190,8 @@ class TypedRoom:
             case "/help":
                 return _help()
             case "/who":
-                guests = (await session.call("guest.list"))["guests"]
-                return table(self._screen, PEOPLE_HEADER, [_person(guest, now) for guest in guests])
+                here = await session.call("guest.list")
+                return table(self._screen, PEOPLE_HEADER, [_person(one, now) for one in here["hosts"] + here["guests"]])
             case "/queue":
                 prompts = (await session.call("prompt.list", states=["waiting"]))["prompts"]
                 rows = [queue_row(prompt, now) for prompt in prompts]
@@ -278,8 +278,8 @@ def _command(*words: str) -> str:
     return f"/{' '.join(words)}"
 
 
-def _person(guest: Json, now: float) -> tuple[str, ...]:
-    return first_line(guest["name"]), role_of(guest), relative(guest["here_since"], now)
+def _person(one: Json, now: float) -> tuple[str, ...]:
+    return first_line(one["name"]), role_of(one), relative(one["here_since"], now)
 
 
 def _situation(snapshot: Json, me: str) -> str:
@@ -290,7 +290,7 @@ def _situation(snapshot: Json, me: str) -> str:
         f"the agent is {first_line(room['state'])}" + (": a rehearsal, no model" if room["agent"]["rehearsal"] else ""),
         plural(room["queue"], "prompt waits", "prompts wait") if room["queue"] else "",
         f"{plural(room['approvals'], 'approval waits', 'approvals wait')}: /approvals" if room["approvals"] else "",
-        f"here: {', '.join(others)}" if others else "no other guest is here",
+        f"here: {', '.join(others)}" if others else "nobody else is here",
     ]
     return " · ".join(part for part in parts if part)
 

@@ -15,12 +15,15 @@ from tests.ctl.program import run
 from tests.ctl.samples import ADA, AT, EVE, GUEST, INVITE, event, guest, invite, room, status
 from tests.ctl.scripted_daemon import Client, Script, scripted_daemon
 
+ANN = {**ADA, "role": "host", "here_since": AT}
 
-def listing(*guests: dict[str, Any], **expected: Any) -> Script:
-    """Answer with these guests."""
+
+def listing(*guests: dict[str, Any], hosts: tuple[dict[str, Any], ...] = (), **expected: Any) -> Script:
+    """Answer with these guests and hosts."""
 
     def script(client: Client) -> None:
-        assert client.answer("guest.list", {"guests": list(guests)}) == {"room": "main", "all": False} | expected
+        answer = {"guests": list(guests), "hosts": list(hosts)}
+        assert client.answer("guest.list", answer) == {"room": "main", "all": False} | expected
 
     return script
 
@@ -29,9 +32,10 @@ def test_guests_are_a_table(tmp_path: Path, control_socket: Path) -> None:
     """Who is here, from where, and how far behind."""
     slow = guest(name="b\x07b", role="driver", may_approve=True, lag_events=12, lag_bytes=34567, connections=2)
     away = guest(here_since=None, address=None, connections=0, lag_events=None, lag_bytes=None)
-    with scripted_daemon(control_socket, listing(guest(), slow, away)):
-        header, first, second, third = run(tmp_path, "guests").out.splitlines()
+    with scripted_daemon(control_socket, listing(guest(), slow, away, hosts=(ANN,))):
+        header, host, first, second, third = run(tmp_path, "guests").out.splitlines()
     assert header.split() == ["NAME", "ROLE", "HERE", "ADDRESS", "LAG", "ID"]
+    assert (host.split()[:2], host.split()[-1]) == (["ada", "host"], ADA["id"])
     assert first.split()[:2] == ["eve", "viewer"]
     assert first.endswith(f"192.0.2.7  none             {GUEST}")
     assert second.startswith("b␇b   driver, may approve  ")
@@ -42,7 +46,7 @@ def test_guests_are_a_table(tmp_path: Path, control_socket: Path) -> None:
 def test_guests_are_an_object_for_programs(tmp_path: Path, control_socket: Path) -> None:
     """As the daemon gave them; --all asks for those who are away too."""
     with scripted_daemon(control_socket, listing(guest(), all=True)):
-        assert json.loads(run(tmp_path, "guests", "--all", "-o", "json").out) == {"guests": [guest()]}
+        assert json.loads(run(tmp_path, "guests", "--all", "-o", "json").out) == {"guests": [guest()], "hosts": []}
 
 
 def test_nobody_is_no_data(tmp_path: Path, control_socket: Path) -> None:
@@ -51,7 +55,7 @@ def test_nobody_is_no_data(tmp_path: Path, control_socket: Path) -> None:
         assert run(tmp_path, "guests") == (0, "", "no guest is in room main\n")
     control_socket.unlink()
     with scripted_daemon(control_socket, listing()):
-        assert run(tmp_path, "guests", "-o", "json") == (0, '{"guests": []}\n', "")
+        assert run(tmp_path, "guests", "-o", "json") == (0, '{"guests": [], "hosts": []}\n', "")
 
 
 @pytest.mark.parametrize(("words", "reason"), [((), None), (("--reason", "bye"), "bye")])

@@ -15,6 +15,7 @@ from concordiad.core.codes import NOT_ALLOWED
 from tests.ctl.samples import (
     ADA,
     APPROVAL,
+    AT,
     EVE,
     PROMPT,
     TURN,
@@ -146,8 +147,10 @@ def test_slashes_and_lines(tmp_path: Path) -> None:
 
 
 RESOLVED = {"approval": permission(), "resolution": "approved", "by": EVE}
+HOST = {**ADA, "role": "host", "here_since": AT}
 CALLS: list[tuple[str, list[tuple[str, dict[str, Any], dict[str, Any]]], str]] = [
-    ("/who", [("guest.list", {}, {"guests": [guest(name="b\x07b")]})], "b␇b   viewer  "),
+    ("/who", [("guest.list", {}, {"guests": [guest(name="b\x07b")], "hosts": [HOST]})], "b␇b   viewer  "),
+    ("/who", [("guest.list", {}, {"guests": [], "hosts": [HOST]})], "ada   host  "),
     (
         "/queue",
         [("prompt.list", {"states": ["waiting"]}, {"prompts": [prompt()], "next": None})],

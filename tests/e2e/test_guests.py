@@ -72,6 +72,28 @@ def ask_once(daemon: Daemon, text: str) -> None:
     host.finished(host.submit(text)["id"])
 
 
+def test_guests_see_the_hosts_who_follow(house: House) -> None:
+    """From the first to the last connection of each, and as it is by then for whoever comes back."""
+    with house.site.running() as daemon:
+        host, link = daemon.connect(), house.invite(daemon.connect())
+        guest, welcome = house.enter(link, name="ada")
+        assert [person["name"] for person in welcome["snapshot"]["people"]] == ["ada"]
+        following = [daemon.follow(last=0), daemon.follow(last=0)]
+        (seen,) = guest.next("hosts.here")["hosts"]
+        listed = guest.call("guest.list")
+        assert (seen["kind"], seen["role"], listed["hosts"]) == ("local", "host", [seen])
+        assert seen["id"] == host.submit("Who am I?")["author"]["id"]
+        _, other = house.enter(link, name="ben")
+        assert [person["id"] for person in other["snapshot"]["people"]][::2] == [seen["id"], other["guest"]["id"]]
+        place = cursor(guest.next("guest.joined", guest=other["guest"]))
+        guest.close()
+        following.pop().close()
+        back, _ = house.enter(link, welcome["member_token"], after=place)
+        assert back.next("hosts.here")["hosts"] == [seen]
+        following.pop().close()
+        assert back.next("hosts.here")["hosts"] == []
+
+
 def test_guests_are_told_that_the_daemon_stops(house: House) -> None:
     """They have read the last events by then, and are told by the code that they may come again."""
     with house.site.running() as daemon:
@@ -118,7 +140,7 @@ def test_a_cursor_that_cannot_be_continued_gets_a_snapshot(house: House) -> None
         assert welcome["resync"]
         shown = [event["seq"] for event in welcome["snapshot"]["events"]]
         assert shown == list(range(1, welcome["cursor"]["seq"] + 1))
-        assert [person["name"] for person in welcome["snapshot"]["people"]] == ["ada"]
+        assert [person["name"] for person in welcome["snapshot"]["people"] if person["kind"] == "guest"] == ["ada"]
 
 
 def test_a_lost_answer_to_hello_is_asked_for_again(house: House) -> None:

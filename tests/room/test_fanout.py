@@ -27,6 +27,7 @@ class ReadingFollower:
 
     encoding = staticmethod(plain_lines)
     asker: str | None = None
+    is_told_of_hosts = False
 
     def __init__(self) -> None:
         self.chunks: list[bytes] = []

@@ -135,6 +135,12 @@ export class App {
 
   event(event) {
     const { outbox, transcript, activity } = this.#parts;
+    if (event.type === "hosts.here") {
+      // It says how it is now, and is no entry of the transcript.
+      this.#room.apply(event);
+      this.#refresh();
+      return;
+    }
     if (Number.isInteger(event.seq)) {
       this.#room.apply(event);
       if (event.type === "prompt.accepted" && event.prompt.author.id === this.#me.id && event.prompt.key) {

@@ -169,6 +169,10 @@ const CHANGES = {
     if (state === "journal-recovered") room.fault = null;
     if (state === "recovered" && room.turn === null) room.become("idle");
   },
+  "hosts.here": (room, { hosts }) => {
+    const guests = [...room.people.values()].filter((person) => person.kind === "guest");
+    room.people = new Map([...hosts, ...guests].map((person) => [person.id, person]));
+  },
   "guest.joined": (room, { guest, role, at }) => room.people.set(guest.id, { ...guest, role, here_since: at }),
   "guest.left": (room, { guest }) => room.people.delete(guest.id),
   "guest.kicked": (room, { guest }) => room.people.delete(guest.id),

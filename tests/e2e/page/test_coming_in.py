@@ -24,6 +24,16 @@ def test_a_link_leads_into_the_room(visit: Visit, host: ControlClient) -> None:
     ada.assert_fits()
 
 
+def test_hosts_who_follow_are_among_the_people(visit: Visit, daemon: Daemon) -> None:
+    """The page shows them with their role for as long as they follow, and counts them."""
+    ada = visit("ada")
+    shown = "document.querySelector('.aside').innerText"
+    ada.browser.wait_until(f"{shown}.includes('1 person is here')")
+    with daemon.follow(last=0):
+        ada.browser.wait_until(f"{shown}.includes('2 people are here') && /\\nhost since /.test({shown})")
+    ada.browser.wait_until(f"{shown}.includes('1 person is here') && !{shown}.includes('host')")
+
+
 def test_a_used_link_leads_back_only_whom_it_let_in(visit: Visit, chromedriver: Chromedriver, invite: Invite) -> None:
     """The link that let somebody in leads the same browser back in; another browser is not admitted by it."""
     url = invite()

@@ -63,7 +63,7 @@ export class Aside {
 
   show(room, me) {
     this.#queue.show(room, me);
-    fill(this.#peopleTitle, room.people.size === 1 ? "1 guest is here" : `${room.people.size} guests are here`);
+    fill(this.#peopleTitle, room.people.size === 1 ? "1 person is here" : `${room.people.size} people are here`);
     const people = [...room.people.values()].slice(0, SHOWN);
     this.#people.replaceChildren(...people.map((person) => personItem(person, me)));
   }
