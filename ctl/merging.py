@@ -48,7 +48,8 @@ def companions(people: list[Json]) -> str:
 def merged(event: Json) -> str:
     """Say with whom a prompt is merged, why, and what is asked where that is not what its author wrote."""
     why = likeness(event["stage"], event["similarity"])
-    asked = "" if event["asked"] == event["prompt"]["text"] else f"; asked is: {first_line(event['asked'])}"
+    is_its_own = event["prompt"]["merge"]["verbatim"]
+    asked = "" if is_its_own else f"; asked is: {first_line(event['asked'])}"
     return f"⇉ one turn with {companions(event['with'])} ({why}){asked}"
 
 

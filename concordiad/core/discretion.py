@@ -71,7 +71,13 @@ def _hide(place: dict[str, Any], hidden: tuple[str, ...]) -> None:
     place[last] = None
 
 
-def prompt_for(reader: str | None, prompt: Prompt, place: int | None = None) -> dict[str, Any]:
+def prompt_for(
+    reader: str | None, prompt: Prompt, place: int | None = None, *, text_bytes: int | None = None
+) -> dict[str, Any]:
     """Show a prompt to a guest by its id, or to a host, who is None: its key is its author's own."""
-    view = prompt_view(prompt, place)
+    return hide_key(reader, prompt, prompt_view(prompt, place, text_bytes=text_bytes))
+
+
+def hide_key(reader: str | None, prompt: Prompt, view: dict[str, Any]) -> dict[str, Any]:
+    """Take the key out of a view of a prompt, unless it is the reader's to see."""
     return view if reader in (None, prompt.author.id) else {**view, "key": None}

@@ -76,7 +76,16 @@ STAGE: Final = one_of("first", *Stage)
 """Why a prompt shares a turn with the first one of its group, or that it is that one."""
 AUTHOR: Final = an_object({"id": STRING, "name": STRING, "kind": one_of(*AuthorKind)})
 CURSOR: Final = an_object({"epoch": COUNT, "seq": COUNT})
-MERGE: Final = an_object({"leader": ID, "stage": STAGE, "similarity": or_null(SIMILARITY), "asked": STRING})
+MERGE: Final = an_object(
+    {
+        "leader": ID,
+        "stage": STAGE,
+        "similarity": or_null(SIMILARITY),
+        "asked": STRING,
+        "asked_chars": or_null(COUNT),
+        "verbatim": BOOLEAN,
+    }
+)
 OTHER: Final = an_object({"id": ID, "author": ref("AUTHOR"), "text": STRING})
 MERGED: Final = an_object(
     {
@@ -93,6 +102,7 @@ PROMPT: Final = an_object(
         "room": STRING,
         "author": ref("AUTHOR"),
         "text": STRING,
+        "text_chars": or_null(COUNT),
         "state": one_of(*PromptState),
         "priority": one_of(*Priority),
         "key": or_null(STRING),

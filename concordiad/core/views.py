@@ -17,12 +17,20 @@ ANSWER_HEAD_BYTES: Final = 64 * 1024
 """How much of an answer `turn.finished` carries (interface.md); all of it is in `turn.get`."""
 INPUT_HEAD_BYTES: Final = 64 * 1024
 """How much of a tool's input an `approval.requested` event carries; all of it is in `approval.list`."""
+HEAD_BYTES: Final = 1024
+"""How much of a long text is repeated where it was told before: of a prompt's own, and of what is asked instead."""
 ASKED_HEAD_BYTES: Final = 64 * 1024
-"""How much of what is asked instead of a prompt's own text is shown with it; all of it is the turn's text."""
+"""How much of what is asked is told once, with the leader's `prompt.merged`: no model's wording is longer."""
+QUEUE_BYTES: Final = 256 * 1024
+"""How much of the texts of prompts that wait a snapshot shows together."""
+ORIGINALS_BYTES: Final = 1024 * 1024
+"""How much of the texts of a turn's prompts `turn.get` shows together; each in full is in `prompt.get`."""
 MERGED_BYTES: Final = 64 * 1024
-"""How much of the texts of prompts that share a turn is shown together; each in full is in `prompt.get`."""
-MERGED_HEAD_LEAST: Final = 256
-"""Bytes that are shown of each of them at least."""
+"""How much of the texts of prompts that share a turn is shown together with the turn."""
+OTHERS_BYTES: Final = 8 * 1024
+"""How much of those of the others is told with each prompt that is merged: each of them hears of all before it."""
+SHARE_LEAST_BYTES: Final = 256
+"""Bytes that are shown of each of several texts at least."""
 MERGED_HEAD_MOST: Final = 4 * 1024
 
 
@@ -35,13 +43,28 @@ def author_view(author: Author) -> dict[str, Any]:
     return {"id": author.id, "name": author.name, "kind": author.kind.value}
 
 
-def prompt_view(prompt: Prompt, place: int | None = None) -> dict[str, Any]:
-    """Show a prompt; `place` is 1 for the next one, None where it does not wait."""
+def prompt_view(
+    prompt: Prompt,
+    place: int | None = None,
+    *,
+    text_bytes: int | None = None,
+    asked_bytes: int | None = HEAD_BYTES,
+) -> dict[str, Any]:
+    """
+    Show a prompt.
+
+    Args:
+        place: 1 for the next one, None where it does not wait.
+        text_bytes: how much of its text is shown; None: all of it.
+        asked_bytes: the same of what is asked for it, where it was merged.
+    """
+    text, text_chars = _cut(prompt.text, text_bytes)
     return {
         "id": prompt.id,
         "room": prompt.room,
         "author": author_view(prompt.author),
-        "text": prompt.text,
+        "text": text,
+        "text_chars": text_chars,
         "state": prompt.state.value,
         "priority": prompt.priority.value,
         "key": prompt.key,
@@ -52,34 +75,59 @@ def prompt_view(prompt: Prompt, place: int | None = None) -> dict[str, Any]:
         "retry_of": prompt.retry_of,
         "raw": prompt.is_raw,
         "alone": prompt.is_alone,
-        "merge": None if prompt.merge is None else _merge_view(prompt.merge),
+        "merge": None if prompt.merge is None else _merge_view(prompt, prompt.merge, asked_bytes),
     }
 
 
-def _merge_view(merge: Merge) -> dict[str, Any]:
+def _merge_view(prompt: Prompt, merge: Merge, asked_bytes: int | None) -> dict[str, Any]:
+    asked, asked_chars = _cut(merge.asked, asked_bytes)
     return {
         "leader": merge.leader,
-        "stage": "first" if merge.stage is None else merge.stage.value,
+        "stage": _stage(merge),
         "similarity": merge.similarity,
-        "asked": head_of(merge.asked, ASKED_HEAD_BYTES),
+        "asked": asked,
+        "asked_chars": asked_chars,
+        "verbatim": merge.asked == prompt.text,
     }
 
 
-def _head_bytes(texts: int) -> int:
+def _stage(merge: Merge) -> str:
+    return "first" if merge.stage is None else merge.stage.value
+
+
+def _cut(text: str, limit_bytes: int | None) -> tuple[str, int | None]:
+    """Show the beginning of a text, and how many characters all of it has; None for a text that is whole."""
+    if limit_bytes is None:
+        return text, None
+    head = head_of(text, limit_bytes)
+    return head, None if len(head) == len(text) else len(text)
+
+
+def share_of(limit_bytes: int, texts: int) -> int:
     """Tell how much is shown of each of so many texts."""
-    return min(max(MERGED_BYTES // max(texts, 1), MERGED_HEAD_LEAST), MERGED_HEAD_MOST)
+    return max(limit_bytes // max(texts, 1), SHARE_LEAST_BYTES)
+
+
+def event_prompt_view(prompt: Prompt, place: int | None, *, is_new: bool) -> dict[str, Any]:
+    """Show the prompt of an event; one that was accepted earlier, and told of in full, only by the text's beginning."""
+    merge = prompt.merge
+    # What is asked for a group is told once in full: as its leader's text, or with its leader.
+    is_leader = merge is not None and merge.leader == prompt.id
+    asked_bytes = ASKED_HEAD_BYTES if is_leader and merge is not None and merge.asked != prompt.text else HEAD_BYTES
+    return prompt_view(prompt, place, text_bytes=None if is_new else HEAD_BYTES, asked_bytes=asked_bytes)
 
 
 def joined_members(prompt: Prompt, others: Sequence[Prompt]) -> dict[str, Any]:
     """Show with whom a prompt shares a turn from now on, and why: what `prompt.merged` has besides the prompt."""
-    head_bytes = _head_bytes(len(others))
+    head_bytes = min(share_of(OTHERS_BYTES, len(others)), HEAD_BYTES)
     merge = prompt.merge
+    more = {} if merge is None else _merge_view(prompt, merge, HEAD_BYTES)
     return {
         "with": [
             {"id": other.id, "author": author_view(other.author), "text": head_of(other.text, head_bytes)}
             for other in others
         ],
-        **({} if merge is None else {key: value for key, value in _merge_view(merge).items() if key != "leader"}),
+        **{key: more[key] for key in ("stage", "similarity", "asked") if key in more},
     }
 
 
@@ -87,13 +135,13 @@ def merged_view(prompts: Sequence[Prompt]) -> list[dict[str, Any]]:
     """Show the prompts of a turn that has several."""
     if len(prompts) < 2:
         return []
-    head_bytes = _head_bytes(len(prompts))
+    head_bytes = min(share_of(MERGED_BYTES, len(prompts)), MERGED_HEAD_MOST)
     return [
         {
             "prompt": prompt.id,
             "author": author_view(prompt.author),
             "text": head_of(prompt.text, head_bytes),
-            "stage": None if prompt.merge is None else _merge_view(prompt.merge)["stage"],
+            "stage": None if prompt.merge is None else _stage(prompt.merge),
             "similarity": None if prompt.merge is None else prompt.merge.similarity,
         }
         for prompt in prompts

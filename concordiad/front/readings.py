@@ -13,13 +13,18 @@ from typing import Any, Final
 
 import msgspec
 
-from concordiad.core.discretion import event_for_guests, prompt_for
+from concordiad.core.discretion import event_for_guests, hide_key, prompt_for
 from concordiad.core.model import InviteState, Prompt, PromptState
 from concordiad.core.nearest import COMPARED, did_you_mean
+from concordiad.core.portions import first_portion
 from concordiad.core.views import (
+    ORIGINALS_BYTES,
+    QUEUE_BYTES,
     approval_view,
     invite_view,
+    prompt_view,
     room_view_for_guests,
+    share_of,
     turn_event_view,
     turn_view,
 )
@@ -58,6 +63,8 @@ PEOPLE: Final = 1000
 """Invites or guests in a listing of all of them, the latest: what is over is kept for long."""
 PAGE_BYTES: Final = 4 * 1024 * 1024
 """Bytes in one page of events: a single event may be larger, then it is a page of its own."""
+PAGE_CHARS: Final = 256 * 1024
+"""Characters of text in one page of prompts: a single prompt may have more, then it is a page of its own."""
 SNAPSHOT_EVENTS: Final = 100
 """Events in the snapshot that a reader gets who cannot continue."""
 SNAPSHOT_BYTES: Final = 256 * 1024
@@ -85,7 +92,8 @@ async def get_prompt(house: House, room: Record, identity: str, caller: Caller) 
     if prompt is None:
         raise RoomError.not_found(f"no prompt {identity} in room {room.name}")
     places = {waiting.id: place for waiting, place in await room.waiting()}
-    return {"prompt": prompt_for(caller.reader, prompt, places.get(identity)), "turn": await turn_of(house, prompt)}
+    view = prompt_view(prompt, places.get(identity), asked_bytes=None)
+    return {"prompt": hide_key(caller.reader, prompt, view), "turn": await turn_of(house, prompt)}
 
 
 async def get_turn(house: House, room: Record, identity: str, caller: Caller) -> dict[str, Any]:
@@ -94,7 +102,8 @@ async def get_turn(house: House, room: Record, identity: str, caller: Caller) ->
     if turn is None:
         raise RoomError.not_found(f"no turn {identity} in room {room.name}")
     prompts = await house.journal.read(read_prompts_of, turn.prompts)
-    shown = [prompt_for(caller.reader, prompt) for prompt in prompts]
+    text_bytes = share_of(ORIGINALS_BYTES, len(prompts))
+    shown = [prompt_for(caller.reader, prompt, text_bytes=text_bytes) for prompt in prompts]
     return {"turn": turn_view(turn, prompts), "prompts": shown}
 
 
@@ -121,7 +130,7 @@ async def list_prompts(house: House, params: PromptList, caller: Caller) -> dict
         return _page_of_queue(params, waiting, caller)
     places = {prompt.id: place for prompt, place in waiting}
     chosen = _filter(params.states, params, caller, _row_after(params.cursor))
-    prompts, following = await house.journal.read(read_prompt_page, room.name, chosen, params.limit)
+    prompts, following = await house.journal.read(read_prompt_page, room.name, chosen, params.limit, PAGE_CHARS)
     shown = [prompt_for(caller.reader, prompt, places.get(prompt.id)) for prompt in prompts]
     return {"prompts": shown, "next": following}
 
@@ -138,8 +147,8 @@ def _page_of_queue(params: PromptList, waiting: list[Placed], caller: Caller) ->
         and (chosen.since is None or prompt.submitted_at >= chosen.since)
         and (chosen.until is None or prompt.submitted_at <= chosen.until)
     ]
-    page = shown[: params.limit]
-    following = page[-1][0] if len(shown) > len(page) else None
+    page, has_more = first_portion(shown, params.limit, PAGE_CHARS, lambda row: len(row[1].text))
+    following = page[-1][0] if has_more else None
     prompts = [prompt_for(caller.reader, prompt, place) for _, prompt, place in page]
     return {"prompts": prompts, "next": None if following is None else str(following)}
 
@@ -219,9 +228,10 @@ async def subscribe(house: House, params: EventsSubscribe, caller: Caller) -> tu
 async def _snapshot(house: House, room: Room, caller: Caller) -> dict[str, Any]:
     about = await room.describe()
     waiting = await room.waiting()
+    text_bytes = share_of(QUEUE_BYTES, len(waiting))
     return {
         "room": about if caller.is_host else room_view_for_guests(about),
-        "queue": [prompt_for(caller.reader, *placed) for placed in waiting],
+        "queue": [prompt_for(caller.reader, *placed, text_bytes=text_bytes) for placed in waiting],
         "turn": about["turn"],
         "approvals": [approval_view(approval, whole=True) for approval in await room.approvals()],
         "people": room.people(),

@@ -32,6 +32,7 @@ from concordiad.core.model import (
     TurnState,
     rfc3339,
 )
+from concordiad.core.portions import first_portion
 from concordiad.core.roles import Role
 
 
@@ -593,16 +594,22 @@ def _conditions(table: str, room: str, chosen: Filter, state_column: str, time_c
 
 
 def read_prompt_page(
-    connection: sqlite3.Connection, room: str, chosen: Filter, limit: int
+    connection: sqlite3.Connection, room: str, chosen: Filter, limit: int, limit_chars: int
 ) -> tuple[list[Prompt], str | None]:
-    """Read a page of a room's prompts, newest first; also where the next page goes on, if there is one."""
+    """
+    Read a page of a room's prompts, newest first; also where the next page goes on, if there is one.
+
+    Args:
+        limit_chars: of all texts together; a prompt with more is a page of its own.
+    """
     conditions, values = _conditions("prompts", room, chosen, "state", "submitted_at")
     if chosen.author is not None:
         conditions += " AND ? IN (author_id, author_name)"
         values.append(chosen.author)
     query = f"SELECT {_PROMPT_SELECTED} FROM prompts WHERE {conditions} ORDER BY ord DESC LIMIT ?"
-    found = [_prompt(row) for row in connection.execute(query, (*values, limit + 1))]
-    return found[:limit], found[limit - 1].id if len(found) > limit else None
+    rows = connection.execute(query, (*values, limit + 1))
+    prompts, has_more = first_portion(map(_prompt, rows), limit, limit_chars, lambda prompt: len(prompt.text))
+    return prompts, prompts[-1].id if has_more else None
 
 
 def find_ids(

@@ -9,7 +9,7 @@ from typing import Any
 from concordiad.core.batching import Queue
 from concordiad.core.groups import Changes, Joined
 from concordiad.core.model import Author, Prompt, PromptState, RoomRow
-from concordiad.core.views import author_view, joined_members, members, prompt_view
+from concordiad.core.views import author_view, event_prompt_view, joined_members, members
 from concordiad.journal.rows import Change
 from concordiad.room.messages import Draft, Placed, Reply
 
@@ -103,7 +103,8 @@ class Decisions:
         if prompt is None:
             return Draft(event_type, members(**more))
         place = places.get(prompt.id) if prompt.state is PromptState.WAITING else None
-        return Draft(event_type, members(prompt=prompt_view(prompt, place), **more))
+        view = event_prompt_view(prompt, place, is_new=event_type == "prompt.accepted")
+        return Draft(event_type, members(prompt=view, **more))
 
     def __len__(self) -> int:
         """Count the events."""

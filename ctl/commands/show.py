@@ -43,7 +43,7 @@ def _prompt(out: Screen, prompt: dict[str, Any], now: float) -> str:
         ("one turn", _share(prompt)),
     ]
     merge = prompt["merge"]
-    is_other = merge is not None and merge["asked"] != prompt["text"] and prompt["turn"] is None
+    is_other = merge is not None and not merge["verbatim"] and prompt["turn"] is None
     asked = merge["asked"] if is_other else None
     return fields(out, pairs) + _block(out, "text", prompt["text"]) + _block(out, "asked as one", asked)
 
@@ -107,7 +107,8 @@ def _look_up(connection: Connection, room: str, identity: str) -> dict[str, Any]
     hints = []
     for method in ("prompt.get", "turn.get"):
         try:
-            return connection.call(method, room=room, id=identity)
+            found = connection.call(method, room=room, id=identity)
+            return {**found, "prompts": _whole(connection, room, found["prompts"])} if "prompts" in found else found
         except Refused as refused:
             if refused.code != NOT_FOUND.number or refused.message.startswith("there is no room"):
                 raise
@@ -115,6 +116,14 @@ def _look_up(connection: Connection, room: str, identity: str) -> dict[str, Any]
     # Both sentences end with where to look, unless there is one that was nearly typed.
     hint = next((each for each in hints if each.startswith("did you mean")), hints[0])
     raise Refused(NOT_FOUND.number, f"room {room} has no prompt and no turn {identity!r}: {hint}")
+
+
+def _whole(connection: Connection, room: str, prompts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Read those prompts of a turn one by one that are too long to be told of together."""
+    return [
+        prompt if prompt["text_chars"] is None else connection.call("prompt.get", room=room, id=prompt["id"])["prompt"]
+        for prompt in prompts
+    ]
 
 
 @click.command(

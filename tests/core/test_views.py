@@ -10,16 +10,18 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from concordiad.core.model import InviteState, Outcome, PromptState, TurnState
+from concordiad.core.model import InviteState, Merge, Outcome, PromptState, Stage, TurnState
 from concordiad.core.views import (
     ANSWER_HEAD_BYTES,
     INPUT_HEAD_BYTES,
     approval_view,
     author_view,
     envelope,
+    event_prompt_view,
     guest_view,
     head_of,
     invite_view,
+    joined_members,
     live_envelope,
     members,
     prompt_view,
@@ -49,6 +51,7 @@ def test_prompt_that_waits() -> None:
         "room": "main",
         "author": {"id": "uid:1000", "name": "alice", "kind": "local"},
         "text": "what is new?",
+        "text_chars": None,
         "state": "waiting",
         "priority": "normal",
         "key": None,
@@ -79,6 +82,42 @@ def test_prompt_with_everything() -> None:
         "retry_of": "p0",
         "raw": True,
     }
+
+
+def test_a_text_that_was_told_before_is_only_begun() -> None:
+    """With how many characters it has; the one that leads tells once what is asked in other words than its own."""
+    text = "é" * 100_000
+    merge = Merge("p0", Stage.SAME, 1.0, text)
+    prompt = evolve(make_prompt(), text=text, merge=merge)
+    again = seen(event_prompt_view, prompt, 1, is_new=False)
+    assert (again["text"], again["text_chars"]) == (text[:512], 100_000)
+    assert again["merge"] == {
+        "leader": "p0",
+        "stage": "same",
+        "similarity": 1.0,
+        "asked": text[:512],
+        "asked_chars": 100_000,
+        "verbatim": True,
+    }
+    new = seen(event_prompt_view, prompt, 1, is_new=True)
+    assert (new["text"], new["text_chars"], new["merge"]) == (text, None, again["merge"])
+    whole = seen(prompt_view, prompt, asked_bytes=None)["merge"]
+    assert (whole["asked"], whole["asked_chars"]) == (text, None)
+    worded = evolve(prompt, merge=Merge("p1", None, None, "why? " * 1000))
+    assert seen(event_prompt_view, worded, 1, is_new=False)["merge"]["asked_chars"] is None
+
+
+def test_a_merge_costs_no_more_where_the_prompts_are_long() -> None:
+    """A hundred people hear of each other, and what is asked is not told to each of them again."""
+    sizes = {}
+    for text in ("x" * 2048, "x" * 256 * 1024):
+        merge = Merge("p0", Stage.SAME, 1.0, text)
+        prompts = [evolve(make_prompt(), id=f"p{number}", text=text, merge=merge) for number in range(100)]
+        view = event_prompt_view(prompts[-1], 1, is_new=False)
+        sizes[len(text)] = len(members(prompt=view, **joined_members(prompts[-1], prompts[:-1])))
+    shortest, longest = sizes.values()
+    assert longest - shortest == 2 * len("262144") - 2 * len("2048")
+    assert longest < 64 * 1024
 
 
 def test_turn_that_runs() -> None:

@@ -25,6 +25,7 @@ def prompt(**changes: Any) -> Json:
         "expires_at": None,
         "submitted_at": AT,
         "place": 1,
+        "text_chars": None,
         "turn": None,
         "retry_of": None,
         "raw": False,
@@ -35,12 +36,22 @@ def prompt(**changes: Any) -> Json:
 
 def merge(stage: str, similarity: float | None = None, asked: str = "what is the answer?") -> Json:
     """Make a share in a turn: `first`, or by which stage it came to the first one."""
-    return {"leader": PROMPT, "stage": stage, "similarity": similarity, "asked": asked}
+    return {
+        "leader": PROMPT,
+        "stage": stage,
+        "similarity": similarity,
+        "asked": asked,
+        "asked_chars": None,
+        "verbatim": False,
+    }
 
 
 def merged(stage: str = "near", **changes: Any) -> Json:
     """Make the event of bob's prompt, which is merged with ada's."""
-    joined = prompt(id="b", author=BOB, text="what's the answer?", merge=merge(stage, 0.968))
+    text = "what's the answer?"
+    joined = prompt(
+        id="b", author=BOB, text=text, merge=merge(stage, 0.968) | {"verbatim": changes.get("asked") == text}
+    )
     others = [{"id": PROMPT, "author": ADA, "text": "what is the answer?"}]
     told_of = {"stage": stage, "similarity": 0.968, "asked": "what is the answer?"}
     return event("prompt.merged", **{"prompt": joined, "with": others, **told_of} | changes)

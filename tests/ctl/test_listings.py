@@ -306,6 +306,22 @@ def test_a_turn_is_shown_in_full(tmp_path: Path, control_socket: Path) -> None:
     assert out.endswith("\nanswer\n  forty-two\n")
 
 
+def test_a_turns_long_prompts_are_read_one_by_one(tmp_path: Path, control_socket: Path) -> None:
+    """What is too long to be told together is shown in full all the same."""
+    cut = prompt(id="2", author=BOB, text="so it", text_chars=9, merge=merge("same", 1.0))
+
+    def script(client: Client) -> None:
+        client.request("prompt.get")
+        client.error(-32001, "no such prompt")
+        client.answer("turn.get", {"turn": finished_turn(), "prompts": [prompt(merge=merge("first")), cut]})
+        whole = {"prompt": cut | {"text": "so it is.", "text_chars": None}, "turn": finished_turn()}
+        assert client.answer("prompt.get", whole) == {"room": "main", "id": "2"}
+
+    with scripted_daemon(control_socket, script):
+        out = run(tmp_path, "show", TURN).out
+    assert "2  bob (the same words)\n    so it is.\n" in out
+
+
 @pytest.mark.parametrize(
     ("of_prompt", "of_turn", "hint"),
     [

@@ -1,5 +1,6 @@
 """Prompts of several people become one turn: over the real door, with a restart, with a language model."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -68,6 +69,43 @@ def test_those_who_ask_the_same_get_one_answer(site: Site, people: ExitStack, ga
         for prompt in (first, second):
             kept = host.call("prompt.get", id=prompt["id"])["prompt"]
             assert (kept["state"], kept["merge"]["leader"]) == ("answered", first["id"])
+
+
+def test_a_long_text_is_told_once(site: Site, people: ExitStack, gate: Gate) -> None:
+    """Events, pages and snapshots tell of it again by its beginning; each prompt by itself has all of it."""
+    text = "Why? " * 50_000
+    with site.running() as daemon, daemon.follow() as host:
+        crowd = come(people, host, "Ada", "Ben", "Cleo", "Dan", "Eve")
+        keep_busy(host, gate)
+        ids = [guest.submit(text)["id"] for guest in crowd]
+        told = [host.next("prompt.merged") for _ in ids[1:]]
+        assert max(len(json.dumps(event)) for event in told) < 16 * 1024
+        assert told[-1]["prompt"]["merge"] == {
+            "leader": ids[0],
+            "stage": "same",
+            "similarity": 1.0,
+            "asked": text[:1024],
+            "asked_chars": len(text),
+            "verbatim": True,
+        }
+        queue = host.call("events.subscribe")["snapshot"]["queue"]
+        assert {(len(each["text"]), each["text_chars"]) for each in queue} == {(256 * 1024 // 5, len(text))}
+        for states in (["waiting"], ["waiting", "running"]):
+            listed: list[str] = []
+            cursor = None
+            while not listed or cursor is not None:
+                page = host.call("prompt.list", states=states, cursor=cursor)
+                assert len(page["prompts"]) == 1 or states == ["waiting", "running"]
+                listed += [each["id"] for each in page["prompts"] if each["state"] == "waiting"]
+                cursor = page["next"]
+            assert sorted(listed) == sorted(ids)
+        merge = host.call("prompt.get", id=ids[-1])["prompt"]["merge"]
+        assert (merge["asked"], merge["asked_chars"]) == (text, None)
+        crowd[0].call("prompt.cancel", id=ids[0])
+        gate.open()
+        turn = host.finished(ids[1])
+        originals = host.call("turn.get", id=turn["id"])["prompts"]
+        assert [(len(each["text"]), each["text_chars"]) for each in originals] == [(len(text), None)] * 4
 
 
 def test_one_can_be_taken_back_out_until_the_turn_starts(site: Site, people: ExitStack, gate: Gate) -> None:

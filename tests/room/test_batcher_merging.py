@@ -48,7 +48,14 @@ async def test_a_merge_is_recorded_and_told_with_the_prompt() -> None:
         assert {change.id for change in post.changes if isinstance(change, Prompt)} == {"p1", "p2"}
         (told,) = drafts_of([post], "prompt.merged")
     assert (told["stage"], told["similarity"], told["asked"]) == ("same", 1.0, ASKED)
-    assert told["prompt"]["merge"] == {"leader": "p1", "stage": "same", "similarity": 1.0, "asked": ASKED}
+    assert told["prompt"]["merge"] == {
+        "leader": "p1",
+        "stage": "same",
+        "similarity": 1.0,
+        "asked": ASKED,
+        "asked_chars": None,
+        "verbatim": False,
+    }
     assert [(other["id"], other["author"]["name"], other["text"]) for other in told["with"]] == [("p1", "ann", ASKED)]
     assert first.prompt.merge is None
 

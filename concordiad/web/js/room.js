@@ -83,10 +83,15 @@ export class Room {
     if (Object.hasOwn(CHANGES, event.type)) CHANGES[event.type](this, event);
   }
 
+  /** Keep a prompt as it is now, and return it; with all of its text, where that is known from before. */
   remember(prompt) {
-    this.#known.set(prompt.id, prompt);
+    const before = this.#known.get(prompt.id);
+    const isShorter = prompt.text_chars !== null && before !== undefined && before.text.length > prompt.text.length;
+    const now = isShorter ? { ...prompt, text: before.text, text_chars: before.text_chars } : prompt;
+    this.#known.set(prompt.id, now);
     // A prompt is needed until its turn has begun, or was returned; those of long ago are not.
     if (this.#known.size > 500) this.#known.delete(this.#known.keys().next().value);
+    return now;
   }
 
   /** Let prompts wait for one turn, at its place; where they were before they no longer are. */
@@ -114,17 +119,15 @@ const AFTER = { asleep: "asleep", restarted: "starting", closed: "draining" };
 
 const CHANGES = {
   "prompt.accepted": (room, { prompt }) => {
-    room.remember(prompt);
-    room.enqueue([prompt], prompt.place);
+    room.enqueue([room.remember(prompt)], prompt.place);
   },
   "prompt.merged": (room, { prompt, with: others }) => {
-    room.remember(prompt);
+    const merged = room.remember(prompt);
     const first = others.map(({ id }) => room.prompt(id)).filter((known) => known !== undefined);
-    room.enqueue([...first, prompt], prompt.place);
+    room.enqueue([...first, merged], prompt.place);
   },
   "prompt.split": (room, { prompt }) => {
-    room.remember(prompt);
-    room.enqueue([prompt], prompt.place);
+    room.enqueue([room.remember(prompt)], prompt.place);
   },
   "prompt.cancelled": (room, { prompt }) => room.dequeue([prompt.id]),
   "prompt.expired": (room, { prompt }) => room.dequeue([prompt.id]),

@@ -24,6 +24,7 @@ def prompt(name: str, text: str, place: int, merge: Json | None = None) -> Json:
         "id": name,
         "author": person(name),
         "text": text,
+        "text_chars": None,
         "priority": "normal",
         "place": place,
         "merge": merge,
@@ -33,7 +34,14 @@ def prompt(name: str, text: str, place: int, merge: Json | None = None) -> Json:
 
 def merge(stage: str, similarity: float | None = None, asked: str = "run it") -> Json:
     """Make a share in the turn of ada's prompt."""
-    return {"leader": "ada", "stage": stage, "similarity": similarity, "asked": asked}
+    return {
+        "leader": "ada",
+        "stage": stage,
+        "similarity": similarity,
+        "asked": asked,
+        "asked_chars": None,
+        "verbatim": stage in ("first", "same"),
+    }
 
 
 def merged(one: Json, *others: Json) -> Json:
@@ -91,6 +99,22 @@ def test_the_queue_is_of_turns(
 ) -> None:
     """What is merged stands together at its place, whatever happens around it."""
     assert run(page, "room.js", TURNS, queue, events) == [turns, place]
+
+
+def test_a_prompt_keeps_the_text_that_is_known_of_it(page: Browser) -> None:
+    """An event that tells of it again has only the beginning; where there is no more, that is what is shown."""
+    long = "run it " * 300
+    again = CLEO | {"text": long[:1024], "text_chars": len(long), "place": 1}
+    body = """
+        const room = new it.Room();
+        room.reset({queue: args[0], room: {cursor: {seq: 0}}, approvals: [], people: [], turn: null});
+        args[1].forEach((event, index) => room.apply({seq: index + 1, ...event}));
+        return room.queue.map(({ id, text, text_chars }) => [id, text, text_chars]);"""
+    accepted = {"type": "prompt.accepted", "prompt": CLEO | {"text": long, "place": 2}}
+    told = run(page, "room.js", body, [ADA], [accepted, merged(again, ADA)])
+    assert told == [["ada", "run it", None], ["cleo", long, None]]
+    told = run(page, "room.js", body, [ADA], [merged(again, ADA)])
+    assert told == [["ada", "run it", None], ["cleo", long[:1024], len(long)]]
 
 
 def shown(page: Browser, me: str, *prompts: Json) -> list[Json]:

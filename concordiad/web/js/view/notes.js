@@ -68,8 +68,7 @@ function merged({ prompt, with: companions, stage, similarity, asked }, name) {
   const people = [...new Map(companions.map(({ author }) => [author.id, author])).values()];
   const names = people.slice(0, 3).flatMap((author, index) => [index === 0 ? "" : ", ", name(author)]);
   const more = people.length > 3 ? ` and ${several(people.length - 3, "other")}` : "";
-  const isOther = asked !== prompt.text;
-  const what = isOther ? [" Asked is: ", h("q", {}, others(gist(asked)))] : null;
+  const what = !prompt.merge?.verbatim ? [" Asked is: ", h("q", {}, others(gist(asked)))] : null;
   return plain(name(prompt.author), " and ", names, more, ` ask as one: ${likeness(stage, similarity)}.`, what);
 }
 

@@ -52,7 +52,9 @@ export function turnStarted({ turn, at }, { me, agentName, promptOf }) {
   }
   const prompts = originals(turn, promptOf);
   if (prompts.length > 1) {
-    const isWorded = prompts.every(({ text }) => text !== turn.text);
+    // Long texts are only begun here, so that they cannot be compared; only a model puts things into other words.
+    const isWorded =
+      prompts.some(({ stage }) => stage === "meaning") && prompts.every(({ text }) => text !== turn.text);
     return h(
       "div.entry.ask.merged",
       {},
