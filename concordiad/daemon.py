@@ -30,7 +30,7 @@ from concordiad.front.company import Company, run_wheel
 from concordiad.front.control_socket import bind_control_socket, open_lock, run_control_socket
 from concordiad.front.door import DoorState, run_door
 from concordiad.front.entrance import bind_door, fit_to_descriptors
-from concordiad.front.guest import GuestConnection
+from concordiad.front.newcomer import Newcomer
 from concordiad.front.pages import WEB, read_pages
 from concordiad.front.summary import summarise
 from concordiad.house import COMMANDS, Command, House, Housekeeper, SpecMaker, Unopened, run_house
@@ -276,7 +276,7 @@ async def _accept_within(
             if door is not None:
                 company = Company(door.settings, graces.hello_s)
                 loops.start_soon(run_wheel, company)
-                meet = partial(GuestConnection, house=house, company=company)
+                meet = partial(Newcomer, house=house, company=company)
                 loops.start_soon(run_door, door, house, meet, connections)
 
 

@@ -13,6 +13,7 @@ _FINAL_CLOSE: Final = 0x88
 _FINAL_PONG: Final = 0x8A
 _MASKED: Final = 0x80
 _FINAL: Final = 0x80
+_MASK_BYTES: Final = 4
 _CONTROL: Final = 0x08
 _TWO_BYTES: Final = 126
 _EIGHT_BYTES: Final = 127
@@ -47,6 +48,21 @@ def close_frame(code: int, reason: str) -> bytes:
 def is_close(data: bytes) -> bool:
     """Tell whether what a library sends begins with a close frame."""
     return data[:1] == b"\x88"
+
+
+def whole_text(data: bytes) -> str | None:
+    """Read a client's bytes that are one text message in one frame and nothing else; None for whatever is not."""
+    size, length = _read_head(data[:_HEAD_MOST])
+    is_text = size >= 2 + _MASK_BYTES and data[0] == _FINAL_TEXT and data[1] & _MASKED and size + length == len(data)
+    if not is_text:
+        return None
+    mask = data[size - _MASK_BYTES : size]
+    repeated = (mask * (length // _MASK_BYTES + 1))[:length]
+    payload = int.from_bytes(data[size:]) ^ int.from_bytes(repeated)
+    try:
+        return payload.to_bytes(length).decode()
+    except UnicodeDecodeError:
+        return None
 
 
 class OversizeFrame(Exception):

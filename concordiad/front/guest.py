@@ -5,6 +5,8 @@ Laws: until a token was accepted nothing of any room is told, and whoever is ref
 the reason; the requests of one guest are answered in their order; one guest's fault, silence or slowness is nobody
 else's.
 
+A newcomer's first message may have been heard already (`front/newcomer.py`).
+
 Tasks of a connection: this one, in which the WebSocket library reads; as long as a request is at work, one that
 answers; and as long as something waits to be sent, one that sends. The reader never waits for an answer, so pings and
 the guest's close are seen at once; and a guest who is silent is one task.
@@ -12,7 +14,7 @@ the guest's close are seen at once; and a guest who is silent is one task.
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
 import trio
@@ -30,7 +32,6 @@ from concordiad.errors import RoomError
 from concordiad.front.answering import answer, too_much
 from concordiad.front.caller import Caller
 from concordiad.front.company import Company, Guest
-from concordiad.front.http import Request, make_upgrade
 from concordiad.front.outbox import Outbox, writer_of
 from concordiad.front.owned_stream import OwnedStream
 from concordiad.front.readings import subscribe
@@ -71,6 +72,14 @@ class Source(Protocol):
         """Hear that this is no stranger any more."""
 
 
+class Introduction(NamedTuple):
+    """A hello whose token opens a room: what it says, the room, and the request's id."""
+
+    hello: Hello
+    room: Room
+    request_id: int | str | None
+
+
 @frozen
 class _Admitted:
     """
@@ -87,19 +96,24 @@ class _Admitted:
 
 class GuestConnection:
     """
-    One guest, from its request for a WebSocket on, which was found fit.
+    One guest, from the answer to its request for a WebSocket on.
 
     Args:
         transport: the socket, or the TLS over it.
-        request: the request.
+        upgrade: what is left to be sent of that answer.
+        behind: what was read behind the request already.
         source: where it comes from.
+        first: its first message, if that was read and opens a room.
+        hello_by: when it has to be admitted, in monotonic seconds.
     """
 
     __slots__ = (
         "_admitted",
         "_allowance",
         "_company",
+        "_first",
         "_guest",
+        "_hello_by",
         "_house",
         "_outbox",
         "_source",
@@ -114,18 +128,27 @@ class GuestConnection:
     )
 
     def __init__(
-        self, transport: trio.abc.Stream, request: Request, source: Source, *, house: House, company: Company
+        self,
+        transport: trio.abc.Stream,
+        upgrade: bytes,
+        behind: bytes,
+        source: Source,
+        *,
+        first: Introduction | None = None,
+        hello_by: float,
+        house: House,
+        company: Company,
     ) -> None:
         limits = company.limits
         self._transport = transport
         self._source = source
         self._house = house
         self._company = company
-        self._upgrade = make_upgrade(request)
+        self._upgrade = upgrade
+        self._first = first
+        self._hello_by = hello_by
         self._outbox = Outbox(limits.guest_bytes, company.budget, self._call_sender, writer_of(transport))
-        self._stream = OwnedStream(
-            transport, request.behind, self._outbox, limits.message_bytes, self._hear, refusal=REFUSED
-        )
+        self._stream = OwnedStream(transport, behind, self._outbox, limits.message_bytes, self._hear, refusal=REFUSED)
         self._websocket = WebSocket(self._stream, WAITING_REQUESTS, limits.message_bytes)
         self._guest = Guest(source.address, self._outbox, self._stream)
         self._allowance = Allowance(limits.request_burst, limits.requests_per_s, trio.current_time())
@@ -166,8 +189,11 @@ class GuestConnection:
     async def _read(self) -> None:
         """Hear what the guest sends, until it or we want no more."""
         reading = self._guest.reading
-        reading.deadline = trio.current_time() + self._company.hello_s
+        reading.deadline = self._hello_by
         with reading:
+            first, self._first = self._first, None
+            if first is not None:
+                await self._introduce(first)
             await self._websocket.read()
         if self._admitted is None and reading.cancelled_caught:
             self._stream.end(REFUSED)
@@ -203,7 +229,7 @@ class GuestConnection:
     async def _meet(self, message: str | bytes) -> None:
         admitted, outbox = self._admitted, self._outbox
         if admitted is None:
-            await self._introduce(message)
+            await self._introduce(understand(message, self._house))
         elif not isinstance(message, str):
             self._guest.end(NOT_TEXT)
         else:
@@ -215,9 +241,8 @@ class GuestConnection:
             if follow is not None:
                 self._guest.follow(*follow)
 
-    async def _introduce(self, message: str | bytes) -> None:
-        """Hear a hello; whoever's opens no room is shown out."""
-        understood = _understand(message, self._house)
+    async def _introduce(self, understood: Introduction | None) -> None:
+        """Meet a hello; whoever's opens no room is shown out."""
         self._tries -= 1
         if understood is None:
             self._guest.end(REFUSED)
@@ -263,8 +288,8 @@ class GuestConnection:
             self._guest.reading.cancel()
 
 
-def _understand(message: str | bytes, house: House) -> tuple[Hello, Room, int | str | None] | None:
-    """Read a hello, with the room that its token opens and the request's id; None if it is anything else."""
+def understand(message: str | bytes, house: House) -> Introduction | None:
+    """Read a hello; None if it is anything else, or its token opens no room."""
     if not isinstance(message, str):
         return None
     try:
@@ -275,7 +300,9 @@ def _understand(message: str | bytes, house: House) -> tuple[Hello, Room, int | 
     if not isinstance(hello, Hello) or request.is_notification:
         return None
     room = next((room for room in house.rooms.values() if room.guestbook.find(hello.token)), None)
-    return None if room is None or hello.room not in (None, room.name) else (hello, room, request.id)
+    if room is None or hello.room not in (None, room.name):
+        return None
+    return Introduction(hello, room, request.id)
 
 
 def _caller_of(room: Room, admission: Admission) -> Caller:

@@ -102,7 +102,7 @@ class HeadReader:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._raw = bytearray()
-        self._parser = self._make_parser()
+        self._parser: h11.Connection | None = None
 
     def _make_parser(self) -> h11.Connection:
         return h11.Connection(h11.SERVER, max_incomplete_event_size=self._limit)
@@ -120,6 +120,8 @@ class HeadReader:
     def feed(self, data: bytes | bytearray) -> None:
         """Take what has come, at most `room` bytes."""
         self._raw += data
+        if self._parser is None:
+            self._parser = self._make_parser()
         self._parser.receive_data(bytes(data))
 
     def next(self) -> Request | None:
@@ -129,20 +131,23 @@ class HeadReader:
         Raises:
             HeadFault: there never will be.
         """
+        parser = self._parser
+        if parser is None:
+            return None
         try:
-            event = self._parser.next_event()
+            event = parser.next_event()
         except h11.RemoteProtocolError as error:
             # h11's own sentence quotes what came, so it must not reach a log.
             raise HeadFault(error.error_status_hint if error.error_status_hint in HEAD_FAULTS else 400) from None
         if not isinstance(event, h11.Request):
             return None
-        if len(self._raw) - len(self._parser.trailing_data[0]) > self._limit:
+        if len(self._raw) - len(parser.trailing_data[0]) > self._limit:
             raise HeadFault(431)
         if event.http_version not in (b"1.0", b"1.1"):
             raise HeadFault(400)
         authority, path = _split_target(event.target)
-        raw, rest = bytes(self._raw), self._parser.trailing_data[0]
-        self._raw, self._parser = bytearray(), self._make_parser()
+        raw, rest = bytes(self._raw), parser.trailing_data[0]
+        self._raw, self._parser = bytearray(), None
         if rest:
             self.feed(rest)
         return Request(event.method, path, authority, list(event.headers), event.http_version == b"1.0", raw, rest)

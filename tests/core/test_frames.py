@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameProtocol, Opcode
 
-from concordiad.core.frames import PING, FrameMeter, OversizeFrame, close_frame, is_close, text_frame, text_frames
+from concordiad.core.frames import (
+    PING,
+    FrameMeter,
+    OversizeFrame,
+    close_frame,
+    is_close,
+    text_frame,
+    text_frames,
+    whole_text,
+)
 
 
 def read_back(data: bytes) -> list[tuple[Opcode, object]]:
@@ -55,3 +64,30 @@ def test_a_long_frame_is_seen_by_its_head(head: bytes) -> None:
     assert meter.feed(head) == 0
     with pytest.raises(OversizeFrame, match="a frame of"):
         meter.feed(b"mask")
+
+
+@given(st.text(max_size=300) | st.integers(65_500, 65_600).map("x".__mul__))
+def test_a_whole_text_is_read(text: str) -> None:
+    """One frame that wsproto's client wrote gives its text; less or more than that gives nothing."""
+    frame = bytes(FrameProtocol(client=True, extensions=[]).send_data(text, fin=True))
+    assert [whole_text(frame), whole_text(frame[:-1]), whole_text(frame + b"\x89")] == [text, None, None]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        b"\x81",
+        b"\x81\x02hi",
+        b"\x01\x82\x00\x00\x00\x00hi",
+        b"\xc1\x82\x00\x00\x00\x00hi",
+        b"\x82\x82\x00\x00\x00\x00hi",
+        b"\x89\x82\x00\x00\x00\x00hi",
+        b"\x81\x81\x00\x00\x00\x00\xff",
+        b"\x81\xff" + bytes(8),
+    ],
+    ids=["nothing", "a byte", "unmasked", "a part", "compressed", "binary", "a ping", "no UTF-8", "half a head"],
+)
+def test_what_is_no_whole_text_is_left_to_the_library(frame: bytes) -> None:
+    """Nothing is guessed."""
+    assert whole_text(frame) is None

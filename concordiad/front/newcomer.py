@@ -1,0 +1,106 @@
+"""
+One who asks for a WebSocket, up to the first message: most of a guest's connection is made only for whoever is let in.
+
+Laws: who is refused here gets the same bytes as whoever is refused later; what is not plainly one message in one frame
+is judged by nobody here, but goes on, every byte of it, to where the WebSocket library hears it.
+
+A guest's connection is the library's, an outbox, a nursery and tasks. To make all that for somebody without a good
+token was more than half of what the refusal cost.
+"""
+
+import os
+from contextlib import suppress
+
+import trio
+
+from concordiad.core.frames import whole_text
+from concordiad.front.company import Company
+from concordiad.front.guest import REFUSED, GuestConnection, Source, understand
+from concordiad.front.http import Request, make_upgrade
+from concordiad.front.owned_stream import INTRODUCTION_BYTES, LAST_WORDS_BYTES, LAST_WORDS_S, READ_BYTES
+from concordiad.house import House
+
+
+class Newcomer:
+    """
+    A connection whose request for a WebSocket was found fit.
+
+    Args:
+        transport: the socket, or the TLS over it.
+        request: the request.
+        source: where it comes from.
+    """
+
+    __slots__ = ("_company", "_house", "_request", "_source", "_transport")
+
+    def __init__(
+        self, transport: trio.abc.Stream, request: Request, source: Source, *, house: House, company: Company
+    ) -> None:
+        self._transport = transport
+        self._request = request
+        self._source = source
+        self._house = house
+        self._company = company
+
+    async def run(self) -> None:
+        """
+        Upgrade, hear what is said first, and go on as a guest unless that opens no room.
+
+        Owns: the connection. Ends when: it is closed. Raises: nothing.
+        """
+        company, house, transport, source = self._company, self._house, self._transport, self._source
+        upgrade, behind, first = make_upgrade(self._request), self._request.behind, None
+        hello_by = trio.current_time() + company.hello_s
+        if isinstance(transport, trio.SocketStream):
+            with trio.CancelScope() as source.scope:
+                upgrade = upgrade[_send(transport, upgrade) :]
+                if not upgrade:
+                    behind = behind or await _receive(transport, hello_by)
+                    text = whole_text(behind) if len(behind) <= INTRODUCTION_BYTES else None
+                    first = None if text is None else understand(text, house)
+                    if not behind or (text is not None and first is None):
+                        await _refuse(transport)
+                        return
+            if source.scope.cancelled_caught:
+                return
+        if first is not None:
+            behind = b""
+        await GuestConnection(
+            transport, upgrade, behind, source, first=first, hello_by=hello_by, house=house, company=company
+        ).run()
+
+
+def _send(transport: trio.SocketStream, data: bytes) -> int:
+    """Give the socket bytes without waiting; returns how many it took, all of them as a rule."""
+    try:
+        return os.write(transport.socket.fileno(), data)
+    except OSError:
+        # Whoever sends the rest finds out why.
+        return 0
+
+
+async def _receive(transport: trio.SocketStream, until: float) -> bytes:
+    """Wait for the first bytes; none if they do not come in time, or never will."""
+    number = transport.socket.fileno()
+    with trio.move_on_at(until), suppress(OSError):
+        await trio.lowlevel.wait_readable(number)
+        return os.read(number, READ_BYTES)
+    return b""
+
+
+async def _refuse(transport: trio.SocketStream) -> None:
+    """Say no, and hang up once that was read or the other side has had its time."""
+    _send(transport, REFUSED)
+    number, left = transport.socket.fileno(), LAST_WORDS_BYTES
+    try:
+        transport.socket.shutdown(trio.socket.SHUT_WR)
+        with trio.move_on_after(LAST_WORDS_S):
+            while left > 0:
+                await trio.lowlevel.wait_readable(number)
+                data = os.read(number, READ_BYTES)
+                if not data:
+                    break
+                left -= len(data)
+    except OSError:
+        # The other side was quicker.
+        return
