@@ -55,6 +55,9 @@ GREETINGS: Final = phrases(
     ciao
     привет
     你好
+    when you have a minute
+    when you have a moment
+    when you have time
     """
 )
 THANKS: Final = phrases(
@@ -91,10 +94,11 @@ FOR_ME: Final = (("for", "me"), ("to", "me"))
 WISHES: Final = phrases(
     """
     i want you to
+    i'd like you to
     i need you to
     i would like you to
     go ahead and
-    let us
+    let's
     """
 )
 """What an order may begin with and be no other order."""
@@ -102,7 +106,7 @@ SUBORDINATE: Final = frozenset(
     {"are", "how", "if", "is", "that", "was", "what", "when", "whether", "which", "who", "why"}
 )
 ADDRESSED: Final = frozenset({"all", "claude", "everybody", "everyone", "folks", "team", "there"})
-NO_ORDER: Final = frozenset({"not", "assume", "say", "see"})
+NO_ORDER: Final = frozenset({"not", "assume", "believe", "know", "remember", "say", "see", "think", "understand"})
 ASKABLE: Final = frozenset({"can", "could"})
 WILLING: Final = frozenset({"can", "could", "will", "would"})
 REQUESTED: Final = frozenset({"clarify", "describe", "elaborate", "explain", "remind", "summarize", "tell"})
@@ -115,26 +119,16 @@ DOABLE: Final = listed("""
 """The same, of one certain thing; of things in general it may ask what is possible. None of them destroys anything."""
 CERTAIN: Final = frozenset({"it", "my", "our", "that", "the", "these", "this", "those"})
 TERSE: Final = listed("""
-    build check close continue debug fix format lint open rebuild refactor rerun restart retry revert run start stop
-    test update
+    build check fix lint rebuild refactor rerun restart retry revert run update
     """)
-"""Behind these at the beginning, "the" says no more than its absence."""
-RANKED: Final = frozenset(
-    {"first", "last", "latest", "next", "only", "other", "previous", "rest", "same", "second", "whole"}
-)
-ASKING: Final = listed("""
-    how what which who whose why
-    are did does is should was were
-    warum wieso weshalb welche welcher welches
-    pourquoi quel quelle quels quelles
-    qué cómo cuál cuándo dónde quién
-    почему зачем
-    لماذا كيف هل
-    peux-tu pouvez-vous kannst können
+"""Behind these at the beginning, "the" before a plural says no more than its absence."""
+ANEW: Final = listed("fix rebuild refactor rerun restart retry revert")
+"""So it is before a single thing, too, behind these: with it they are no name, as "check list" and "run time" are."""
+RANKED: Final = listed("""
+    all any few first following last latest many more most next one only other others previous rest same second some
+    third two three four five six seven eight nine ten whole
     """)
-"""A sentence that begins so is a question with and without its mark."""
-INVERTED: Final = frozenset({"are", "can", "did", "do", "does", "is", "should", "was", "were"})
-"""Behind "when" and "where", these make a question of what might be a clause."""
+"""Before one of these, "the" does say something."""
 LITERAL: Final = listed("""
     call called calls find grep label labelled letter method misspelled misspelling name named rename renamed renames
     replace replaced replaces say says search spell spelled spelling string text title type typo typos use uses
@@ -144,13 +138,17 @@ LITERAL: Final = listed("""
     """)
 """Where one of these stands, a prompt may be about spelling itself: no capital and no slip is passed over."""
 QUOTING: Final = listed("""
-    -m answer answers append caption commit commits comment display echo emit emoji emojis greet greets greeting
-    greetings icon log mail mean means meaning message messages output outputs phrase print prints pronounce quote
-    reaction reply replies respond send sends translate translates translation typed write antworte antworten drucke
-    sage schreib schreibe übersetze bedeutet affiche dis écris traduis signifie di escribe imprime responde
+    -m answer answers append caption comment display echo emit emoji emojis greet greets greeting
+    greetings icon log mail mean means meaning message messages output outputs phrase phrases print prints pronounce
+    quote reaction reply replies respond send sends translate translates translation typed write antworte antworten
+    drucke sage schreib schreibe übersetze bedeutet affiche dis écris traduis signifie di escribe imprime responde
     significa traduce traduz escreva переведи напиши скажи 翻译 翻譯
     """)
 """Where one of these stands, a thanks, a please or a smile may be what is to be said."""
+MARKED: Final = listed("glob globs pattern prefix regex regexp suffix")
+"""Where one of these stands, a mark at the end may be a part of what is matched."""
+COMMITTING: Final = listed("commit commits")
+"""The same, unless an article or a mark follows: "commit it, thanks"."""
 CHANGING: Final = listed("""
     add alter archive branch checkout clear column commit copy create cut delete deploy destroy disable drop enable
     erase evict export format git grant import insert install kill load merge migrate move npm package pip pull
@@ -166,15 +164,23 @@ READING: Final = listed("""
 """What is asked by one of these does little harm to a thing of nearly that name; only there slips are repaired."""
 WHOLE: Final = listed("""
     analyze bump check clean debug describe do document explain find fix format improve investigate lint merge open
-    optimize rebase rebuild refactor rerun restart retry review run simplify summarize test update
+    optimize rebase rebuild refactor refresh rerun restart retry review rewrite run simplify summarize test update
     """)
 """Behind one of these and a thing with its article, nothing is missing that a please could be."""
-JOINING: Final = frozenset({"because", "but", "then"})
-"""Before one of these a comma may say nothing; before "and" it ends what is listed."""
-JOINED: Final = frozenset({*TERSE, *DOABLE, "it"}) - {"stop"}
-"""Only a sentence that begins so has such a comma."""
-DENIALS: Final = NEGATIONS | listed("""
-    all any before disable each every except forget if ignore instead neither nobody none nor not nothing only prevent
-    rather refuse skip some stop unless until without
+LINKING: Final = (SUBORDINATE - {"are", "is", "was"}) | listed("after as or oder once ou whenever where while")
+"""What may reach up to a comma or beyond it."""
+PREPOSITIONS: Final = listed("""
+    against as at before by for from in inside into like offline on onto over remotely to under until using via with
+    within without
     """)
+"""What says how something is done, so that it may be asked whether it can."""
+FAVORS: Final = listed("debug explain fix format investigate lint refactor rewrite run simplify")
+"""Whoever does this "for me" does just this; "create an account for me" makes me the owner."""
+ADDING: Final = listed("and also but first just next now only then")
+"""What may stand before an order."""
+RESTRICTING: Final = NEGATIONS | listed("""
+    forget if ignore neither nobody none nor not nothing prevent refuse skip unless until when
+    """)
+"""What may reach beyond the end of a line."""
+DENIALS: Final = RESTRICTING | listed("all any before disable each every except instead only rather some stop without")
 """What reaches as far as the clause does: where one of these stands, no comma is left out."""

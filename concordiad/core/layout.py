@@ -9,8 +9,10 @@ typographic quote or a wide letter may be what is asked about.
 import enum
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final, NamedTuple
+
+from concordiad.core.courtesy import LITERAL, QUOTING, RESTRICTING
 
 FENCE: Final = re.compile(r"(```+|~~~+)")
 CODE_LINE: Final = re.compile(
@@ -20,7 +22,9 @@ CODE_LINE: Final = re.compile(
 """What prose hardly has: it ends or begins like a statement, or has a program's signs. Its spaces count too."""
 OWN_LINE: Final = re.compile(r"(?:[-*+•–]|\d+[.)]|[a-zA-Z][.)]|#+)\s")
 """An entry of a list, or a heading: prose, but a line of its own."""
-SPAN: Final = re.compile(r"""`[^`]*`|"[^"]*"|«[^«»]*»|「[^「」]*」|『[^『』]*』|(?<!\w)'[^']*'(?!\w)""")
+SPAN: Final = re.compile(
+    r"""`[^`]*`|"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」|『[^『』]*』|《[^《》]*》|(?<!\w)['‘][^'‘’]*['’](?!\w)"""
+)
 """What stands in quotes, each kind closed on its own line: CODE_LINE's rule takes care of what is not."""
 PAIRS: Final = (("«", "»"), ("「", "」"), ("『", "』"))
 BLANKS: Final = " \t"
@@ -33,12 +37,27 @@ SMALL_WORD: Final = re.compile(
     r"\b(?:a|an|and|of|the|this|that|to|is|it|der|die|das|und|zu|le|la|les|et|de|el|los|que|o|os|e)\b", re.IGNORECASE
 )
 """What sentences have and commands lack."""
+HANGING: Final = re.compile(
+    r",$|\b(?:a|an|and|are|as|at|be|because|but|by|can|do|does|for|from|has|have|how|if|in|is|my|not|of|on|or|our"
+    r"|should|than|that|the|their|then|this|to|until|was|were|what|when|where|which|while|who|why|will|with|your"
+    r"|das|dem|den|der|die|ein|eine|et|für|la|le|les|mit|und|y|zu|de|el|los)$"
+)
+"""Behind one of these no sentence ends, so that a line that does was wrapped."""
 FEWEST_SMALL_WORDS: Final = 2
 SENTENCE: Final = re.compile(r"\w.*\s.*[^\W\d_]{2}[.!?]$")
 """A line that ends a sentence of at least two words."""
 
 MARKS_IN_A_ROW: Final = re.compile(r"[^\x00-\x7f\w\s]{31}")
 """More than 30 combining marks no text has (Unicode Standard Annex 15, 12.1), and sorting them takes their square."""
+EVERY_WORD: Final = re.compile(r"-?[^\W\d_]+(?:['’][^\W\d_]+)*")
+SPACED: Final = LITERAL | QUOTING | {"align", "blank", "blanks", "change", "convert", "indent", "space", "spaces"}
+"""Where one of these stands, a prompt may be about its blanks."""
+LINED: Final = QUOTING | frozenset(
+    ("line", "lines", "poem", "say", "says", "song", "string", "text", "title", "verse", "words")
+)
+"""Where one of these stands, a line may be a line of what is to be written."""
+DOUBLED: Final = re.compile(r"\t|  ")
+"""More than a space between two words."""
 
 LONGEST: Final = 4000
 """Characters. Reading what is longer would hold the loop, and it is pasted rather than typed twice."""
@@ -79,7 +98,11 @@ def parts_of(text: str) -> list[Part]:
         text = text.strip(BLANKS)
     parts: list[Part] = []
     lines = text.rstrip(BLANKS + "\n").split("\n")
-    for part in _paragraphs(lines if len(lines) > 1 else [" ".join(text.split("\t"))]):
+    if len(lines) == 1:
+        if DOUBLED.search(text) is not None and SPAN.search(text) is None and _has(text, SPACED):
+            return [Part(Kind.EXACT, text)]
+        lines = [" ".join(text.split("\t"))]
+    for part in _paragraphs(lines, may_wrap=len(lines) > 1 and not _has(text, LINED)):
         if part.kind is Kind.PROSE:
             parts += _spans(part.text, is_decomposed)
         else:
@@ -92,8 +115,12 @@ def letters_of(parts: Iterable[Part]) -> str:
     return "".join(f"{part.kind.value}{len(part.text)} {part.text}" for part in parts)
 
 
-def _paragraphs(lines: Iterable[str]) -> Iterator[Part]:
-    """Join the lines that belong together; prose still has its quotes in it."""
+def _has(text: str, words: Collection[str]) -> bool:
+    return any(word in words or word.endswith(("n't", "n’t")) for word in EVERY_WORD.findall(text.lower()))
+
+
+def _paragraphs(lines: Iterable[str], *, may_wrap: bool) -> Iterator[Part]:
+    """Join the lines that belong together, if any may be; prose still has its quotes in it."""
     gathered: list[str] = []
     fence = ""
     is_apart = False
@@ -115,7 +142,7 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[Part]:
             is_apart = bool(gathered) and SENTENCE.search(gathered[-1]) is None
         else:
             prose = line.strip(BLANKS)
-            if gathered and (is_apart or _ends_before(gathered[-1], prose)):
+            if gathered and (is_apart or _ends_before(gathered[-1], prose, may_wrap=may_wrap)):
                 yield _prose(gathered)
                 gathered = []
                 yield BREAK
@@ -140,13 +167,18 @@ def _is_exact(line: str) -> bool:
     )
 
 
-def _ends_before(line: str, following: str) -> bool:
+def _ends_before(line: str, following: str, *, may_wrap: bool) -> bool:
     """Tell whether a line break is more than a space; it is, unless both lines are plain prose."""
     if OWN_LINE.match(following) or OWN_LINE.match(line) or not (_is_plain(line) and _is_plain(following)):
         return True
     if SENTENCE.search(line):
         return not following[0].isupper()
-    return len(line) < SHORT_LINE or len(SMALL_WORD.findall(line)) < FEWEST_SMALL_WORDS
+    if not may_wrap or len(line) < SHORT_LINE:
+        return True
+    if HANGING.search(line) is not None:
+        return False
+    # "don't touch the old ones" may reach over a space, and never over the end of a line.
+    return len(SMALL_WORD.findall(line)) < FEWEST_SMALL_WORDS or _has(line, RESTRICTING)
 
 
 def _is_plain(line: str) -> bool:

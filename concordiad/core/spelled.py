@@ -101,10 +101,12 @@ VARIANTS: Final = {
 """British spellings, and the American ones they are told by."""
 FAMOUS: Final = {
     "adn": "and",
+    "agian": "again",
     "dependancies": "dependencies",
     "dependancy": "dependency",
     "formating": "formatting",
     "adress": "address",
+    "chekc": "check",
     "erorr": "error",
     "eror": "error",
     "hte": "the",
@@ -118,6 +120,7 @@ FAMOUS: Final = {
     "untill": "until",
     "wiht": "with",
     "wich": "which",
+    "wht": "what",
     "wirte": "write",
 }
 """Misspellings that everybody knows and that mean nothing else."""
@@ -129,6 +132,15 @@ OPENERS: Final = listed("""
     summarize test understand update validate verify visualize what when where which why write
     """)
 """What an order or a question begins with; a slip in it names nothing."""
+NOTIONS: Final = listed("""
+    algorithm architecture behavior complexity configuration dependencies description difference documentation
+    efficiency error explanation implementation improvement indentation inheritance initialization maintenance
+    optimization performance permissions problem purpose quality reason recursion response security situation solution
+    structure syntax
+    """)
+"""What a thing has and what is no thing by itself: behind an article, a slip in one of these is hardly a name."""
+BEHIND_NOTIONS: Final = listed("and at between for from in is of on or than that to was when where which with")
+"""A notion before one of these is not the first part of a name."""
 FUNCTION_WORDS: Final = listed("""
     actually already although always and another because before between enough exactly however immediately should
     sometimes that the their therefore through together unless until usually which whether with within without
@@ -139,6 +151,10 @@ INTERJECTIONS: Final = listed("""
     salut team thanks there thx you привет пожалуйста спасибо
     """)
 """Behind one of these, "!" is a full stop."""
+EXCLAIMED: Final = listed("again it now that them this")
+"""So it is behind these: they name no method."""
+BEFORE_I: Final = listed("am can could did do have must should would")
+"""Behind one of these stands a person and no variable."""
 SPELLED_OUT: Final = {
     **{
         f"{verb}{no}": (verb, "not")
@@ -153,25 +169,23 @@ SPELLED_OUT: Final = {
     **{f"{who}'ll": (who, "will") for who in ("he", "i", "it", "she", "that", "they", "we", "you")},
     "i'm": ("i", "am"),
     "im": ("i", "am"),
-    "i'd": ("i", "would"),
     "can't": ("can", "not"),
     "cant": ("can", "not"),
     "cannot": ("can", "not"),
     "won't": ("will", "not"),
     "wont": ("will", "not"),
-    "let's": ("let", "us"),
 }
 IS: Final = {
     **{f"{who}'s": who for who in ("here", "how", "it", "that", "there", "what", "when", "where", "who", "why")},
     **{f"{who}s": who for who in ("what", "that", "there", "where")},
 }
-BEHIND_IS: Final = listed("a an broken in my next not our slow the this up wrong your")
+BEHIND_IS: Final = listed("a an broken in my next not our slow the this wrong your")
 """Before one of these, "'s" is no "has"."""
 PREDICATES: Final = listed("""
     can cannot crashes does fails has is leaks must needs raises returns should throws was will works
     """)
 """Before one of these stands a subject, and its capital counts: "Foo fails" is another bug than "foo fails"."""
-PRONOUNS: Final = listed("A He Everything How I It Nothing She Something That There This What Where Which Who Why")
+PRONOUNS: Final = listed("He Everything How I It Nothing She Something That There This What When Where Which Who Why")
 HYPHENED: Final = {
     "back-end": "backend",
     "e-mail": "email",

@@ -59,3 +59,8 @@ def respelled(word: str) -> str:
         return word
     meant = [known for known in SHELVES.get((word[0], len(word)), ()) if is_slip(word, known)]
     return meant[0] if len(meant) == 1 else word
+
+
+def is_variant(word: str) -> bool:
+    """Tell whether a word is no misspelling, but the British spelling of another."""
+    return word in VARIANTS

@@ -7,24 +7,30 @@ taken to the letter.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from concordiad.core.courtesy import CHANGING, PREPOSITIONS
 from concordiad.core.layout import Kind, Part
+from concordiad.core.openers import ARTICLES, OPENING
 from concordiad.core.spelled import (
+    BEFORE_I,
     BEHIND_IS,
+    BEHIND_NOTIONS,
     DETERMINERS,
+    EXCLAIMED,
     FUNCTION_WORDS,
     HYPHENED,
     INTERJECTIONS,
     IS,
+    NOTIONS,
     OPENERS,
     POLITE_FORMS,
     PREDICATES,
     PRONOUNS,
     SPELLED_OUT,
 )
-from concordiad.core.spelling import respelled
+from concordiad.core.spelling import is_variant, respelled
 
 LETTER: Final = "="
 """Stands before what is taken to the letter, so that it never equals a word."""
@@ -34,7 +40,12 @@ STOP: Final = "."
 ASK: Final = "?"
 PAUSE: Final = ","
 SEMICOLON: Final = ";"
-SIGNS: Final = frozenset({STOP, ASK, PAUSE, SEMICOLON, ":"})
+LINE: Final = "\n"
+"""The end of a line that is no sentence, as of a command."""
+ASK_ON: Final = "?.."
+"""A question mark, and no new sentence behind it: it may be a sign of a program."""
+ENDS: Final = frozenset({STOP, ASK, LINE, ASK_ON})
+SIGNS: Final = ENDS | {PAUSE, SEMICOLON, ":"}
 WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 MARKS: Final = ".,;:!?。，；：！？、؟،؛"
 WIDE_MARK: Final = re.compile(r"([。，；：！？、]|(?<=[㐀-鿿぀-ヿ])[,;:!?](?=[㐀-鿿぀-ヿ]))")
@@ -45,6 +56,8 @@ BEGINNINGS: Final = re.compile(r"^(?:麻烦你|麻烦|请帮我|帮我|请(?![�
 ENDINGS: Final = re.compile(r"(?<=[てで])(?:ください|下さい)$|(?<=[해어아])(?:주세요|줘요|줘)$")
 ONCE: Final = re.compile(r"(?<=[看试查跑])一下(?!子)")
 """What makes Chinese, Japanese and Korean polite, written without a space."""
+POLITE_APART: Final = re.compile(r"(?<=[해어아])(?: 주세요| 줘요| 줘)(?=[\s.!?]|$)")
+"""The same with a space, as Korean may be written."""
 SPACES: Final = str.maketrans("\t\n\r", "   ")
 
 
@@ -74,7 +87,7 @@ def is_legible(text: str) -> bool:
 
 def words_of(parts: Iterable[Part], is_literal: bool = False, is_repaired: bool = True) -> list[Word]:
     """
-    Read parts word by word; a break is a full stop.
+    Read parts word by word.
 
     Args:
         is_literal: how a word is spelled is what the prompt is about, so spelling is left alone.
@@ -84,7 +97,8 @@ def words_of(parts: Iterable[Part], is_literal: bool = False, is_repaired: bool 
     is_apart = True
     for part in parts:
         if part.kind is Kind.BREAK:
-            words.append(Word("", STOP))
+            if words and not _is_start(words):
+                words.append(Word("", LINE))
             is_apart = True
         elif part.kind is Kind.EXACT:
             if not is_apart:
@@ -103,51 +117,103 @@ def words_of(parts: Iterable[Part], is_literal: bool = False, is_repaired: bool 
 
 
 def _is_start(words: list[Word]) -> bool:
-    return not words or words[-1].meant in (STOP, ASK)
+    return not words or words[-1].meant in ENDS
 
 
 def _prose(prose: str, is_literal: bool, is_repaired: bool, is_start: bool) -> Iterator[Word]:
     if not prose.isascii():
-        prose = HAN_BESIDE_ASCII.sub(" ", WIDE_MARK.sub(r"\1 ", prose))
+        prose = POLITE_APART.sub("", HAN_BESIDE_ASCII.sub(" ", WIDE_MARK.sub(r"\1 ", prose)))
     chunks = prose.split()
-    before = ""
-    for chunk, following in zip(chunks, [*chunks[1:], ""], strict=False):
-        core, marks = _cut(chunk.lstrip("¿¡") or chunk)
-        if marks.startswith("!") and (is_literal or (core[-1:].isascii() and core.lower() not in INTERJECTIONS)):
-            core, marks = core + "!", marks[1:]  # a method's name or a factorial may end so
+    is_alone = len(chunks) == 1
+    earlier, before = "", ""
+    for at, chunk in enumerate(chunks):
+        following = chunks[at + 1] if at + 1 < len(chunks) else ""
+        core, marks = _cut(_opened(chunk, chunks) if chunk[0] in "¿¡" else chunk, before)
+        if (
+            core
+            and marks[:1] in ("!", "！")
+            and (is_literal or not _is_exclaimed(core, marks, (earlier, before), is_alone))
+        ):
+            core, marks = core + marks[0], marks[1:]  # a method's name or a factorial may end so
         if core:
-            may_be_lowered = is_start and (core in ("A", "I") or len(core) > 1) and following.lower() not in PREDICATES
-            may_be_lowered = may_be_lowered or (is_start and core in PRONOUNS)
+            lower = core.lower()
+            rest = chunks[at + 1 : at + 3]
+            may_be_lowered = is_start if core == lower else _may_be_lowered(core, before, rest, is_start)
             is_last = bool(marks) or not following
-            may_repair = is_repaired and _is_no_name(core.lower(), before, is_start, is_last)
-            verb = IS.get(core.lower().replace("’", "'")) if following.rstrip(MARKS).lower() in BEHIND_IS else None
-            if verb is not None and not is_literal and (may_be_lowered or core == core.lower()):
+            may_repair = not is_literal and _is_no_name(lower, before, following, is_start, is_last, is_repaired)
+            verb = IS.get(lower.replace("’", "'")) if following.rstrip(MARKS).lower() in BEHIND_IS else None
+            if verb is not None and not is_literal and (may_be_lowered or core == lower):
                 yield from (Word(core, verb), Word("", "is"))
             else:
-                yield from _word(core, is_literal, may_be_lowered, is_repaired, may_repair)
+                yield from _word(core, is_literal, may_be_lowered, may_repair)
             is_start = False
         if marks:
             sign = _sign(marks)
+            if sign == ASK and following[:1].islower() and following.rstrip(MARKS) not in INTERJECTIONS:
+                sign = ASK_ON
             yield Word("", sign)
-            is_start = sign in (STOP, ASK)
-        before = "" if marks else core.lower()
+            is_start = sign in ENDS
+        earlier, before = before, "" if marks else core.lower()
 
 
-def _is_no_name(word: str, before: str, is_start: bool, is_last: bool) -> bool:
-    """Tell whether a misspelled word stands where it names nothing: an opening verb, a small word, or behind "the"."""
+def _opened(chunk: str, chunks: Sequence[str]) -> str:
+    """Take off a sign that begins a question or an exclamation in Spanish, if one ends it."""
+    is_closed = any(("?" if chunk[0] == "¿" else "!") in each for each in chunks)
+    return chunk.lstrip("¿¡") or chunk if is_closed else chunk
+
+
+def _is_exclaimed(core: str, marks: str, before: tuple[str, str], is_alone: bool) -> bool:
+    """Tell whether "!" ends a sentence, and no name or number."""
+    lower = core.lower()
+    if core[-1:].isdigit() or not core[-1:].isalpha():
+        return False
+    if not core[-1:].isascii() or marks[0] == "！" or lower in INTERJECTIONS or len(marks) > 1:
+        return True
+    is_thing = core == lower and core.isalpha() and not DETERMINERS.isdisjoint(before)
+    return is_thing or lower in EXCLAIMED or (is_alone and lower in OPENING)
+
+
+def _may_be_lowered(core: str, before: str, rest: Sequence[str], is_start: bool) -> bool:
+    """Tell whether a capital is one of the sentence's, and none of a name."""
+    following = rest[0].rstrip(MARKS).lower() if rest else ""
+    if not is_start:
+        return core == "I" and before in BEFORE_I
+    if core in PRONOUNS:
+        return core != "I" or following not in PREDICATES
+    if following in PREDICATES:
+        return False
+    if len(core) == 1:
+        return core == "A" and following not in PREPOSITIONS and following not in ("and", "or")
+    is_order = following in ARTICLES and not (len(rest) > 1 and rest[1][0].isdigit())
+    return core.lower().replace("’", "'") in OPENING or is_order
+
+
+def _is_no_name(word: str, before: str, following: str, is_start: bool, is_last: bool, is_repaired: bool) -> bool:
+    """Tell whether a misspelled word stands where it names nothing: an opening verb, a small word."""
     meant = HYPHENED.get(word) or respelled(word)
+    if meant == word:
+        return False
+    is_order = following.lower() in ARTICLES and meant not in CHANGING
+    if is_start and (is_repaired or is_order) and (meant in OPENING or meant in OPENERS):
+        return True
+    if not is_repaired:
+        return False
     if meant in OPENERS:
-        return is_start or before in ("and", "then", "please")
-    return before in DETERMINERS or (not is_last and meant in FUNCTION_WORDS)
+        return before in ("and", "then", "please")
+    if before == "this":
+        return True
+    is_notion = before in ("the", "that") and (meant in NOTIONS or is_variant(word))
+    return (is_notion and (is_last or following in BEHIND_NOTIONS)) or (not is_last and meant in FUNCTION_WORDS)
 
 
-def _cut(chunk: str) -> tuple[str, str]:
-    """Part a chunk from the marks at its end, unless they are a part of it: "..", "src/.", "?"."""
+def _cut(chunk: str, before: str) -> tuple[str, str]:
+    """Part a chunk from the marks at its end, unless they are a part of it: "..", "src/.", "?"; 5 ! is 120."""
     core = chunk.rstrip(MARKS)
     marks = chunk[len(core) :]
     if core and not (marks.startswith(".") and core[-1] in "/\\~-") and not marks.startswith(("..", "::")):
         return core, marks
-    return ("", chunk) if chunk in ("?", "!", ";") else (chunk, "")
+    is_mark = chunk in ("?", ";") or (chunk == "!" and (before in INTERJECTIONS or not before.isascii()))
+    return ("", chunk) if is_mark else (chunk, "")
 
 
 def _sign(marks: str) -> str:
@@ -160,10 +226,10 @@ def _sign(marks: str) -> str:
     return ":" if marks[-1] in ":：" else STOP
 
 
-def _word(core: str, is_literal: bool, is_start: bool, is_repaired: bool, may_repair: bool) -> Iterator[Word]:
+def _word(core: str, is_literal: bool, is_start: bool, may_repair: bool) -> Iterator[Word]:
     lower = core.lower()
     contracted = lower.replace("’", "'")
-    if is_repaired and WORD.fullmatch(core.replace("’", "'")):
+    if not is_literal and WORD.fullmatch(core.replace("’", "'")):
         core, lower = core.replace("’", "'"), contracted
     if not is_literal and contracted in SPELLED_OUT and (is_start or core == lower):
         first, second = SPELLED_OUT[contracted]

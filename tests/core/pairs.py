@@ -19,6 +19,7 @@ class Pair(NamedTuple):
     Two prompts.
 
     Attributes:
+        kind: in what they differ; of a file of several rounds, in which round, a colon, and in what.
         label: "same" for one text in other blanks, line ends or composed letters, "near" for what asks the same in
             nearly the same words, "different" for what does not, however alike.
     """
@@ -60,14 +61,18 @@ def figures(pairs: Sequence[Pair]) -> list[str]:
     """Write the rows of the table in docs/merging.md: a kind, and how many of each label are judged right."""
     right, all_of = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for pair in pairs:
-        for kind in (pair.kind, "**all**"):
+        for kind in (_row(pair), "**all**"):
             all_of[kind, pair.label] += 1
             right[kind, pair.label] += pair.is_right
-    kinds = [*dict.fromkeys(pair.kind for pair in pairs), "**all**"]
+    kinds = [*dict.fromkeys(map(_row, pairs)), "**all**"]
     labels = ("same", "near", DIFFERENT)
     return [
         f"| {kind} | {' | '.join(_of(right[kind, label], all_of[kind, label]) for label in labels)} |" for kind in kinds
     ]
+
+
+def _row(pair: Pair) -> str:
+    return pair.kind.partition(":")[0]
 
 
 def _of(count: int, total: int) -> str:

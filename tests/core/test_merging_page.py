@@ -44,7 +44,8 @@ def test_an_example_is_true(one: str, other: str, found: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "head"), [("pairs.jsonl", "first"), ("later.jsonl", "second"), ("hostile.jsonl", "third")]
+    ("name", "head"),
+    [("pairs.jsonl", "first"), ("later.jsonl", "second"), ("hostile.jsonl", "third"), ("attacks.jsonl", "fourth")],
 )
 def test_figures_are_those_of_the_corpus(name: str, head: str) -> None:
     """The table has a row a kind, as the stages do today."""

@@ -1,0 +1,83 @@
+"""
+Which sentences ask something with and without a question mark.
+
+Laws: a sentence that may as well tell something ("is broken", "what I want is speed") is a question only with its mark.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from concordiad.core.courtesy import RANKED
+from concordiad.core.openers import ARTICLES
+from concordiad.core.spelled import DETERMINERS, PREDICATES, listed
+from concordiad.core.words import LETTER, PAUSE
+
+PERSONS: Final = listed("anybody anyone everybody everyone he i she somebody someone there they we you")
+"""What only a question has behind "did"."""
+POINTED: Final = listed("it that these this those")
+BEING: Final = listed("are is was")
+DOING: Final = listed("did does")
+ASKING: Final = listed("""
+    what which who whose why
+    warum wieso weshalb welche welcher welches
+    pourquoi
+    cómo cuál cuándo dónde quién
+    почему зачем
+    لماذا كيف هل
+    peux-tu pouvez-vous kannst können
+    """)
+INVERTED: Final = listed("are can could did do does is should was were would")
+"""What stands before the subject of a question."""
+VERBS: Final = {
+    "was": listed("ist macht passiert sind tut"),
+    "wie": listed("funktioniert geht ist kann macht"),
+    "wo": listed("ist liegt sind war"),
+    "wer": listed("hat ist kann war"),
+    "wann": listed("ist kommt war"),
+    "quel": listed("est"),
+    "quelle": listed("est"),
+    "quels": listed("sont"),
+    "quelles": listed("sont"),
+    "qué": listed("es falla hace pasa significa son"),
+    "por": listed("qué"),
+    "when": INVERTED,
+    "where": INVERTED,
+    "how": listed("are can come could did do does far is long many much often should to was were would"),
+}
+"""Of what is no question by itself ("wie besprochen", "how nice"), what makes it one."""
+SUPERLATIVE: Final = RANKED | listed("best cause least problem reason worst")
+"""Behind "is the", these may tell of what was spoken of."""
+FINITE: Final = PREDICATES | INVERTED
+FEWEST: Final = 3
+"""Words of a question: two may be a command, or half a sentence."""
+UNSPACED: Final = re.compile(r"^(?:为什么|為什麼|怎么|怎麼|なぜ|どうして)[^都也]*$")
+UNSPACED_END: Final = re.compile(r"(?:吗|嗎|[まで]すか|[まで]したか)$")
+"""The same where no space is written."""
+
+
+def asks(meant: Sequence[str]) -> bool:
+    """Tell whether a sentence is a question with and without its mark."""
+    if UNSPACED.search(meant[0]) is not None or UNSPACED_END.search(meant[-1]) is not None:
+        return True
+    if len(meant) < FEWEST or PAUSE in meant:
+        return False
+    first, second = meant[0], meant[1]
+    if second in VERBS.get(first, ()):
+        return True
+    is_name = second.startswith(LETTER)
+    if first in BEING:
+        is_thing = second in DETERMINERS and len(meant) > FEWEST and meant[2] not in SUPERLATIVE
+        return is_name or is_thing or second in PERSONS or second in POINTED
+    if first in DOING:
+        return second in PERSONS or (first == "does" and (is_name or second in POINTED))
+    if first == "should":
+        return is_name or second in PERSONS or second in POINTED or second in DETERMINERS
+    is_told = second in ("a", "an") or (first == "which" and second == "is") or _tells(meant)
+    return first in ASKING and not is_told
+
+
+def _tells(meant: Sequence[str]) -> bool:
+    """Tell whether what looks like a question is the subject of a sentence: "why it fails is unclear"."""
+    is_clause = meant[1] in PERSONS or meant[1] == f"{LETTER}I" or meant[1] in POINTED or meant[1] in ARTICLES
+    return is_clause and not FINITE.isdisjoint(meant[2:])
