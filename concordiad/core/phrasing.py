@@ -39,6 +39,8 @@ from concordiad.core.words import ASK, ENDS, LETTER, LINE, PAUSE, SIGNS, STOP, W
 
 LONGEST_PHRASE: Final = 1000
 """Characters. Nobody words anything longer twice in nearly the same way, and reading it would hold the loop."""
+MOST_SENTENCES: Final = 60
+"""The same in sentences."""
 SHOWN: Final = ARTICLES | {"how", "what", "where", "which", "who", "why"}
 ORDERS: Final = WORKING | PLACING
 ASKED_FOR: Final = WORKING | DOABLE
@@ -64,7 +66,7 @@ def phrase_of(text: str, parts: Sequence[Part]) -> Phrase | None:
     if len(text) > LONGEST_PHRASE or not any(part.kind is Kind.PROSE for part in parts) or not is_legible(text):
         return None
     words = words_of(parts)
-    if _is_command(words):
+    if _is_command(words) or sum(word.meant in ENDS for word in words) > MOST_SENTENCES:
         return None
     is_repaired = _is_repaired(words)
     is_literal = any(word.meant in LITERAL for word in words)
@@ -93,8 +95,8 @@ def _is_quoting(words: Sequence[Word]) -> bool:
 
 def _is_command(words: Sequence[Word]) -> bool:
     """Tell whether this may be the line of a shell, be it behind "run"."""
-    typed = [word.typed for word in words[:2]]
-    return typed[0] in COMMANDS or (typed[0].lower() in STARTING and typed[-1] in COMMANDS)
+    first, second = [*(word.typed for word in words[:2]), "", ""][:2]
+    return first in COMMANDS or (first.lower() in STARTING and second in COMMANDS)
 
 
 def _all_said(sentences: list[list[Word]], is_quoting: bool) -> list[list[Word]]:

@@ -8,7 +8,7 @@ from rapidfuzz import fuzz
 
 from concordiad.core.layout import LONGEST, MOST_LINES
 from concordiad.core.model import Stage
-from concordiad.core.phrasing import LONGEST_PHRASE
+from concordiad.core.phrasing import LONGEST_PHRASE, MOST_SENTENCES
 from concordiad.core.similarity import HEAD_CHARS, NEAR, features, judge
 from concordiad.core.spelled import WORDS
 from concordiad.core.spelling import SHORTEST
@@ -57,7 +57,7 @@ def test_limits_are_those_of_the_code() -> None:
     """Numbers in the text are constants."""
     text = " ".join(PAGE.split())
     assert f"more than {LONGEST:,} characters or {MOST_LINES} lines" in text
-    assert f"longer than {LONGEST_PHRASE:,} characters" in text
+    assert f"longer than {LONGEST_PHRASE:,} characters or of more than {MOST_SENTENCES} sentences" in text
     assert f"below {NEAR:.0f} of 100" in text
     assert f"first {HEAD_CHARS} characters" in text
     assert SHORTEST == 6 == min(map(len, WORDS))
