@@ -191,7 +191,10 @@ def agents_streams_have_one_owner(module: Module) -> Iterator[str]:
         module.name, "concordiad.agent.rehearsal", "concordiad.agent.find", "concordiad.agent.shim"
     ):
         return
-    may_not_read = is_in(module.name, "concordiad.room", "concordiad.agent") and module.name != "concordiad.room.pump"
+    may_not_read = is_in(module.name, "concordiad.room", "concordiad.agent") and module.name not in (
+        "concordiad.room.pump",
+        "concordiad.room.pipes",
+    )
     passed_on = {
         id(argument)
         for call in calls_of(module)

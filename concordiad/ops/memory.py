@@ -11,6 +11,7 @@ KEPT_BYTES: Final = 16 * 1024 * 1024
 """What may stay free and unreturned: some copies of a long line, as pump and journal make them."""
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
 """The names of mallopt(3) in glibc's malloc.h."""
 
 
@@ -20,11 +21,16 @@ def keep_freed_memory() -> None:
 
     By default it returns the blocks of a 1 MB line to the kernel and takes them again for the next one, and the page
     faults cost more than all that is done with the line.
+
+    By default, too, each thread takes from a heap of its own. Ours come and go, what one of them makes for the others
+    stays where it is, and each of those heaps grew for ever; there is little to gain, because Python's lock lets one
+    thread work at a time.
     """
     mallopt = _find("mallopt")
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, MMAP_BYTES)
         mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def give_back_memory() -> None:

@@ -5,8 +5,6 @@ Laws: what the agent said goes to the fan-out, what it means for the turn goes t
 output; at a turn's borders the pump waits for the writer, so that its events stand between its start and its end.
 """
 
-import contextlib
-import fcntl
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -18,17 +16,9 @@ from concordiad.core.agents import AgentCodec, Ended, Fact, OwnTurnBegan, Said
 from concordiad.core.lines import LineSplitter
 from concordiad.room.ledger import REHEARSAL_MARK
 from concordiad.room.messages import Draft, FromAgent, Post, Spoke, ToWriter, ask
+from concordiad.room.pipes import receive, widen
 from concordiad.room.valve import Valve
 
-READ_BYTES: Final = 256 * 1024
-"""Bytes taken from a pipe at once, one journal commit each: a millisecond's work where the lines are short."""
-PIPE_BYTES: Final = 1024 * 1024
-"""
-Bytes that the pipe of stdout is made to hold, the most that pipe(7) allows everybody by default.
-
-The usual 64 KiB make agent and pump wait for each other's turn; with this the agent goes on writing while one of its
-long lines is read.
-"""
 HEARD_S: Final = 0.1
 """So seldom is the writer told that the agent says something, where that alone is what there is to tell."""
 STDERR_LINES: Final = 50
@@ -119,12 +109,11 @@ async def run_pump(
 
     Owns: the agent's stdout. Ends when: end of file. A line that never got its newline is not a line.
     """
-    if isinstance(stdout, trio.lowlevel.FdStream):
-        _widen(stdout)
+    widen(stdout)
     splitter = LineSplitter(line_bytes)
     router = _Router(incarnation, ends, is_rehearsal=codec.is_rehearsal)
     async with stdout:
-        while chunk := await _receive(stdout):
+        while chunk := await receive(stdout):
             for lines in splitter.feed_blocks(chunk):
                 await router.take(codec.decode(lines))
             await router.flush()
@@ -133,19 +122,6 @@ async def run_pump(
         if left := codec.end():
             await router.take(left)
             await router.flush()
-
-
-def _widen(pipe: trio.lowlevel.FdStream) -> None:
-    """Let a pipe hold more, unless its user's pipes hold as much as the kernel allows already (pipe(7))."""
-    with contextlib.suppress(PermissionError):
-        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-
-
-async def _receive(stream: trio.abc.ReceiveStream) -> bytes:
-    try:
-        return bytes(await stream.receive_some(READ_BYTES))
-    except trio.BrokenResourceError:
-        return b""
 
 
 class Diagnosis:
@@ -171,7 +147,7 @@ async def run_stderr(stderr: trio.abc.ReceiveStream, diagnosis: Diagnosis) -> No
     """
     splitter = LineSplitter(STDERR_LINE_BYTES * 8)
     async with stderr:
-        while chunk := await _receive(stderr):
+        while chunk := await receive(stderr):
             for line in splitter.feed(chunk):
                 diagnosis.add(line if isinstance(line, bytes) else line.head)
         if rest := splitter.end():

@@ -75,7 +75,7 @@ class Mortuary:
             **{f"rooms.{name}": {"workdir": str(tables[name]), "agent": "rehearsal"} for name in self._names},
             "agents.rehearsal": REHEARSAL,
             "graces": {"interrupt_s": 0.3, "exit_s": 0.3, "kill_s": 0.3},
-            "limits": {"line_bytes": 1024 * 1024, "agent_failures": 0},
+            "limits": {"line_bytes": 1024 * 1024, "agent_failures": 0, "prompts_per_minute": 100_000},
         }
 
     def rounds(self, daemon: Daemon, count: int) -> Iterator[Sample]:
@@ -91,7 +91,7 @@ class Mortuary:
     def fill_backlogs(self) -> None:
         """Bring each room to the number of recent events that it keeps in memory, which is no leak."""
         texts = "[[text:" + "x" * 300 + "]]"
-        for name in self._names:
+        for name in [*self._names, "main"]:
             with Mourner(self.site.socket, name) as client:
                 for _ in range(-(-BACKLOG_EVENTS // TEXTS)):
                     client.finished(client.submit(texts * TEXTS, room=name)["id"])
@@ -121,9 +121,7 @@ class Mourner(ControlClient):
             turn = self.finished(prompt["id"])
             assert turn["outcome"] != "completed", way
             assert self.finished(self.submit("[[text:alive]]", room=self._room)["id"])["answer"] == "alive", way
-            # What was returned counts as seen, so it is not needed any more.
-            self.events.clear()
-            self._seen = 0
+            self.forget()
         return len(ways)
 
     def _stop_agent(self) -> None:

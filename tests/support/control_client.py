@@ -175,6 +175,11 @@ class ControlClient:
 
         return dict(self.until(is_last)[-1]["turn"])
 
+    def forget(self) -> None:
+        """Drop every event that was received: what was returned is not needed any more."""
+        self.events.clear()
+        self._seen = 0
+
     def receive(self) -> Message:
         """Return the next message, whatever it is. Raises HungUp."""
         return self._next(time.monotonic() + PATIENCE_S)
