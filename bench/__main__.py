@@ -8,6 +8,7 @@ from bench.a1_joins import measure_joins
 from bench.c1_control_round_trip import measure_control_round_trip
 from bench.c2_submit import measure_submit
 from bench.d1_near_duplicates import measure_near_duplicates
+from bench.d2_held_loop import measure_held_loop
 from bench.e1_whole_way import measure_whole_way
 from bench.f5_stopped_guest import measure_stopped_guest
 from bench.f_fan_out import measure_bursts, measure_fan_out, measure_latency, measure_one_guest
@@ -31,6 +32,7 @@ BENCHMARKS: Final[dict[str, Callable[[], Sequence[Row]]]] = {
     "C1": measure_control_round_trip,
     "C2": measure_submit,
     "D1": measure_near_duplicates,
+    "D2": measure_held_loop,
     "R10": measure_rooms,
     "F1": measure_fan_out,
     "F2": measure_bursts,

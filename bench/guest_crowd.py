@@ -115,7 +115,7 @@ class Crowd:
             if found:
                 assert head.startswith(b"HTTP/1.1 101 "), head[:200]
                 guest.received = b""
-                connection.send(_client_frame(hello))
+                connection.send(client_frame(hello))
                 self._take[connection.fileno()] = (guest, answered)
                 if rest:
                     answered(guest, rest)
@@ -275,10 +275,13 @@ def _frame_end(data: bytes | memoryview) -> int | None:
     return end if len(data) >= end else None
 
 
-def _client_frame(text: bytes) -> bytes:
+def client_frame(text: bytes) -> bytes:
     """Write a text as a client's frame; its mask is zero, which changes nothing."""
     length = len(text)
-    size = bytes([0x80 | length]) if length < 126 else bytes([0xFE]) + length.to_bytes(2, "big")
+    if length < 126:
+        size = bytes([0x80 | length])
+    else:
+        size = b"\xfe" + length.to_bytes(2) if length < 1 << 16 else b"\xff" + length.to_bytes(8)
     return b"\x81" + size + bytes(4) + text
 
 

@@ -166,7 +166,8 @@ class Outbox:
         rest: bytes | memoryview = data
         if self._write is not None and not self.waiting_bytes and not self._is_sending:
             try:
-                sent = self._write(data)
+                # Of what is large, the rest is for the sender, which lets others run between two pieces.
+                sent = self._write(data if len(data) <= PIECE_BYTES else memoryview(data)[:PIECE_BYTES])
             except OSError:
                 # It would block, or it is broken: the sender finds that out.
                 sent = 0

@@ -6,7 +6,7 @@ from typing import Final
 
 import trio
 
-SLICE_S: Final = 0.002
+SLICE_S: Final = 0.001
 """Seconds of work at a stretch: with the step that ends it, well under the 5 ms that the loop is held at most."""
 
 

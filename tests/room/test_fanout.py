@@ -17,7 +17,7 @@ from concordiad.journal import Journal, Reader, _Ask, open_memory_journal
 from concordiad.journal.rows import RoomEpoch, Transaction, read_events, read_prompt
 from concordiad.journal.schema import open_memory
 from concordiad.journal.store import Store
-from concordiad.room.fanout import DELIVERIES, PIECE_BYTES, Missed, Transcript, plain_lines, run_fanout
+from concordiad.room.fanout import DELIVERED_BYTES, PIECE_BYTES, Missed, Transcript, plain_lines, run_fanout
 from concordiad.room.messages import DRAFTS, Draft, Post, record
 from tests.room.samples import NOW, clock, prompt
 
@@ -322,7 +322,8 @@ async def test_who_leaves_is_handed_nothing_more() -> None:
 def test_who_comes_and_goes_while_a_piece_is_handed_out_gets_everything_once() -> None:
     """Many followers are given it a few at a time; meanwhile one leaves, one leaves and comes again, one is new."""
     transcript = Transcript("main", [EpochStart(3, 1)], 0, 1)
-    followers = [ReadingFollower() for _ in range(3 * DELIVERIES)]
+    at_once = DELIVERED_BYTES // PIECE_BYTES - 1
+    followers = [ReadingFollower() for _ in range(3 * at_once)]
     for follower in followers:
         transcript.subscribe(follower, 0)
     leaving, again, new = followers[-1], followers[-2], ReadingFollower()
@@ -330,7 +331,7 @@ def test_who_comes_and_goes_while_a_piece_is_handed_out_gets_everything_once() -
     _, lines = transcript.number([Post([large]), Post([draft(2)])], NOW)
     steps = transcript.publishing(lines)
     next(steps)
-    assert [len(follower.chunks) for follower in followers] == [1] * DELIVERIES + [0] * 2 * DELIVERIES
+    assert [len(follower.chunks) for follower in followers] == [1] * at_once + [0] * 2 * at_once
     transcript.unsubscribe(leaving)
     transcript.unsubscribe(again)
     for follower in (again, new):
