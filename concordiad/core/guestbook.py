@@ -90,6 +90,7 @@ class Guestbook:
         self._due: dict[str, float] = {}
         self._count = 0
         self._people: bytes | None = None
+        self._shown: tuple[bytes | None, bytes, msgspec.Raw] = (None, b"", msgspec.Raw())
         self._wake: Callable[[float], None] = _nobody
         self.has_closed = False
 
@@ -129,18 +130,26 @@ class Guestbook:
             if member is not None
         )
 
-    def people(self) -> msgspec.Raw:
+    def people(self, hosts: bytes = b"") -> msgspec.Raw:
         """
-        Show the guests of whom the transcript says that they are here, in the order in which they came.
+        Show the guests of whom the transcript says that they are here, in the order in which they came, behind hosts.
 
         It is JSON, written once for all who ask until somebody leaves: each of a thousand who come is told of all.
+
+        Args:
+            hosts: PERSONs with commas between them.
         """
         if self._people is None:
             here = [(member.here_since, member) for member in self._members.values() if member.here_since is not None]
             self._people = b",".join(
                 _person(member, self._invites[member.invite]) for _, member in sorted(here, key=lambda each: each[0])
             )
-        return msgspec.Raw(b"[%b]" % self._people)
+        guests, earlier_hosts, whole = self._shown
+        if guests is not self._people or earlier_hosts != hosts:
+            guests, comma = self._people, b"," if hosts and self._people else b""
+            whole = msgspec.Raw(b"[%b%b%b]" % (hosts, comma, guests))
+            self._shown = guests, hosts, whole
+        return whole
 
     def guests(self, *, is_for_host: bool) -> list[dict[str, Any]]:
         """Show the guests that are here."""

@@ -232,9 +232,7 @@ class Room:
 
     def people(self) -> msgspec.Raw:
         """Show who is here, hosts first, as JSON: see `Guestbook.people`."""
-        hosts = msgspec.json.encode(self.transcript.hosts())[1:-1]
-        guests = bytes(self.guestbook.people())[1:-1]
-        return msgspec.Raw(b"[%b%b%b]" % (hosts, b"," if hosts and guests else b"", guests))
+        return self.guestbook.people(msgspec.json.encode(self.transcript.hosts())[1:-1])
 
     async def describe(self) -> dict[str, Any]:
         """Tell how the room is, as `room.list` shows it. Raises RoomError."""
