@@ -497,16 +497,27 @@ def _check(config: Config) -> Config:
                 raise ConfigError(f"agents.{name}: {variable!r} is no name of an environment variable")
     if config.guests is not None:
         _check_guests(config.guests)
-    _check_stages(config)
+    _check_merging(config)
     return evolve(config, agents=agents)
 
 
-def _check_stages(config: Config) -> None:
+def _check_merging(config: Config) -> None:
     tables = {f"rooms.{name}.merging": room.merging for name, room in config.rooms.items()}
     for where, merging in {"merging": config.merging, **tables}.items():
-        if merging is not None and Stage.MEANING in (merging.stages or ()) and config.gemini is None:
+        if merging is None:
+            continue
+        stages = merging.stages or ()
+        if Stage.MEANING in stages and config.gemini is None:
             raise ConfigError(
                 f'{where}.stages has "meaning", but there is no [gemini]: add that table, or leave it out'
+            )
+        twice = next((stage for stage in stages if stages.count(stage) > 1), None)
+        if twice is not None:
+            raise ConfigError(f'{where}.stages has "{twice}" more than once: name each stage once')
+        if merging.window_max_s < merging.window_s:
+            raise ConfigError(
+                f"{where}.window_max_s is {merging.window_max_s:g}, which is less than {where}.window_s"
+                f" ({merging.window_s:g}): raise it to that at least, or set window_s = 0 for no window"
             )
 
 

@@ -188,7 +188,8 @@ def toml(value: object) -> str:
 def setting(key: str, value: object) -> str:
     """Write a file that sets one key."""
     table, _, name = key.rpartition(".")
-    return f"[{table}]\n{name} = {toml(value)}\n"
+    besides = "window_s=0\n" if name == "window_max_s" else ""
+    return f"[{table}]\n{besides}{name} = {toml(value)}\n"
 
 
 def value_at(config: Config, key: str) -> object:
@@ -629,13 +630,19 @@ def test_credential_that_is_no_text_is_not_shown(secret_file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ('[merging]\nstages = ["near", "same", "near"]', 'merging.stages has "near" more than once'),
+        ("[merging]\nwindow_max_s = 0", "merging.window_max_s is 0, which is less than merging.window_s (0.5)"),
+        (
+            "[rooms.main.merging]\nwindow_s = 3",
+            "rooms.main.merging.window_max_s is 2, which is less than rooms.main.me",
+        ),
         ('[merging]\nstages = ["meaning"]', 'merging.stages has "meaning", but there is no [gemini]'),
         ('[rooms.main.merging]\nstages = ["same", "meaning"]', 'rooms.main.merging.stages has "meaning"'),
         ('[gemini]\ncredential = ""', "is no name of a credential"),
         ('[gemini]\ncredential = "."', "is no name of a credential"),
     ],
 )
-def test_a_model_that_could_not_be_asked_is_refused(text: str, said: str) -> None:
+def test_merging_that_could_not_be_as_it_is_set_is_refused(text: str, said: str) -> None:
     """Before anything starts, and with what would be right."""
     with pytest.raises(ConfigError) as caught:
         parse_config(text)
