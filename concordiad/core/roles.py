@@ -17,7 +17,7 @@ class Right(enum.StrEnum):
     How far a right goes.
 
     ANY is for whatever the method can do. OWN is for what is theirs: their prompts, handed in as plain text and never
-    before the others', and a turn whose every prompt is theirs. GRANTED is ANY for those whose invite says so, and
+    before the others', and a turn whose first prompt is theirs. GRANTED is ANY for those whose invite says so, and
     nothing for all others.
     """
 

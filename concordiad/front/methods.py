@@ -233,16 +233,19 @@ async def _interrupt(house: House, caller: Caller, right: Right, room: Room, tur
     if turn is not None and turn.outcome is not None:
         raise RoomError.conflict(f"turn {turn_id} is over already: {turn.outcome}")
     if right is Right.OWN and (turn is None or not await _is_own(house, caller, turn)):
-        raise RoomError.not_allowed(f"turn {turn_id} is not yours alone: you may stop one whose every prompt is yours")
+        raise RoomError.not_allowed(f"turn {turn_id} is not yours: you may stop one whose first prompt is yours")
     stopped = await room.interrupt(turn_id, caller.author)
     return turn_view(stopped, await house.journal.read(read_prompts_of, stopped.prompts))
 
 
 async def _is_own(house: House, caller: Caller, turn: Turn) -> bool:
-    """Tell whether every prompt of a turn is the caller's; a turn of the agent's own is nobody's."""
-    prompts = await house.journal.read(read_prompts_of, turn.prompts)
-    authors = [prompt.author.id for prompt in prompts]
-    return turn.origin is Origin.PROMPTS and authors == [caller.author.id] * len(turn.prompts)
+    """
+    Tell whether the first prompt of a turn is the caller's; a turn of the agent's own is nobody's.
+
+    What is asked is that prompt's: whoever asks the same later has it answered, too, but takes no right away by that.
+    """
+    prompts = await house.journal.read(read_prompts_of, turn.prompts[:1])
+    return turn.origin is Origin.PROMPTS and [prompt.author.id for prompt in prompts] == [caller.author.id]
 
 
 async def _about_people(

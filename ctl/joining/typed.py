@@ -33,7 +33,7 @@ COMMANDS: Final = {
     "/cancel [ID]": "take a prompt of yours back, the last one without an ID",
     "/retry [ID]": "ask a prompt of yours again that came to nothing, the last one without an ID",
     "/split [ID]": "give a prompt of yours a turn of its own again, the last one that is merged without an ID",
-    "/interrupt": "stop the running turn, if it is yours alone",
+    "/interrupt": "stop the running turn, if its first prompt is yours",
     "/approvals": "what the agent asks to be allowed",
     "/approve ID [ANSWER…]": "let it; a question is answered like 1=2 or Colour=red",
     "/deny ID [REASON]": "do not let it",

@@ -121,6 +121,22 @@ async def test_driver_stops_a_turn_that_is_its_own(tmp_path: Path) -> None:
             await inside.until(own["prompt"]["id"], "cancelled")
 
 
+async def test_whoever_is_copied_may_still_stop_the_turn(tmp_path: Path) -> None:
+    """Its words are asked; who asked the same after it has no such right."""
+    async with open_house(tmp_path, "main") as inside:
+        first, second = await inside.guest(name="dee"), await inside.guest(name="eve")
+        await inside.until(await inside.submit(HOST, "[[hang]]"), "running")
+        prompts = [await inside.submit(who, "[[hang]]") for who in (first, second)]
+        await inside.call(HOST, "turn.interrupt")
+        turn = (await inside.until(prompts[1], "running"))["turn"]
+        assert turn["prompts"] == prompts
+        refusal = await inside.refusal(second, "turn.interrupt")
+        assert refusal is not None and refusal[0] is NOT_ALLOWED
+        stopped = await inside.call(first, "turn.interrupt")
+        assert stopped["turn"]["id"] == turn["id"]
+        await inside.until(prompts[1], "cancelled")
+
+
 async def test_invite_needs_a_door(tmp_path: Path) -> None:
     """Without one its link would lead nowhere; with one the link has the room and the token behind the #."""
     async with open_house(tmp_path, "main") as inside:

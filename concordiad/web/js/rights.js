@@ -12,11 +12,9 @@ export function mayCancel(me, prompt) {
   return me.role === "host" || (me.role === "driver" && prompt.author.id === me.id);
 }
 
-/** A driver stops only a turn whose every prompt is theirs. */
+/** A driver stops only a turn whose first prompt is theirs: who asks the same later takes no right away. */
 export function mayInterrupt(me, turn) {
-  if (me.role === "host") return true;
-  const authors = turn.authors ?? [];
-  return me.role === "driver" && authors.length > 0 && authors.every((author) => author.id === me.id);
+  return me.role === "host" || (me.role === "driver" && turn.authors?.[0]?.id === me.id);
 }
 
 export function mayAnswer(me) {
