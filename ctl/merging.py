@@ -14,8 +14,9 @@ def likeness(stage: str, similarity: float | None) -> str:
     words = _STAGES.get(stage, first_line(stage))
     if similarity is None or stage == "same":
         return words
-    # What is not the same is never wholly alike, whatever the rounding says.
-    return f"{words}, {min(round(similarity * 100), 99)}%"
+    # No rounding makes what differs wholly alike; what is, less what counts for nothing, is told as it was measured.
+    percent = min(round(similarity * 100), 99) if similarity < 1 else 100
+    return f"{words}, {percent}%"
 
 
 def share_of(prompt: Json) -> str:

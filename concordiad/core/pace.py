@@ -35,7 +35,7 @@ class Tally:
     What merging has done since the daemon's start.
 
     Attributes:
-        prompts: that were accepted.
+        prompts: that were accepted, or waited already at the start.
         turns: that were handed over.
         same, near, meaning: prompts that shared another one's turn, by what was found.
         window_wait_s: how long the agent stood ready while prompts only waited for others like them, in seconds.

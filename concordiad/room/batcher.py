@@ -125,6 +125,8 @@ class Batcher:
         """Let those wait again that waited before the daemon's start."""
         slices = Slices()
         now = trio.current_time()
+        # They will have turns, so they count as prompts: there are never more of those than of these.
+        self._tally.prompts += len(self._loading)
         self._queue.begin(prompt.standing for prompt in self._loading if prompt.standing is not None)
         # A leader may have come later than those whom it leads.
         for prompt in sorted(self._loading, key=_loading_order):

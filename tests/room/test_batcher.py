@@ -470,7 +470,7 @@ async def test_a_refusal_leaves_the_queue_as_it_was(autojump_clock: MockClock) -
                     await ask(inbox[0], question)
                 assert refusal.value.code.name == "not_now"
             await trio.sleep(10)
-            assert await ask(inbox[0], DescribeQueue) == QueueState(2, is_paused=False, merging=Tally(prompts=1))
+            assert await ask(inbox[0], DescribeQueue) == QueueState(2, is_paused=False, merging=Tally(prompts=2))
             await inbox[0].send(NextTurn())
             await trio.sleep(10)
             assert to_writer[1].statistics().current_buffer_used == 0

@@ -12,6 +12,7 @@ const STAGES = { same: "the same words", near: "nearly the same words", meaning:
 export function likeness(stage, similarity) {
   const words = STAGES[stage] ?? visibleLine(stage);
   const isMeasured = stage !== "same" && similarity !== null && similarity !== undefined;
-  // What is not the same is never wholly alike, whatever the rounding says.
-  return isMeasured ? `${words}, ${Math.min(Math.round(similarity * 100), 99)} %` : words;
+  // No rounding makes what differs wholly alike; what is, less what counts for nothing, is told as it was measured.
+  const percent = similarity < 1 ? Math.min(Math.round(similarity * 100), 99) : 100;
+  return isMeasured ? `${words}, ${percent} %` : words;
 }

@@ -117,6 +117,13 @@ def test_a_prompt_keeps_the_text_that_is_known_of_it(page: Browser) -> None:
     assert told == [["ada", "run it", None], ["cleo", long[:1024], len(long)]]
 
 
+@pytest.mark.parametrize(("similarity", "percent"), [(1.0, 100), (0.999, 99), (0.968, 97)])
+def test_likeness_is_told_as_it_was_measured(page: Browser, similarity: float, percent: int) -> None:
+    """What differs is never rounded up to all."""
+    told = run(page, "likeness.js", 'return it.likeness("near", args[0]);', similarity)
+    assert told == f"nearly the same words, {percent} %"
+
+
 def shown(page: Browser, me: str, *prompts: Json) -> list[Json]:
     """Show a queue to somebody; returns what stands in each item, and the labels of its buttons."""
     body = """
