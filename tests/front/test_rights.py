@@ -14,6 +14,7 @@ NOBODY = "00000000-0000-7000-8000-000000000000"
 PARAMS: dict[str, dict[str, Any]] = {
     "prompt.submit": {"text": "hi"},
     "approval.answer": {"id": NOBODY, "allow": True},
+    "turn.interrupt": {"turn": NOBODY},
     "room.create": {"name": "new", "workdir": "/nowhere"},
     "room.close": {"room": "nowhere"},
     "hello": {"token": "t"},
@@ -25,7 +26,10 @@ PARAMS: dict[str, dict[str, Any]] = {
         )
     },
 }
-"""The least that a method needs, and where it would do harm to what the others need, too little."""
+"""
+The least that a method needs, and where it would do harm to what the others need, too little. What is interrupted is
+nobody's turn: else that of another caller's prompt would be, which may run or not by then.
+"""
 
 
 async def callers_of(inside: Inside) -> dict[str, Caller]:
