@@ -20,6 +20,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from attrs import evolve
+
 from bench.guest_crowd import Crowd
 from bench.guest_events import frames
 from bench.guest_server import Server, raise_descriptors
@@ -113,10 +115,11 @@ def _compare(
     *,
     most: float | None = None,
     gain: float | None = None,
+    way: str = "ours",
 ) -> Row:
-    """Compare processor time; as `gain`, how many times as much the peer takes."""
-    ours, theirs = median(taken["ours"]), median(taken[peer])
-    ratio = median(mine / other for mine, other in zip(taken["ours"], taken[peer], strict=True))
+    """Compare processor time of a way, ours as a rule; as `gain`, how many times as much the peer takes."""
+    ours, theirs = median(taken[way]), median(taken[peer])
+    ratio = median(mine / other for mine, other in zip(taken[way], taken[peer], strict=True))
     is_reached = None if most is None else ratio <= most
     target = "–" if most is None else f"≤ {most:g}×"
     shown = f"{ratio:.2f}×"
@@ -130,8 +133,17 @@ def _compare(
         ratio=shown,
         target=target,
         is_reached=is_reached,
-        figures={"ours_s": ours, f"{peer}_s": theirs},
+        figures={f"{way}_s": ours, f"{peer}_s": theirs},
     )
+
+
+LIMIT: Final = "the limit, {}: the raw loop itself"
+"""A row of what could be had at most: a `send` for each delivery, and nothing besides."""
+
+
+def _limit(name: str, what: str, taken: dict[str, list[float]], gain: float | None = None) -> Row:
+    row = _compare(name, LIMIT.format(what), taken, "ws_uv", gain=gain, way="raw")
+    return evolve(row, target="–", is_reached=None)
 
 
 def measure_fan_out() -> Sequence[Row]:
@@ -145,6 +157,7 @@ def measure_fan_out() -> Sequence[Row]:
             _compare("F1", what, taken, "ws_uv", most=0.50),
             _compare("F1", what, taken, "raw", most=1.2),
             _compare("F1", what, taken, "picows"),
+            _limit("F1", f"{guests} guests", taken),
         ]
     return rows
 
@@ -158,6 +171,7 @@ def measure_bursts() -> Sequence[Row]:
         _compare("F2", what, taken, "ws_uv", gain=30),
         _compare("F2", what, taken, "raw", most=1.3),
         _compare("F2", what, taken, "picows"),
+        _limit("F2", f"{BURST} events at once", taken, gain=30),
     ]
 
 
@@ -172,12 +186,12 @@ def measure_latency() -> Sequence[Row]:
     far = {way: median(percentile(each, 0.99) for each in rounds) for way, rounds in waits.items()}
     what = "200 events/s, 100 guests, until the last has it"
 
-    def compare(part: str, values: dict[str, float], peer: str, most: float | None) -> Row:
-        ratio = values["ours"] / values[peer]
+    def compare(part: str, values: dict[str, float], peer: str, most: float | None, way: str = "ours") -> Row:
+        ratio = values[way] / values[peer]
         return Row(
             "F3",
-            f"{what}, {part} : {peer}",
-            ours=milliseconds(values["ours"]),
+            f"{what if way == 'ours' else LIMIT.format('p50')}{part} : {peer}",
+            ours=milliseconds(values[way]),
             peer=milliseconds(values[peer]),
             ratio=f"{ratio:.2f}×",
             target="–" if most is None else f"≤ {most:g}×",
@@ -185,11 +199,12 @@ def measure_latency() -> Sequence[Row]:
         )
 
     return [
-        compare("p50", middles, "ws_uv", 0.65),
-        compare("p50", middles, "raw", 1.15),
-        compare("p50", middles, "picows", None),
-        compare("p99", far, "ws_uv", 1.0),
-        compare("p99", far, "raw", None),
+        compare(", p50", middles, "ws_uv", 0.65),
+        compare(", p50", middles, "raw", 1.15),
+        compare(", p50", middles, "picows", None),
+        compare("", middles, "ws_uv", None, way="raw"),
+        compare(", p99", far, "ws_uv", 1.0),
+        compare(", p99", far, "raw", None),
     ]
 
 
@@ -202,4 +217,5 @@ def measure_one_guest() -> Sequence[Row]:
         _compare("F4", what, taken, "ws_uv", gain=1),
         _compare("F4", what, taken, "raw"),
         _compare("F4", what, taken, "picows"),
+        _limit("F4", "one guest", taken, gain=1),
     ]
