@@ -142,9 +142,8 @@ def booted(tree: Path) -> Iterator[Machine]:
     """Boot a machine as new; it is shut down on leaving, and nothing of it stays."""
     with tempfile.TemporaryDirectory(prefix="concordia-machine-") as directory:
         ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        with ear, open(Path(directory) / "console", "w+b") as console:
-            ear.bind(f"{directory}/notify")
-            ear.settimeout(PATIENCE_S)
+        ear.bind(f"{directory}/notify")
+        with open(Path(directory) / "console", "w+b") as console:
             began = time.monotonic()
             # Should this process die, the machine is shut down all the same.
             keeper = subprocess.Popen(
@@ -156,7 +155,11 @@ def booted(tree: Path) -> Iterator[Machine]:
                 start_new_session=True,
             )
             try:
-                yield _wait_until_booted(keeper, ear, console, began)
+                # Nobody listens afterwards: what systemd goes on to tell would fill a socket that is open and not read,
+                # and then systemd-nspawn and the machine's own systemd stand still.
+                with ear:
+                    machine = _wait_until_booted(keeper, ear, console, began)
+                yield machine
             finally:
                 _shut_down(keeper)
 
