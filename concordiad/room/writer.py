@@ -39,7 +39,6 @@ from concordiad.core.faults import Fault
 from concordiad.core.model import Approval, Author, Origin, Outcome, Prompt, Turn, rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer
 from concordiad.core.views import author_view, members
-from concordiad.errors import AgentGone as StdinGone
 from concordiad.errors import RoomError
 from concordiad.journal.rows import ApprovalResolved
 from concordiad.room.approvals import Approvals, Resolution, resolved
@@ -47,7 +46,7 @@ from concordiad.room.circuit import Circuit
 from concordiad.room.controls import Controls
 from concordiad.room.deadlines import Deadlines
 from concordiad.room.desk import SECOND_DIGITS, Desk
-from concordiad.room.hold import Hold
+from concordiad.room.hold import Hold, run_writing
 from concordiad.room.ledger import InProgress
 from concordiad.room.messages import (
     AgentGone,
@@ -81,7 +80,7 @@ from concordiad.room.messages import (
     record,
     serve,
 )
-from concordiad.room.patience import NEVER, Limit
+from concordiad.room.patience import NEVER, NO_LIMIT, Limit
 from concordiad.room.rest import Rest
 from concordiad.room.scribe import Scribe
 from concordiad.room.slices import any_of
@@ -185,6 +184,8 @@ class Writer:
 
     def next_deadline(self) -> float:
         """Tell when something is to be done that no message brings, in monotonic seconds."""
+        if self._hold.has_news:
+            return -NEVER
         stop = NEVER if self._stop is None else self._stop.deadline
         sleep = self._rest.deadline() if self._is_free() else NEVER
         # Past it the next turn is asked for as soon as there is an agent for it.
@@ -193,7 +194,17 @@ class Writer:
         return min(self._approvals.next_deadline(), agents, stop, sleep, api)
 
     def _turn_limit(self) -> Limit:
+        if self._hold.is_handing_over:
+            return NO_LIMIT
         return self._deadlines.turn_limit(self._state, is_asking=len(self._approvals) > 0)
+
+    async def run_writing(self) -> None:
+        """Write to the agent what `take` and `tick` have for it, so that these need not wait until it reads."""
+        await run_writing(self._hold)
+
+    def wake(self, waiting: trio.CancelScope) -> None:
+        """Cancel that, which does nothing but wait, when `tick` is to be called."""
+        self._hold.wake(waiting)
 
     async def take(self, message: ToWriter) -> None:
         """Do what one message asks for."""
@@ -210,6 +221,9 @@ class Writer:
             case AgentUp(incarnation):
                 await self._take_agent(incarnation)
             case AgentGone(incarnation, how, reply):
+                if incarnation == self._hold.incarnation:
+                    await self._hold.settle()
+                    await self._see_to_unwritten()
                 farewell = self._farewell()
                 if incarnation == self._hold.incarnation:
                     await self._lose_agent(how)
@@ -254,6 +268,8 @@ class Writer:
 
     async def tick(self) -> None:
         """Do what the clock asks for, then ask for the next turn or close the input if the state is right for it."""
+        self._hold.has_news = False
+        await self._see_to_unwritten()
         now = trio.current_time()
         for approval in self._approvals.overdue(now):
             reason = f"nobody answered within {self._graces.approval_s:g} s"
@@ -261,7 +277,8 @@ class Writer:
             if self._hold.agent is not None:
                 await self._hold.write(self._hold.agent.codec.deny(approval.request_id, reason))
         running = self._desk.running
-        self._deadlines.patience.watch(None if running is None else running.turn.id, now)
+        is_with_agent = running is not None and not self._hold.is_handing_over
+        self._deadlines.patience.watch(running.turn.id if running is not None and is_with_agent else None, now)
         limit = self._turn_limit()
         if running is not None and now >= max(limit.deadline, self._heard_again):
             await self._interrupt_agent(running, None, limit.reason, None, is_timed_out=True)
@@ -338,15 +355,18 @@ class Writer:
             return
         self._move(WriterInput.HANDED_OVER)
         turn = entry.progress.turn
-        try:
-            words = self._askers.words_for([prompt for prompt, _ in prompts], is_like_ours)
-            await self._hold.hand_over(agent, agent.codec.prompt(turn.id, words, is_raw=prompts[0][0].is_raw))
-        except StdinGone as gone:
-            if not gone.begun:
-                returned = self._desk.return_ours(str(gone))
-                await self._scribe.write(returned)
-                if returned is not None:
-                    await self._ends.batcher.send(TakeBack(returned.progress.prompts))
+        words = self._askers.words_for([prompt for prompt, _ in prompts], is_like_ours)
+        await self._hold.write(agent.codec.prompt(turn.id, words, is_raw=prompts[0][0].is_raw), turn.id)
+
+    async def _see_to_unwritten(self) -> None:
+        """Give back what a turn asks of whose line the agent has seen nothing."""
+        unwritten, self._hold.unwritten = self._hold.unwritten, None
+        if unwritten is None or unwritten.begun or not self._desk.is_ours(unwritten.turn):
+            return
+        returned = self._desk.return_ours(unwritten.why)
+        await self._scribe.write(returned)
+        if returned is not None:
+            await self._ends.batcher.send(TakeBack(returned.progress.prompts))
 
     async def _take_fact(self, fact: Fact | Spoke) -> None:
         match fact:
@@ -617,16 +637,20 @@ async def run_writer(writer: Writer, ends: WriterEnds) -> None:
     Owns: the agent's stdin, the turn in progress, the pending approvals. Ends when: the keeper has said that there will
     be no further incarnation.
     """
-    with serve(ends.inbox) as inbox, ends.batcher, ends.fanout:
-        message: ToWriter | None = None
-        try:
-            while not writer.has_ended:
-                message = None
-                # Nothing but the waiting may be cut short: a hand-over that is recorded is also written.
-                with trio.move_on_at(writer.next_deadline()):
-                    message = await inbox.receive()
-                if message is not None:
-                    await writer.take(message)
-                await writer.tick()
-        finally:
-            close_replies([message, *writer.unanswered()])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writer.run_writing)
+        with serve(ends.inbox) as inbox, ends.batcher, ends.fanout:
+            message: ToWriter | None = None
+            try:
+                while not writer.has_ended:
+                    message = None
+                    # Nothing but the waiting may be cut short: a hand-over that is recorded is also written.
+                    with trio.move_on_at(writer.next_deadline()) as waiting:
+                        writer.wake(waiting)
+                        message = await inbox.receive()
+                    if message is not None:
+                        await writer.take(message)
+                    await writer.tick()
+            finally:
+                close_replies([message, *writer.unanswered()])
+        nursery.cancel_scope.cancel()

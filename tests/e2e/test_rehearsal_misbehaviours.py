@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -383,6 +384,35 @@ def test_stopped_agent_with_a_full_pipe_is_replaced(site: Site) -> None:
         assert client.next("agent.started")["session"] == "resumed"
         assert client.call("room.list")["rooms"][0]["agent"]["fault"]["fault"] == "agent_exited"
         client.finished(client.submit("[[text:next]]")["id"])
+
+
+def test_agent_that_does_not_read_keeps_nobody_else_waiting(site: Site, tmp_path: Path) -> None:
+    """While a line waits in a full pipe, status and approvals are told, and an interrupt and a close end the agent."""
+    site.configure(
+        {"graces": {"write_s": 3600, "ack_s": 3600, "turn_s": 0.1, "interrupt_s": 0.2, "exit_s": 0.2, "kill_s": 0.2}}
+    )
+    with site.running() as daemon:
+        client = daemon.follow()
+        host = daemon.connect()
+        host.call("room.create", name="second", workdir=str(tmp_path), agent="rehearsal")
+        for room in ("main", "second"):
+            if room == "second":
+                client.call("events.subscribe", room=room, since=0)
+            pid = client.next("agent.started", room=room)["pid"]
+            client.finished(client.submit("[[text:something to remember]]", room=room)["id"])
+            os.kill(pid, signal.SIGSTOP)
+            large = client.submit("[[text:read it all]]" + "x" * (256 * 1024 - 20), room=room)
+            started = client.next("turn.started", room=room)["turn"]
+            (told,) = [each for each in host.call("room.list")["rooms"] if each["name"] == room]
+            assert (told["state"], told["turn"]["id"]) == ("busy", started["id"])
+            assert host.call("approval.list", room=room)["approvals"] == []
+            if room == "main":
+                host.call("turn.interrupt", room=room, turn=started["id"])
+                assert client.finished(large["id"])["outcome"] == "interrupted"
+                assert client.finished(client.submit("[[text:next]]")["id"])["answer"] == "next"
+            else:
+                host.call("room.close", room=room)
+                assert client.finished(large["id"])["outcome"] == "interrupted"
 
 
 def test_stopped_agent_does_not_acknowledge(site: Site) -> None:

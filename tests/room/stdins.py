@@ -26,8 +26,10 @@ class ReadingStdin:
         self._note = note
 
     async def write(self, line: bytes) -> None:
-        await trio.lowlevel.checkpoint()
         assert not self.is_closed, "written after it was closed"
+        await trio.lowlevel.checkpoint()
+        if self.is_closed:
+            raise AgentGone("the agent's stdin was closed meanwhile", begun=False)
         assert line.endswith(b"\n") and line.count(b"\n") == 1
         self.lines.append(msgspec.json.decode(line))
         if self._note is not None:

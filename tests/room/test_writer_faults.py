@@ -130,6 +130,17 @@ async def test_an_agent_that_reads_nothing_is_stuck(autojump_clock: MockClock) -
         assert (bench.turns(), bench.changes(Prompt)[-1].state) == ([], PromptState.WAITING)
 
 
+async def test_whoever_asks_is_answered_while_the_agent_reads_nothing(autojump_clock: MockClock) -> None:
+    """What is asked meanwhile is answered before the line is given up, and an interrupt has its own limit."""
+    async with open_bench() as bench:
+        await bench.start(StuckStdin())
+        began_at = trio.current_time()
+        await bench.offer(prompt("p1"))
+        assert ((await bench.describe())["state"], await bench.approvals()) == ("busy", [])
+        assert trio.current_time() == began_at
+        assert bench.notices() == []
+
+
 async def test_an_agent_whose_output_has_ended_gets_no_further_line() -> None:
     """It could not say what became of it."""
     async with open_bench() as bench:

@@ -148,9 +148,13 @@ class Bench:
         return await ask(self.inbox, lambda reply: Interrupt(turn, by, reply))
 
     async def answer(self, approval: str, *, is_allowed: bool, by: Author = ANN, **more: Any) -> Approval:
-        """Approve or deny, and wait for the answer."""
+        """Approve or deny, and wait for the answer, and for the line to the agent."""
         answers, reason = more.get("answers", {}), more.get("reason")
-        return await ask(self.inbox, lambda reply: AnswerApproval(approval, is_allowed, answers, reason, by, reply))
+        answered: Approval = await ask(
+            self.inbox, lambda reply: AnswerApproval(approval, is_allowed, answers, reason, by, reply)
+        )
+        await wait_all_tasks_blocked()
+        return answered
 
     async def restart(self, *, is_fresh: bool = False) -> None:
         """Restart the agent, and wait for the answer."""
