@@ -249,6 +249,8 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
                         send_command,
                         url,
                         unopened,
+                        log=setup.log,
+                        new_id=new_id,
                     )
                     async with trio.open_nursery() as houses:
                         await houses.start(run_house, keeper, commands, closing)

@@ -33,6 +33,8 @@ from concordiad.journal.rows import (
     read_rooms,
 )
 from concordiad.meaning import Grouper
+from concordiad.ops.ids import IdFactory
+from concordiad.ops.log import Log
 from concordiad.room import Room, RoomSetup, run_room
 from concordiad.room.messages import Reply, ask, serve
 
@@ -129,6 +131,8 @@ class House:
         page_url: what the links of invites begin with; None where there is no door for guests.
         unopened: created rooms that could not be opened, by name; only `run_house` changes it.
         links: who may read the statistics over HTTP; made and found in single synchronous steps.
+        log: the daemon's log.
+        new_id: makes ids.
     """
 
     rooms: Mapping[str, Room]
@@ -141,6 +145,8 @@ class House:
     page_url: str | None = None
     unopened: Mapping[str, "Unopened"] = field(factory=dict)
     links: Links = field(factory=Links)
+    log: Log = field(factory=Log)
+    new_id: Callable[[], str] = field(factory=IdFactory)
 
     @property
     def config(self) -> Config:

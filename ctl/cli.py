@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "guests": "ctl.commands.guests",
     "kick": "ctl.commands.kick",
     "join": "ctl.commands.join",
+    "logs": "ctl.commands.logs",
     "export": "ctl.commands.export",
     "stats": "ctl.commands.stats",
     "doctor": "ctl.commands.doctor",

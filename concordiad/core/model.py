@@ -176,6 +176,7 @@ class Prompt:
     Attributes:
         merge: with whom it shares a turn; None for a prompt that has one for itself.
         standing: where it stands, or last stood, among those that wait.
+        request: by which request it came, for the log of this run of the daemon; the journal does not have it.
     """
 
     id: str
@@ -193,6 +194,7 @@ class Prompt:
     is_alone: bool = False
     merge: Merge | None = None
     standing: Standing | None = None
+    request: str | None = field(default=None, eq=False, repr=False)
 
     @property
     def asked(self) -> str:

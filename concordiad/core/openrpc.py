@@ -101,6 +101,15 @@ METHOD_TABLE: Final[Mapping[str, tuple[str, Fields]]] = {
         "Make the address of the page with the statistics.",
         {"url": STRING, "room": or_null(STRING), "expires_at": TIME},
     ),
+    "log.tail": (
+        "Show the latest entries of the daemon's log.",
+        {
+            "entries": list_of({"type": "object"}),
+            "next": COUNT,
+            "epoch": COUNT,
+            "unit": or_null(an_object({"name": STRING, "of_user": BOOLEAN})),
+        },
+    ),
     "daemon.status": ("Show the daemon and every open room.", {"daemon": ref("DAEMON"), **_ROOMS}),
     "rpc.discover": (
         "Show this document.",

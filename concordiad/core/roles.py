@@ -59,11 +59,19 @@ RIGHTS: Final[dict[str, dict[Role, Right]]] = {
     "journal.prune": _HOSTS,
     "stats.get": _HOSTS,
     "stats.link": _HOSTS,
+    "log.tail": _HOSTS,
     "daemon.status": _HOSTS,
     "rpc.discover": _READING,
     "hello": {},
 }
 """Method → role → right. Nobody may call `hello`: it is what makes a connection somebody's, once."""
+
+_LOOKING: Final = ("get", "list", "subscribe", "status", "tail", "discover")
+
+
+def changes_nothing(method: str) -> bool:
+    """Tell whether a method only looks, by its verb."""
+    return method.rpartition(".")[2] in _LOOKING
 
 
 def decide(method: str, role: Role, *, may_approve: bool) -> Right | None:

@@ -40,6 +40,8 @@ PAGE_LIMIT: Final = 500
 """Rows in one page of a listing."""
 LAST_LIMIT: Final = 10_000
 """Events that one subscription may ask to see again by number of lines."""
+LOG_LIMIT: Final = 1000
+"""Entries of the log in one answer: as many as are kept."""
 LONGEST_S: Final = 366 * 86400.0
 """The longest time that somebody may ask for: a year."""
 FILLERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
@@ -416,6 +418,18 @@ class StatsLink:
 
 
 @frozen
+class LogTail:
+    """
+    The latest entries of the daemon's log, as far as it keeps them: the last ones, or those after a number.
+
+    A number is what an earlier answer gave as `next`; they count anew at every start of the daemon.
+    """
+
+    after: int | None = field(default=None, validator=_is_between(0, 2**53))
+    last: int = field(default=100, validator=_is_between(0, LOG_LIMIT))
+
+
+@frozen
 class Hello:
     """
     Come in: the first message of a guest's connection, and of no other.
@@ -454,6 +468,7 @@ Params = (
     | JournalPrune
     | StatsGet
     | StatsLink
+    | LogTail
     | Hello
 )
 
@@ -485,6 +500,7 @@ METHODS: Final[dict[str, type[Params]]] = {
     "journal.prune": JournalPrune,
     "stats.get": StatsGet,
     "stats.link": StatsLink,
+    "log.tail": LogTail,
     "daemon.status": Nothing,
     "rpc.discover": Nothing,
     "hello": Hello,

@@ -1,11 +1,17 @@
 """One message of a client and its answer, the same over every transport."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import structlog
+import trio
 
 from concordiad.core.codes import INTERNAL_ERROR
+from concordiad.core.roles import changes_nothing
 from concordiad.core.wire import (
     DEFAULT_ROOM,
     BadRequest,
+    Request,
     decode_request,
     encode_error,
     encode_result,
@@ -15,7 +21,10 @@ from concordiad.front.caller import Caller
 from concordiad.front.methods import allow, call
 from concordiad.front.outbox import STALL_S
 from concordiad.house import House
+from concordiad.ops.requests import meeting
 from concordiad.room import Room
+
+_log = structlog.get_logger("concordiad.requests")
 
 
 class Answered(NamedTuple):
@@ -33,18 +42,45 @@ class Answered(NamedTuple):
 
 async def answer(message: bytes, caller: Caller, house: House) -> Answered:
     """Meet one request or say why not."""
-    request_id: int | str | None = None
     try:
         request = decode_request(message, caller.room or DEFAULT_ROOM)
-        request_id = request.id
-        met = await call(house, caller, request)
     except BadRequest as error:
-        return Answered(encode_error(error.request_id, _fault_of(error, caller)))
-    except RoomError as error:
-        return Answered(encode_error(request_id, error))
-    except JournalError as error:
-        return Answered(encode_error(request_id, RemoteProtocolError(INTERNAL_ERROR, str(error))))
-    return Answered(b"" if request.is_notification else encode_result(request_id, met.result), met.follow)
+        fault = _fault_of(error, caller)
+        _log.debug("request_refused", caller=caller.author.id, method=error.method, code=fault.code.name)
+        return Answered(encode_error(error.request_id, fault))
+    with meeting(house.new_id()):
+        return await _meet(request, caller, house)
+
+
+async def _meet(request: Request, caller: Caller, house: House) -> Answered:
+    """Meet a request that was understood; one that is to change something is a line of the log."""
+    began_at = trio.current_time()
+    about = {"method": request.method, "caller": caller.author.id, "room": getattr(request.params, "room", None)}
+    try:
+        met = await call(house, caller, request)
+    except (RoomError, JournalError) as error:
+        fault = error if isinstance(error, RoomError) else RemoteProtocolError(INTERNAL_ERROR, str(error))
+        about |= {"code": fault.code.name, "took_s": _since(began_at)}
+        if changes_nothing(request.method):
+            _log.debug("request_refused", **about)
+        else:
+            _log.info("request_refused", **about)
+        return Answered(encode_error(request.id, fault))
+    if changes_nothing(request.method):
+        _log.debug("request_met", **about, took_s=_since(began_at))
+    else:
+        _log.info("request_met", **about, **_ids_in(met.result), took_s=_since(began_at))
+    return Answered(b"" if request.is_notification else encode_result(request.id, met.result), met.follow)
+
+
+def _since(began_at: float) -> float:
+    return round(trio.current_time() - began_at, 6)
+
+
+def _ids_in(result: Mapping[str, Any]) -> dict[str, str]:
+    """Name what a request was about, so that its line leads to that thing's own."""
+    things = ((name, result.get(name)) for name in ("prompt", "turn", "approval", "invite"))
+    return {name: thing["id"] for name, thing in things if isinstance(thing, dict) and "id" in thing}
 
 
 def _fault_of(error: BadRequest, caller: Caller) -> BadRequest | RoomError:

@@ -28,6 +28,7 @@ from concordiad.core.wire import (
     InviteList,
     InviteRevoke,
     JournalPrune,
+    LogTail,
     Nothing,
     PromptList,
     PromptRetry,
@@ -53,6 +54,7 @@ from concordiad.front.readings import (
     list_rooms,
     list_turns,
     subscribe,
+    tail_log,
     turn_of,
     whole_id,
 )
@@ -155,6 +157,8 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
             return Answer(
                 await _about_people(house, caller, find_room(house, request.params.room, caller), request.params)
             )
+        case LogTail():
+            return Answer(tail_log(house, request.params))
         case Nothing() if request.method == "rpc.discover":
             return Answer(discover())
         case Nothing():

@@ -33,6 +33,7 @@ from concordiad.core.wire import (
     EventsSubscribe,
     GuestList,
     InviteList,
+    LogTail,
     PromptList,
     TurnList,
     parse_time,
@@ -281,3 +282,16 @@ async def list_guests(house: House, params: GuestList, caller: Caller) -> dict[s
     known = await house.journal.read(read_members, room.name, PEOPLE)
     guests = [room.guestbook.view(member, invite, is_for_host=True) for member, invite in known]
     return {"guests": guests, "hosts": room.transcript.hosts()}
+
+
+def tail_log(house: House, params: LogTail) -> dict[str, Any]:
+    """Show the latest entries of the log, and whose journal has them all."""
+    entries = house.log.recent.after(params.after or 0)
+    chosen = entries[: params.last] if params.after is not None else entries[-params.last :] if params.last else []
+    unit = house.log.unit
+    return {
+        "entries": [msgspec.Raw(entry.json) for entry in chosen],
+        "next": chosen[-1].number if chosen else params.after or (entries[-1].number if entries else 0),
+        "epoch": house.journal.epoch,
+        "unit": None if unit is None else {"name": unit.name, "of_user": unit.is_users},
+    }

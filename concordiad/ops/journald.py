@@ -10,7 +10,8 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 ADDRESS: Final = "/run/systemd/journal/socket"
 SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
@@ -26,6 +27,24 @@ def is_journals(descriptor: int, environment: Mapping[str, str]) -> bool:
     except OSError:
         return False
     return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+class Unit(NamedTuple):
+    """A unit of systemd's, and whether it is one of a person's own manager."""
+
+    name: str
+    is_users: bool
+
+
+def find_unit(cgroups: Path = Path("/proc/self/cgroup")) -> Unit | None:
+    """Find the unit that this process is in, by its control group (cgroups(7))."""
+    with suppress(OSError):
+        for line in cgroups.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            parts = path.split("/")
+            if controllers in ("", "name=systemd") and parts[-1].endswith(".service"):
+                return Unit(parts[-1], any(part.startswith("user@") for part in parts[:-1]))
+    return None
 
 
 class JournalSocket:

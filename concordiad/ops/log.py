@@ -15,7 +15,9 @@ import structlog
 
 from concordiad.core.logbook import PRIORITIES, Format, Level, harmless, journal_message, line_of
 from concordiad.core.masking import Masker
-from concordiad.ops.journald import JournalSocket, is_journals
+from concordiad.ops.journald import JournalSocket, find_unit, is_journals
+from concordiad.ops.recent import Recent
+from concordiad.ops.requests import REQUEST
 
 Processor = structlog.typing.Processor
 _LEVELS: Final = logging.getLevelNamesMapping()
@@ -29,6 +31,11 @@ class Log:
         stream: standard error.
         environment: the daemon's.
         journal: the way to systemd's journal.
+
+    Attributes:
+        format: what it looks like.
+        recent: its latest entries.
+        unit: systemd's unit whose journal it is in, with whether that is a person's own; None where it is in none.
     """
 
     def __init__(
@@ -44,6 +51,8 @@ class Log:
         self._masker = Masker()
         self._journal: JournalSocket | None = None
         self.format = Format.AUTO
+        self.recent = Recent()
+        self.unit = find_unit() if self._is_in_journal() else None
 
     def configure(self, log_format: Format = Format.AUTO, level: Level = Level.INFO) -> None:
         """Write like this from now on."""
@@ -53,11 +62,12 @@ class Log:
         is_text = self.format is Format.TEXT
         structlog.configure(
             processors=[
-                structlog.contextvars.merge_contextvars,
+                _add_request,
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_text else "iso", utc=not is_text),
                 structlog.processors.format_exc_info,
                 self._mask,
+                self._keep,
                 *self._renderers(),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.upper()]),
@@ -73,7 +83,10 @@ class Log:
     def _choose(self) -> Format:
         if self._stream.isatty():
             return Format.TEXT
-        return Format.JOURNAL if is_journals(self._stream.fileno(), self._environment) else Format.JSON
+        return Format.JOURNAL if self._is_in_journal() else Format.JSON
+
+    def _is_in_journal(self) -> bool:
+        return is_journals(self._stream.fileno(), self._environment)
 
     def _renderers(self) -> list[Processor]:
         match self.format:
@@ -97,11 +110,22 @@ class Log:
             return [self._masked(each) for each in value]
         return value
 
+    def _keep(self, _: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        self.recent.add(entry)
+        return entry
+
     def _hand_over(self, _: Any, __: str, entry: MutableMapping[str, Any]) -> str:
         if self._journal is not None and self._journal.send(journal_message(entry)):
             raise structlog.DropEvent
         # There is no journal any more: standard error takes a line, with its priority as sd-daemon(3) has it.
         return f"<{PRIORITIES[entry['level']]}>{line_of(entry)}"
+
+
+def _add_request(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    request = REQUEST.get()
+    if request is not None:
+        entry.setdefault("request", request)
+    return entry
 
 
 def _disarm(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -221,7 +221,7 @@ class Batcher:
         answers = decisions.answers
         match message:
             case Submit(submission, reply):
-                answers.append((reply, await self._submit(submission, decisions)))
+                answers.append((reply, await self._submit(submission, reply.request, decisions)))
             case Cancel(prompt_id, by, reply):
                 cancelled = self._end(prompt_id, PromptMove.CANCELLED, by, decisions)
                 answers.append((reply, cancelled or await self._why_not(prompt_id, decisions, _TO_STOP)))
@@ -286,7 +286,7 @@ class Batcher:
                 await trio.lowlevel.checkpoint()
         await record(ends.fanout, drafts, decisions.rows())
 
-    async def _submit(self, submission: Submission, decisions: Decisions) -> Placed | RoomError:
+    async def _submit(self, submission: Submission, request: str | None, decisions: Decisions) -> Placed | RoomError:
         author = submission.author
         earlier = await self._find_repeated(submission, decisions)
         if earlier is not None:
@@ -307,6 +307,7 @@ class Batcher:
             retry_of=submission.retry_of,
             is_raw=submission.is_raw,
             is_alone=submission.is_alone,
+            request=request,
         )
         deadline = NEVER if submission.expires_s is None else clock + submission.expires_s
         is_hurried = self._queue.is_only(author.id) and not self._has_company(author.id)

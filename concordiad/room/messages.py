@@ -21,6 +21,7 @@ from concordiad.core.pace import Tally
 from concordiad.core.wire import InviteCreate
 from concordiad.errors import RoomError
 from concordiad.journal.rows import Change
+from concordiad.ops.requests import REQUEST
 
 T = TypeVar("T")
 M = TypeVar("M")
@@ -44,10 +45,11 @@ UNREAD: Final = 100_000
 
 
 class Reply(Generic[T]):
-    """The way back to whoever asked; used once, or closed."""
+    """The way back to whoever asked; used once, or closed. `request` is the one that is met by asking, if any is."""
 
     def __init__(self, channel: trio.MemorySendChannel[T | RoomError]) -> None:
         self._channel = channel
+        self.request = REQUEST.get()
 
     def answer(self, value: T | RoomError) -> None:
         """Answer; does nothing if nobody waits any more."""

@@ -35,6 +35,7 @@ def canonical_line(progress: InProgress) -> dict[str, Any]:
         "turn": turn.id,
         "origin": turn.origin.value,
         "prompts": [prompt.id for prompt in prompts],
+        "requests": [prompt.request for prompt in prompts if prompt.request is not None],
         "authors": len({prompt.author.id for prompt in prompts}),
         "merged": {stage.value: count for stage, count in sorted(merged.items())},
         "outcome": None if turn.outcome is None else turn.outcome.value,

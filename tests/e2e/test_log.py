@@ -4,6 +4,7 @@ import json
 import signal
 from typing import Any
 
+from tests.ctl.program import run, start
 from tests.support.daemon import REHEARSAL, Daemon, Site
 
 SECRET = "sk-never-to-be-read"
@@ -50,3 +51,37 @@ def test_level_is_another_one_after_a_reload(site: Site) -> None:
         daemon.send_signal(signal.SIGHUP)
         daemon.wait_for_log("configuration_reloaded")
         assert "journal_opened" not in daemon.log
+
+
+def test_a_request_leads_to_its_turn(site: Site, daemon: Daemon) -> None:
+    """Who asks, by which request, is in the line of the turn; reading is no line, and a refusal has its code."""
+    client = daemon.connect()
+    prompt = client.submit("[[text:hello]]")["id"]
+    met, turn = line_of(daemon, "request_met"), line_of(daemon, "turn_finished")
+    client.call("room.list")
+    client.request("turn.interrupt")
+    refused = line_of(daemon, "request_refused")
+    assert (met["method"], met["prompt"]) == ("prompt.submit", prompt)
+    assert met["caller"].startswith("uid:") and met["took_s"] >= 0
+    assert (turn["prompts"], turn["requests"]) == ([prompt], [met["request"]])
+    assert (refused["method"], refused["code"]) == ("turn.interrupt", "conflict")
+    assert sum("request" in line for line in daemon.log.splitlines() if line.startswith("{")) == 3
+    ran = run(site.home, "--socket", str(site.socket), "logs", "--prompt", prompt, "-o", "json")
+    assert sorted(map(event_of, ran.out.splitlines())) == ["request_met", "turn_finished"]
+
+
+def test_log_is_followed(site: Site, daemon: Daemon) -> None:
+    """What is logged while somebody follows is shown behind what there was."""
+    words = ("--socket", str(site.socket), "logs", "-f", "-o", "json")
+    with start(site.home, *words) as following:
+        assert following.stdout is not None
+        assert event_of(following.stdout.readline()) == "journal_opened"
+        daemon.connect().submit("[[text:hello]]")
+        lines = iter(following.stdout.readline, b"")
+        assert next(each for each in map(event_of, lines) if each == "turn_finished")
+        following.terminate()
+
+
+def event_of(line: str | bytes) -> str:
+    """Read what an entry is."""
+    return str(json.loads(line)["event"])

@@ -144,6 +144,7 @@ def test_control_socket(open_daemon: Daemon) -> None:
     host.call("journal.prune", older_than_s=86_400)
     assert host.call("stats.get", room=None)["total"]["turns"]
     host.call("stats.link")
+    host.call("log.tail")
     follower.next("invite.revoked")
     refusals = [
         host.refused("hello", token="t"),
