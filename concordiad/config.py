@@ -17,7 +17,7 @@ from typing import Any, Final
 import attrs
 from attrs import evolve, field, frozen
 
-from concordiad.core.addresses import Address, parse_api_url, parse_host, parse_listen, parse_origin
+from concordiad.core.addresses import Address, parse_api_url, parse_host, parse_listen, parse_loopback, parse_origin
 from concordiad.core.agents import Kind
 from concordiad.core.attribution import Attribution
 from concordiad.core.logbook import Format, Level
@@ -248,6 +248,32 @@ class Guests:
         return self.tls_certificate is not None
 
 
+def _parse_credential(text: str) -> str:
+    if "/" not in text and text in {"", ".", ".."}:
+        raise ValueError('is no name of a credential: give a name such as "gemini_api_key", or the path of a file')
+    return text
+
+
+@frozen
+class Metrics:
+    """
+    Measures for Prometheus, over a port of their own. Without this table there are none.
+
+    Attributes:
+        listen: the address and the port, on loopback: what is told is in plain text, and so is the credential.
+        credential: what whoever asks has to show: a path, or the name of a systemd credential or of a file beside the
+            person's configuration.
+    """
+
+    listen: str = field(default="127.0.0.1:9464", validator=_read_by(parse_loopback))
+    credential: str = field(default="metrics_token", validator=_read_by(_parse_credential))
+
+    @property
+    def address(self) -> Address:
+        """What it listens on."""
+        return parse_listen(self.listen)
+
+
 @frozen
 class Agent:
     """
@@ -332,12 +358,6 @@ class Retention:
     bytes: int = field(default=0, validator=_at_least(0))
 
 
-def _parse_credential(text: str) -> str:
-    if "/" not in text and text in {"", ".", ".."}:
-        raise ValueError('is no name of a credential: give a name such as "gemini_api_key", or the path of a file')
-    return text
-
-
 def _parse_model(text: str) -> str:
     # It stands in a URL, and whatever else would fit there is no model's name.
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
@@ -375,6 +395,7 @@ class Config:
     guests: Guests | None = None
     merging: Merging = Merging()
     gemini: Gemini | None = None
+    metrics: Metrics | None = None
     retention: Retention = Retention()
     rooms: Mapping[str, Room] = field(factory=lambda: {"main": Room()})
     agents: Mapping[str, Agent] = field(factory=lambda: {"claude": Agent()})

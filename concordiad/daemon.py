@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from attrs import evolve, field, frozen
 
 from concordiad.agent.leftovers import end_leftovers, mark_of
 from concordiad.agent.spec import AgentSpec, make_spec
-from concordiad.config import Agent, Config, Directories, Gemini
+from concordiad.config import Agent, Config, Directories, Gemini, Metrics
 from concordiad.core.agents import Kind
 from concordiad.errors import ConfigError, RoomError
 from concordiad.front.company import Company, run_wheel
@@ -53,6 +53,9 @@ SAME_WISH_S: Final = 0.3
 
 _log = structlog.get_logger("concordiad")
 
+Serve = Callable[[House], Awaitable[None]]
+"""Serves a house until it is cancelled."""
+
 
 @frozen
 class Setup:
@@ -66,6 +69,7 @@ class Setup:
         read_config: reads the configuration again; raises ConfigError.
         log: where the log goes.
         key: that of the language model; None where none is to be asked.
+        token: what whoever asks for measures has to show; None where there are none.
     """
 
     config: Config
@@ -77,6 +81,7 @@ class Setup:
     read_config: Callable[[], Config]
     log: Log
     key: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
 
 
 def prepare(
@@ -99,7 +104,8 @@ def prepare(
     for directory in (directories.state, directories.runtime):
         _make_directory(directory)
     key = _find_key(config, environment, is_try=is_try)
-    log.hide([] if key is None else [key])
+    token = _find_token(config, environment)
+    log.hide(each for each in (key, token) if each is not None)
     # Our key is no business of an agent's; another one in a variable of that name may be.
     for_agents = environment if key is None else without_key(environment, key)
 
@@ -124,7 +130,16 @@ def prepare(
         raise ConfigError(
             "the service manager passed a TCP socket, but there is no table [guests]: add it, or disable that socket"
         )
-    return Setup(config, directories, make, is_try, find_manager(environment), passed, read_config, log, key)
+    return Setup(config, directories, make, is_try, find_manager(environment), passed, read_config, log, key, token)
+
+
+def _find_token(config: Config, environment: Mapping[str, str]) -> str | None:
+    if config.metrics is None:
+        return None
+    # Only who wants measures pays for importing what writes them.
+    from concordiad.front.metrics import find_token  # noqa: PLC0415
+
+    return find_token(config.metrics, environment)
 
 
 def _find_key(config: Config, environment: Mapping[str, str], *, is_try: bool) -> str | None:
@@ -196,6 +211,18 @@ def _prepare_door(config: Config, passed: socket.socket | None, *, may_move: boo
         yield DoorState(settings, entrance, read_pages(WEB), config.graces.head_s)
 
 
+@contextmanager
+def _prepare_metrics(settings: Metrics | None, token: str | None) -> Iterator[Serve | None]:
+    """Bind the port for measures, where there is to be one."""
+    if settings is None or token is None:
+        yield None
+        return
+    from concordiad.front.metrics import bind_metrics, run_metrics  # noqa: PLC0415
+
+    with bind_metrics(settings) as listener:
+        yield partial(run_metrics, listener, token)
+
+
 async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> None:
     """
     Serve until SIGTERM or SIGINT, then drain; a second signal leaves no grace.
@@ -222,6 +249,7 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
         hold_state(directories.state, directories.socket),
         bind_control_socket(directories.socket, config.control.group, setup.passed.control) as listener,
         _prepare_door(config, setup.passed.guests, may_move=setup.may_move_door) as door,
+        _prepare_metrics(config.metrics, setup.token) as metrics,
         trio.open_signal_receiver(*ends) as signals,
         _receive_all(reloads) as wishes,
         send_command,
@@ -254,7 +282,7 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
                     )
                     async with trio.open_nursery() as houses:
                         await houses.start(run_house, keeper, commands, closing)
-                        connections.start_soon(_accept_within, accepting, listener, door, house, connections)
+                        connections.start_soon(_accept_within, accepting, listener, door, metrics, house, connections)
                         watchers.start_soon(run_notifying, setup.manager, partial(summarise, house))
                         watchers.start_soon(run_reloading, wishes, setup, house)
                         announce(setup, house)
@@ -268,6 +296,7 @@ async def _accept_within(
     scope: trio.CancelScope,
     listener: trio.SocketListener,
     door: DoorState | None,
+    metrics: Serve | None,
     house: House,
     connections: trio.Nursery,
 ) -> None:
@@ -275,6 +304,8 @@ async def _accept_within(
     with scope:
         async with trio.open_nursery() as loops:
             loops.start_soon(run_control_socket, listener, house, graces.message_s, connections)
+            if metrics is not None:
+                loops.start_soon(metrics, house)
             if door is not None:
                 company = Company(door.settings, graces.hello_s)
                 loops.start_soon(run_wheel, company)

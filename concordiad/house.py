@@ -106,7 +106,7 @@ class Reload:
 
 Command = Create | Close | Reload | PruneNow
 
-AT_RESTART: Final = ("control", "guests", "gemini")
+AT_RESTART: Final = ("control", "guests", "gemini", "metrics")
 """Tables of what is bound or accepted once, at the start."""
 
 

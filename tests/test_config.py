@@ -20,6 +20,7 @@ from concordiad.config import (
     Limits,
     Log,
     Merging,
+    Metrics,
     Retention,
     Room,
     find_directories,
@@ -93,6 +94,8 @@ DEFAULTS: dict[str, object] = {
     "gemini.model": "gemini-3.5-flash-lite",
     "gemini.base_url": "https://generativelanguage.googleapis.com",
     "gemini.deadline_s": 3.0,
+    "metrics.listen": "127.0.0.1:9464",
+    "metrics.credential": "metrics_token",
     "retention.days": 0.0,
     "retention.bytes": 0,
     "rooms.main.workdir": ".",
@@ -166,6 +169,7 @@ TABLES: dict[str, Any] = {
     "guests": Guests,
     "merging": Merging,
     "gemini": Gemini,
+    "metrics": Metrics,
     "retention": Retention,
     "rooms.main": Room,
     "agents.claude": Agent,
@@ -220,7 +224,7 @@ def test_every_key_has_its_default_here() -> None:
 @pytest.mark.parametrize("key", DEFAULTS)
 def test_default(key: str) -> None:
     """An empty file, or a table with nothing in it, is as good as one that says every default."""
-    if not key.startswith(("guests.", "gemini.")):
+    if not key.startswith(("guests.", "gemini.", "metrics.")):
         assert value_at(parse_config(""), key) == DEFAULTS[key]
     assert value_at(parse_config(f"[{key.rpartition('.')[0]}]"), key) == DEFAULTS[key]
 

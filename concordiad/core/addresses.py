@@ -81,6 +81,19 @@ def parse_listen(text: str) -> Address:
     return Address(str(address), int(match["port"]))
 
 
+def parse_loopback(text: str) -> Address:
+    """
+    Read `ADDRESS:PORT` that only this machine can reach.
+
+    Raises:
+        ValueError: it is none.
+    """
+    address = parse_listen(text)
+    if not address.is_loopback:
+        raise ValueError('can be reached by other machines: write a loopback address, such as "127.0.0.1:9464"')
+    return address
+
+
 def parse_host(text: str) -> str:
     """
     Read what a Host header may be, `NAME` or `NAME:PORT`, and put it into lower case.

@@ -278,6 +278,10 @@ class Queue:
         """List the waiting prompts with their places, 1 for the next turn; those of a group share one."""
         return [(member.prompt, place) for place, group in enumerate(self._in_turn(), 1) for member in group.members]
 
+    def oldest_at(self) -> float | None:
+        """Tell since when the oldest of them waits, in Unix seconds; None if none does."""
+        return min((waiting.prompt.submitted_at for waiting in self._waiting.values()), default=None)
+
     def places(self, wanted: Collection[str]) -> dict[str, int]:
         """Tell the places of some prompts, as far as they wait here."""
         left = {prompt_id for prompt_id in wanted if prompt_id in self._waiting}

@@ -122,6 +122,11 @@ class Guestbook:
         """How many guests are here."""
         return self._count
 
+    @property
+    def detached(self) -> int:
+        """How many of the guests who are here have events to catch up with, because they read too slowly."""
+        return sum(any(seat.lag()[0] for seat in seats) for seats in self._seats.values())
+
     def has_another(self, author: str) -> bool:
         """Tell whether a guest is connected who is not this author and may ask something, too."""
         return any(

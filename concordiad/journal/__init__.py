@@ -12,6 +12,7 @@ commit after the log was found long (schema.LOG_PAGES) copies the little that is
 """
 
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -252,6 +253,7 @@ class _Recorder:
         try:
             if self._store.has_unsynced:
                 await self._move()
+            began_at = time.perf_counter()
             if self._store.has_thread:
                 await trio.to_thread.run_sync(self._store.commit, transactions)
             else:
@@ -260,6 +262,7 @@ class _Recorder:
         except (sqlite3.Error, OSError, MemoryError) as error:
             self._stall(error)
             return False
+        self._health.commits.note(time.perf_counter() - began_at)
         self._taken = []
         for each in group:
             each.answer(None)

@@ -11,6 +11,8 @@ from typing import Final
 
 import trio
 
+from concordiad.core.figures import COMMIT_S, Histogram
+
 
 class Kind(enum.Enum):
     """What is to be done about a fault."""
@@ -81,12 +83,14 @@ class Health:
 
     Attributes:
         fault: why it does not, in a sentence without a full stop; None while it does.
+        commits: how long those took that succeeded, in seconds.
         set_aside: files that are the journal's no more, by path: they are kept, and never read.
     """
 
     def __init__(self) -> None:
         self.fault: str | None = None
         self.set_aside: list[str] = []
+        self.commits = Histogram(COMMIT_S)
         self._changed = trio.Event()
 
     def become(self, fault: str | None) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from concordiad.config import Gemini, find_file, read_key
+from concordiad.config import Gemini, Metrics, find_file, read_key
 from concordiad.errors import ConfigError
 
 VARIABLE: Final = "GEMINI_API_KEY"
@@ -41,8 +41,8 @@ def find_key(settings: Gemini, environment: Mapping[str, str]) -> str:
     return key
 
 
-def find_place(settings: Gemini, environment: Mapping[str, str]) -> str | None:
-    """Tell where the key is, as `read_key` takes it; None where only the environment can have it."""
+def find_place(settings: Gemini | Metrics, environment: Mapping[str, str]) -> str | None:
+    """Tell where a credential of ours is, as `read_key` takes it; None where only the environment can have it."""
     name = settings.credential
     if "/" in name:
         return name

@@ -27,9 +27,11 @@ from concordiad.config import Graces, Limits, Merging
 from concordiad.core.admission import CLOSED, STOPPING, Admission
 from concordiad.core.attribution import Askers
 from concordiad.core.batching import Queue, Window
+from concordiad.core.figures import TurnFigures
 from concordiad.core.guestbook import Guestbook
 from concordiad.core.judging import Judging
 from concordiad.core.model import AfterCrash, Approval, Author, PromptState, RoomRow, Stage, Turn
+from concordiad.core.pace import Tally
 from concordiad.core.voice import Voice
 from concordiad.core.wire import InviteCreate
 from concordiad.journal import Journal
@@ -91,6 +93,29 @@ from concordiad.room.reception import ReceptionEnds, open_guestbook, run_recepti
 from concordiad.room.recovery import Recovery, recover
 from concordiad.room.valve import Valve
 from concordiad.room.writer import Writer, WriterEnds, run_writer
+
+
+@frozen
+class Measures:
+    """
+    What a room does, in figures; those that count are since the daemon's start.
+
+    Attributes:
+        oldest_s: for how many seconds the oldest prompt waits; 0 where none does.
+        detached: guests who have to be caught up.
+    """
+
+    state: str
+    is_agent_up: bool
+    restarts: int
+    waiting: int
+    oldest_s: float
+    approvals: int
+    guests: int
+    detached: int
+    followers: int
+    merging: Tally
+    turns: TurnFigures
 
 
 @frozen
@@ -263,6 +288,25 @@ class Room:
             "cursor": {"epoch": self.transcript.cursor.epoch, "seq": self.transcript.cursor.seq},
             "merging": queue.merging.view(told["tokens_saved"]),
         }
+
+    async def measure(self) -> Measures:
+        """Measure what the room does, for a program. Raises RoomError."""
+        told = await ask(self._writer, Describe)
+        queue = await ask(self._batcher, DescribeQueue)
+        is_failing = self.setup.journal.health.fault is not None
+        return Measures(
+            state="journal-failing" if is_failing else "paused" if queue.is_paused else told["state"],
+            is_agent_up=told["pid"] is not None,
+            restarts=told["restarts"],
+            waiting=queue.waiting,
+            oldest_s=0.0 if queue.oldest_at is None else max(self.setup.now() - queue.oldest_at, 0.0),
+            approvals=told["approvals"],
+            guests=self.guestbook.count,
+            detached=self.guestbook.detached,
+            followers=self.transcript.subscribers,
+            merging=queue.merging,
+            turns=told["figures"],
+        )
 
 
 async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None:

@@ -245,7 +245,8 @@ class Batcher:
             case ListWaiting(reply):
                 decisions.answers.append((reply, [Placed(*each) for each in self._queue.prompts()]))
             case DescribeQueue(reply):
-                state = QueueState(len(self._queue), decisions.is_paused, evolve(self._tally))
+                oldest_at = self._queue.oldest_at()
+                state = QueueState(len(self._queue), decisions.is_paused, evolve(self._tally), oldest_at)
                 decisions.answers.append((reply, state))
             case Drain():
                 decisions.is_draining = True

@@ -222,11 +222,16 @@ class ListWaiting:
 
 
 class QueueState(NamedTuple):
-    """How many prompts wait, whether they are held back, and what merging has done."""
+    """
+    How many prompts wait, whether they are held back, what merging has done, and since when the oldest one waits.
+
+    The latter is in Unix seconds; None where none waits.
+    """
 
     waiting: int
     is_paused: bool
     merging: Tally = Tally()
+    oldest_at: float | None = None
 
 
 @frozen

@@ -13,6 +13,7 @@ import structlog
 import trio
 
 from concordiad.core.faults import Fault, fault_of
+from concordiad.core.figures import TurnFigures
 from concordiad.core.model import AgentSession, rfc3339
 from concordiad.core.views import members
 from concordiad.journal.rows import Change
@@ -66,6 +67,7 @@ class Scribe:
         has_history: whether a result was ever seen in it.
         model: the one that the agent names.
         fault: what was last wrong with the agent, as `room.list` shows it.
+        figures: what became of the turns.
     """
 
     def __init__(self, room: str, hold: Hold, fanout: trio.MemorySendChannel[Post], now: Callable[[], float]) -> None:
@@ -78,6 +80,7 @@ class Scribe:
         self.session_id: str | None = None
         self.has_history = False
         self.model: str | None = None
+        self.figures = TurnFigures()
 
     def begin(self, incarnation: Incarnation) -> None:
         """Write for another incarnation."""
@@ -96,7 +99,9 @@ class Scribe:
         if fault is not None:
             self._note_fault(fault, (turn.reason or "").partition(": ")[2])
         if turn.outcome is not None:
-            _log.info("turn_finished", **canonical_line(entry.progress))
+            line = canonical_line(entry.progress)
+            self.figures.count(turn, line["queued_s"] if turn.prompts else None, entry.progress.api_retries)
+            _log.info("turn_finished", **line)
 
     async def tell(self, draft: Draft, change: Change | None = None) -> None:
         """Have one event recorded, with the row that belongs to it."""

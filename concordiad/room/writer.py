@@ -7,6 +7,7 @@ the room, so that whoever asks is answered also while there is no agent.
 """
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any, Final
 
 import structlog
@@ -627,6 +628,7 @@ class Writer:
             "restarts": max(self._restarts, 0),
             "fault": self._scribe.fault,
             "tokens_saved": self._desk.tokens_saved,
+            "figures": deepcopy(self._scribe.figures),
         }
 
 

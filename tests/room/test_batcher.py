@@ -338,7 +338,9 @@ async def test_a_paused_queue_holds_back_and_refuses() -> None:
         await bench.inbox.send(NextTurn())
         with pytest.raises(RoomError, match="is paused"):
             await bench.submit(submission("two"))
-        assert await ask(bench.inbox, DescribeQueue) == QueueState(1, is_paused=True, merging=Tally(prompts=1))
+        state = await ask(bench.inbox, DescribeQueue)
+        assert state == QueueState(1, is_paused=True, merging=Tally(prompts=1), oldest_at=state.oldest_at)
+        assert state.oldest_at is not None
         with pytest.raises(trio.WouldBlock):
             bench.offers.receive_nowait()
         await ask(bench.inbox, lambda reply: SetPaused(ROW, ANN, reply))
@@ -470,7 +472,8 @@ async def test_a_refusal_leaves_the_queue_as_it_was(autojump_clock: MockClock) -
                     await ask(inbox[0], question)
                 assert refusal.value.code.name == "not_now"
             await trio.sleep(10)
-            assert await ask(inbox[0], DescribeQueue) == QueueState(2, is_paused=False, merging=Tally(prompts=2))
+            state = await ask(inbox[0], DescribeQueue)
+            assert state._replace(oldest_at=None) == QueueState(2, is_paused=False, merging=Tally(prompts=2))
             await inbox[0].send(NextTurn())
             await trio.sleep(10)
             assert to_writer[1].statistics().current_buffer_used == 0
