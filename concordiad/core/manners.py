@@ -54,6 +54,12 @@ NOUNLIKE: Final = PREDICATES | listed("and are e et falta fehlt her him ist manq
 YES: Final = frozenset({("yes", "please"), ("yes", PAUSE, "please")})
 
 
+FIRST: Final = frozenset({"claude", f"{LETTER}Claude", *GREETINGS.by_first, *PLEASE.by_first})
+LAST: Final = SMILES.union(PLEASE.by_last, THANKS.by_last, (phrase[-1] for phrase in FOR_ME))
+WITHIN: Final = INNER_PLEASE | {"bitte"}
+"""The words that courtesy begins with at the beginning of a sentence, ends with at its end, and is within it."""
+
+
 def uncourteous(words: list[Word], is_quoting: bool) -> tuple[list[Word], bool]:
     """
     Strip greetings, thanks and please from both ends of a sentence; tell whether there was a please.
@@ -67,7 +73,9 @@ def uncourteous(words: list[Word], is_quoting: bool) -> tuple[list[Word], bool]:
         return words[count:], bool(count)
     if tuple(word.meant for word in words) in YES:
         return words[:1], False
-    for _ in range(ROUNDS):
+    # Most sentences neither begin nor end in any such way.
+    rounds = ROUNDS if words and (words[0].meant in FIRST or words[-1].meant in LAST) else 0
+    for _ in range(rounds):
         meant = [word.meant for word in words]
         if count := _greeting(meant):
             words = words[count:]
@@ -242,6 +250,8 @@ def _smile(meant: list[str]) -> int:
 def _without_inner_please(words: list[Word], was_begged: bool) -> tuple[list[Word], bool]:
     """Leave out a please behind "and", "then" and "could you", and within German orders; the last word is none."""
     meant = ["", *(word.meant for word in words)]
+    if WITHIN.isdisjoint(meant):
+        return words, was_begged
     kept = []
     for before, word in zip(meant, words, strict=False):
         if word is words[-1]:

@@ -68,12 +68,13 @@ def phrase_of(text: str, parts: Sequence[Part]) -> Phrase | None:
     words = words_of(parts)
     if _is_command(words) or sum(word.meant in ENDS for word in words) > MOST_SENTENCES:
         return None
-    is_repaired = _is_repaired(words)
+    is_as_typed = all(word.typed == word.meant for word in words if word.typed and not word.meant.startswith(LETTER))
     is_literal = any(word.meant in LITERAL for word in words)
     is_quoting = is_literal or _is_quoting(words)
-    if is_quoting or ("'" in text and "’" in text) or _has_two_spellings(words):
+    if is_quoting or ("'" in text and "’" in text) or (not is_as_typed and _has_two_spellings(words)):
         words = words_of(parts, is_literal=True)
-    elif not is_repaired:
+    elif not (is_as_typed or _is_repaired(words)):
+        # Where nothing was repaired, nothing has to be read again without.
         words = words_of(parts, is_repaired=False)
     kept = [word for sentence in _all_said(list(_sentences(words)), is_quoting) for word in sentence]
     while kept and kept[-1].meant in (STOP, LINE):
@@ -126,8 +127,6 @@ def _is_repaired(words: Sequence[Word]) -> bool:
 
 def _has_two_spellings(words: Sequence[Word]) -> bool:
     """Tell whether something is spelled in two ways, which may be the very point: "change colour to color"."""
-    if all(word.typed == word.meant for word in words if word.typed and not word.meant.startswith(LETTER)):
-        return False
     spellings: dict[tuple[str, ...], set[str]] = {}
     for word, following in zip(words, [*words[1:], Word("", STOP)], strict=True):
         if word.typed and (following.typed or following.meant in SIGNS):

@@ -37,16 +37,19 @@ def is_slip(typed: str, meant: str) -> bool:
     return sorted(typed) == sorted(meant)
 
 
-def _by_look(words: frozenset[str]) -> dict[tuple[str, int], list[str]]:
-    shelves: dict[tuple[str, int], list[str]] = defaultdict(list)
+def _by_look(words: frozenset[str]) -> dict[tuple[str, int, str], list[str]]:
+    shelves: dict[tuple[str, int, str], list[str]] = defaultdict(list)
     for word in sorted(words):
-        for length in (len(word) - 1, len(word), len(word) + 1):
-            shelves[word[0], length].append(word)
+        for length in (len(word) - 1, len(word) + 1):
+            shelves[word[0], length, word[-1]].append(word)
+        # Only where the last two letters are swapped is the last one another.
+        for last in {word[-1], word[-2]}:
+            shelves[word[0], len(word), last].append(word)
     return dict(shelves)
 
 
 SHELVES: Final = _by_look(WORDS)
-"""The words that one may be meant as, by its first letter and its length."""
+"""The words that one may be meant as, by its first letter, its length and its last letter."""
 
 
 def respelled(word: str) -> str:
@@ -57,7 +60,7 @@ def respelled(word: str) -> str:
         return VARIANTS[word]
     if len(word) < SHORTEST - 1 or word in WORDS or word in OTHER_WORDS or not word.isascii():
         return word
-    meant = [known for known in SHELVES.get((word[0], len(word)), ()) if is_slip(word, known)]
+    meant = [known for known in SHELVES.get((word[0], len(word), word[-1]), ()) if is_slip(word, known)]
     return meant[0] if len(meant) == 1 else word
 
 

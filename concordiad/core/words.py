@@ -61,6 +61,10 @@ POLITE_APART: Final = re.compile(r"(?<=[해어아])(?: 주세요| 줘요| 줘)(?
 SPACES: Final = str.maketrans("\t\n\r", "   ")
 
 
+WRITTEN_OTHERWISE: Final = frozenset({*IS, *SPELLED_OUT, *HYPHENED})
+"""Words that may be told by more than one word, or by none of theirs."""
+
+
 class Word(NamedTuple):
     """
     A word or a sign.
@@ -128,6 +132,14 @@ def _prose(prose: str, is_literal: bool, is_repaired: bool, is_start: bool) -> I
     earlier, before = "", ""
     for at, chunk in enumerate(chunks):
         following = chunks[at + 1] if at + 1 < len(chunks) else ""
+        if chunk.isascii() and chunk.isalpha() and chunk.islower() and chunk not in WRITTEN_OTHERWISE:
+            # Most words are such; what follows here would come to the same, and takes three times as long.
+            meant = chunk if is_literal else respelled(chunk)
+            if meant != chunk and not _is_no_name(chunk, before, following, is_start, not following, is_repaired):
+                meant = chunk
+            yield Word(chunk, meant)
+            is_start, earlier, before = False, before, chunk
+            continue
         core, marks = _cut(_opened(chunk, chunks) if chunk[0] in "¿¡" else chunk, before)
         if (
             core
@@ -141,8 +153,9 @@ def _prose(prose: str, is_literal: bool, is_repaired: bool, is_start: bool) -> I
             may_be_lowered = is_start if core == lower else _may_be_lowered(core, before, rest, is_start)
             is_last = bool(marks) or not following
             may_repair = not is_literal and _is_no_name(lower, before, following, is_start, is_last, is_repaired)
-            verb = IS.get(lower.replace("’", "'")) if following.rstrip(MARKS).lower() in BEHIND_IS else None
-            if verb is not None and not is_literal and (may_be_lowered or core == lower):
+            verb = None if is_literal else IS.get(lower.replace("’", "'"))
+            is_verb = verb is not None and following.rstrip(MARKS).lower() in BEHIND_IS
+            if verb is not None and is_verb and (may_be_lowered or core == lower):
                 yield from (Word(core, verb), Word("", "is"))
             else:
                 yield from _word(core, is_literal, may_be_lowered, may_repair)
