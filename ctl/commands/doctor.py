@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 COLOURS: Final = {Status.OK: "green", Status.WARNING: "yellow", Status.ERROR: "red"}
 NAME_COLUMNS: Final = 15
 MARGIN: Final = len(Status.WARNING) + 2
+SYSTEM_STATE: Final = Path("/var/lib/concordia")
 PLACE: Final = click.Path(path_type=Path, readable=False)
 """Whether it can be read is for a finding to say."""
 
 
 def _look(settings: Settings, config_path: Path | None, state: Path | None, runtime: Path | None) -> Iterator[Finding]:
-    from concordiad.config import Config, find_directories, find_file
-    from ctl.health import daemon, journal, machine, meaning, places
+    from concordiad.config import Config, Directories, find_directories, find_file
+    from ctl.health import daemon, journal, machine, meaning, places, units
     from ctl.sockets import SYSTEM_SOCKET, candidates
 
     yield from machine.check_python()
@@ -43,22 +44,34 @@ def _look(settings: Settings, config_path: Path | None, state: Path | None, runt
         for option, place in (("--config", config_path), ("--state-dir", state), ("--runtime-dir", runtime))
         if place is not None
     ]
+    # Before anybody connects: that alone starts a service.
+    managers = list(units.find_managers())
     found, about_socket = daemon.find_daemon(sockets, directories.state, options)
-    is_service = found is not None and str(found.socket) == SYSTEM_SOCKET
+    if found is not None:
+        managers = list(units.find_managers())
+    is_service, uid = found is not None and str(found.socket) == SYSTEM_SOCKET, None
+    if found is None and not options and named is None and (user := units.user_of_service(managers)) is not None:
+        # It is down, and what is asked about is that one.
+        is_service, directories, uid = (
+            True,
+            Directories(SYSTEM_STATE, Path(SYSTEM_SOCKET).parent),
+            places.number_of(user),
+        )
     path = config_path or find_file(os.environ, is_service=is_service)
     config, about_config = places.check_configuration(path, is_named=config_path is not None)
     yield about_config
     known = config or Config()
     if known.control.group is not None:
         yield places.check_group(known.control.group)
-    state_dir, runtime_dir, uid = directories.state, directories.runtime, None
+    state_dir, runtime_dir = directories.state, directories.runtime
     if found is not None:
         state_dir = state or Path(found.about["state_dir"])
         runtime_dir, uid = found.socket.parent, found.uid
     yield places.check_directory("state", state_dir, may_group_pass=False, daemon_uid=uid)
-    may_group_pass = known.control.group is not None
+    may_group_pass = known.control.group is not None or (is_service if found is None else found.is_open_to_group)
     yield places.check_directory("runtime", runtime_dir, may_group_pass=may_group_pass, daemon_uid=uid)
     yield from about_socket
+    yield from units.check_units(managers, None if found is None else found.pid, known.graces)
     report, about_journal = journal.check_journal(state_dir / "journal.db", uid)
     yield about_journal
     yield places.check_disk(state_dir)
@@ -122,9 +135,10 @@ def doctor(context: click.Context, config_path: Path | None, state_dir: Path | N
     """
     Say what is missing, and how to mend it.
 
-    Looks at the machine, the configuration, the daemon's directories, its socket and its journal, and asks the agents'
-    programs for their version, whether they accept every flag that they will get, and whether they have credentials:
-    in the environment of this shell. Ends with 1 if anything is an error, with 0 if there are only warnings.
+    Looks at the machine, the configuration, the daemon's directories, its socket, its units in systemd and its journal,
+    and asks the agents' programs for their version, whether they accept every flag that they will get, and whether they
+    have credentials: in the environment of this shell. Ends with 1 if anything is an error, with 0 if there are only
+    warnings.
     """
     settings = context.find_object(Settings) or Settings()
     out = Screen.out()

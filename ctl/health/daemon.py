@@ -25,17 +25,24 @@ PATH_BYTES: Final = 107
 """The longest path of a Unix socket on Linux (unix(7): 108 with its closing zero)."""
 NAME: Final = "socket"
 CALLED: Final = "control.sock"
+SERVICE_MANAGER: Final = "systemd"
 _UCRED: Final = struct.Struct("3i")
 
 
 class Daemon(NamedTuple):
-    """One that answers: its socket, its process, its user, and what `daemon.status` says."""
+    """
+    One that answers: its socket, its process, its user, and what `daemon.status` says.
+
+    Attributes:
+        is_open_to_group: the socket's file is for a group, too.
+    """
 
     socket: Path
     pid: int
     uid: int
     about: dict[str, Any]
     rooms: list[dict[str, Any]]
+    is_open_to_group: bool = False
 
 
 def find_daemon(paths: Sequence[str], state: Path, options: Sequence[str]) -> tuple[Daemon | None, list[Finding]]:
@@ -92,7 +99,7 @@ def _talk(stream: socket.socket, path: Path, mode: int, pid: int, uid: int) -> t
     try:
         connection.request("daemon.status")
         answer = connection.answer(time.monotonic() + ANSWER_S)
-        daemon = None if answer is None else _read_daemon(path, pid, uid, answer)
+        daemon = None if answer is None else _read_daemon(path, pid, uid, answer, is_open_to_group=bool(mode & 0o060))
     except (OSError, Failure, LookupError, TypeError, AttributeError) as fault:
         why = fault.message if isinstance(fault, Failure) else f"its answer makes no sense ({fault!r})"
         return None, error(NAME, f"{path}: {who} listens there, and does not answer as a concordiad: {why}", remedy)
@@ -105,14 +112,29 @@ def _talk(stream: socket.socket, path: Path, mode: int, pid: int, uid: int) -> t
     return daemon, ok(NAME, f"{path}, mode {mode:04o}")
 
 
-def _read_daemon(path: Path, pid: int, uid: int, answer: dict[str, Any]) -> Daemon:
+def _read_daemon(path: Path, pid: int, uid: int, answer: dict[str, Any], *, is_open_to_group: bool) -> Daemon:
     """Read the answer; LookupError or TypeError: it lacks what is looked at here."""
     about, rooms = answer["daemon"], answer["rooms"]
     for key in ("version", "uptime_s", "state_dir"):
         _ = about[key]
     for room in rooms:
         _ = room["name"], room["state"], room["reason"], room["workdir"], room["agent"]["name"]
-    return Daemon(path, pid, uid, about, rooms)
+    return Daemon(path, *_behind(pid, uid, about.get("pid")), about, rooms, is_open_to_group)
+
+
+def _behind(pid: int, uid: int, said: object) -> tuple[int, int]:
+    """
+    Find the daemon's process and user behind a socket that its service manager has opened.
+
+    The kernel names whoever has opened it, and the daemon itself. A daemon of another user may hide from us; then the
+    kernel's word stands.
+    """
+    if isinstance(said, int) and _name_of(pid) == SERVICE_MANAGER:
+        try:
+            return said, os.stat(f"/proc/{said}").st_uid
+        except OSError:
+            return pid, uid
+    return pid, uid
 
 
 def _name_of(pid: int) -> str:

@@ -2,6 +2,7 @@
 
 import grp
 import os
+import pwd
 import shutil
 import stat
 from collections.abc import Iterator
@@ -93,6 +94,14 @@ def _check_missing(name: str, path: Path) -> Finding:
     found = f"{path} is not there, and {parent} cannot be written"
     make = type_out("install", "-d", "-m", "700", "-o", name_user(os.geteuid()), path)
     return error(name, found, elsewhere if _is_read_only(parent) else f"`{make}` as root, or {elsewhere}")
+
+
+def number_of(user: str) -> int | None:
+    """Find a user's number; None if there is no such user."""
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return None
 
 
 def check_disk(path: Path) -> Finding:

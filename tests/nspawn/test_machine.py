@@ -64,10 +64,3 @@ def test_no_build_of_a_tree_is_left_half_done(tree: Path) -> None:
     """A tree that has its name is whole: it has the last of its packages configured."""
     said = subprocess.run(["chroot", tree, "dpkg", "--audit"], check=True, capture_output=True, text=True).stdout
     assert said == ""
-
-
-def test_a_machine_goes_on_whatever_it_tells(machine: Machine) -> None:
-    """More than a socket holds of what its systemd tells the one outside does not stop either of them."""
-    for _ in range(20):
-        machine.run("systemctl", "daemon-reload")
-    assert machine.read("systemctl", "is-active", "dbus.service") == "active"

@@ -6,15 +6,15 @@ from typing import Final
 
 import pytest
 
+from concordiad.agent.leftovers import END_GRACE_S
 from concordiad.config import Graces
 from concordiad.daemon import LAST_EVENTS_S
+from ctl.health.units import AFTER_GRACES_S, longest_stop_s
 from shipping.install import UNITS
 from tests.nspawn.concordia import SERVICE, SOCKET, Installed
 
 EXPOSURE: Final = 13
 """At the most, in tenths, as `systemd-analyze security` counts it; redis has 12, tor 68."""
-LEFTOVERS_S: Final = 4.0
-"""What an agent has left behind gets SIGTERM, then SIGKILL, 2 s each."""
 USER_UNITS: Final = "/usr/lib/systemd/user"
 
 
@@ -58,9 +58,8 @@ def test_the_kernel_can_tell_who_calls() -> None:
 @pytest.mark.parametrize("unit", [SERVICE, f"user/{SERVICE}"])
 def test_stopping_has_the_time_that_it_may_take(unit: str) -> None:
     """Systemd's patience is longer than the sum of the daemon's own graces, with a line that is being written."""
-    graces = Graces()
-    turn = graces.turn_s + graces.interrupt_s + graces.exit_s + graces.kill_s + graces.write_s
-    assert float(_settings(UNITS / unit)["TimeoutStopSec"]) > turn + LEFTOVERS_S + LAST_EVENTS_S
+    assert float(_settings(UNITS / unit)["TimeoutStopSec"]) > longest_stop_s(Graces())
+    assert 2 * END_GRACE_S + LAST_EVENTS_S == AFTER_GRACES_S
 
 
 def _settings(unit: Path) -> dict[str, str]:
