@@ -584,8 +584,13 @@ class Writer:
         if restart.is_fresh:
             await self._scribe.forget_session()
         body = members(state="restarted", reason=None, by=author_view(restart.by), fresh=restart.is_fresh)
-        # Answered by the fan-out, or refused, which changes nothing: the agent has ended.
-        await self._ends.fanout.send(Post([Draft("room.changed", body)], is_durable=True, reply=restart.reply))
+        restarted = Draft("room.changed", body)
+        try:
+            await record(self._ends.fanout, [restarted])
+        except RoomError:
+            # The agent has ended, so that nothing is refused any more: it is recorded once that can be.
+            await self._scribe.tell(restarted)
+        restart.reply.answer(None)
         self._rest.wake()
 
     async def _stop_agent(self, stop: _Stop, now: float) -> None:

@@ -1,14 +1,17 @@
 """The fan-out while the journal cannot record: who is refused, what is kept, and in which order it comes out again."""
 
+import json
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.errors import JournalStalled, RoomError
 from concordiad.journal import Journal, open_memory_journal
+from concordiad.journal.faults import Health
 from concordiad.room.fanout import KEPT_BYTES, run_fanout
-from concordiad.room.messages import Draft, Post, note, record
-from concordiad.room.outage import run_outage
+from concordiad.room.messages import DRAFTS, Draft, Post, note, record
+from concordiad.room.outage import CALM_S, run_outage
 from concordiad.room.valve import Valve
 from tests.journal.test_outages import forbid
 from tests.room.samples import clock
@@ -73,6 +76,29 @@ async def test_the_outage_is_told_live_and_its_end_for_the_record(autojump_clock
             nursery.cancel_scope.cancel()
         states = [(event.get("n"), event.get("state"), event.get("seq")) for event in follower.events]
         assert states == [(None, "journal-failing", None), (1, None, 1), (None, "journal-recovered", 2)]
+
+
+async def test_a_journal_that_flickers_is_not_told_each_time(autojump_clock: MockClock) -> None:
+    """The first recovery is told at once; the next one ten seconds later, once it has lasted that long."""
+    health = Health()
+    told: list[str] = []
+    send, posts = trio.open_memory_channel[Post](DRAFTS)
+
+    async def listen() -> None:
+        async for post in posts:
+            told.extend(json.loads(b"{%b}" % each.body)["state"].removeprefix("journal-") for each in post.drafts)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_outage, health, send)
+        nursery.start_soon(listen)
+        for _ in range(18):
+            for fault in ("full", None):
+                health.become(fault)
+                await trio.sleep(0.25)
+        assert told == ["failing", "recovered", "failing"]
+        await trio.sleep(CALM_S)
+        assert told == ["failing", "recovered"] * 2
+        nursery.cancel_scope.cancel()
 
 
 async def leave_during_an_outage(journal: Journal, held: HeldJournal) -> list[list[int]]:

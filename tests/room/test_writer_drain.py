@@ -279,6 +279,21 @@ async def test_a_restart_waits_for_what_runs(autojump_clock: MockClock) -> None:
         assert (changed["state"], changed["by"]["name"], changed["fresh"]) == ("restarted", "ann", False)
 
 
+async def test_a_restart_that_cannot_be_recorded_yet_is_no_refusal(autojump_clock: MockClock) -> None:
+    """The agent has ended by then: the host is told so, and the transcript as soon as it can be."""
+    async with open_bench() as bench, trio.open_nursery() as nursery:
+        await bench.start()
+        told: list[object] = []
+        bench.recorder.is_refusing = True
+        nursery.start_soon(restart, bench, told)
+        await wait_all_tasks_blocked()
+        assert (told, bench.end.is_set()) == ([], True)
+        await bench.lose()
+        assert told == [None]
+        (changed,) = drafts_of(bench.recorder.posts, "room.changed")
+        assert changed["state"] == "restarted"
+
+
 async def test_a_restart_interrupts_after_the_grace(autojump_clock: MockClock) -> None:
     """The turn is told who restarted the agent."""
     async with open_bench() as bench, trio.open_nursery() as nursery:
