@@ -196,8 +196,7 @@ def parse_peer(text: str) -> str | None:
 
 def source_of(peer: str) -> str:
     """Return for whom an address counts: an IPv6 address for its network, since one person has all of that."""
-    address = ipaddress.ip_address(peer)
-    return peer if address.version == 4 else str(ipaddress.ip_network((peer, SOURCE_BITS), strict=False))
+    return str(ipaddress.ip_network((peer, SOURCE_BITS), strict=False)) if ":" in peer else peer
 
 
 def is_loopback(peer: str) -> bool:

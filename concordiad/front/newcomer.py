@@ -31,13 +31,14 @@ class Newcomer:
         source: where it comes from.
     """
 
-    __slots__ = ("_company", "_house", "_request", "_source", "_transport")
+    __slots__ = ("_behind", "_company", "_house", "_source", "_transport", "_upgrade")
 
     def __init__(
         self, transport: trio.abc.Stream, request: Request, source: Source, *, house: House, company: Company
     ) -> None:
         self._transport = transport
-        self._request = request
+        self._upgrade = make_upgrade(request)
+        self._behind = request.behind
         self._source = source
         self._house = house
         self._company = company
@@ -48,26 +49,38 @@ class Newcomer:
 
         Owns: the connection. Ends when: it is closed. Raises: nothing.
         """
-        company, house, transport, source = self._company, self._house, self._transport, self._source
-        upgrade, behind, first = make_upgrade(self._request), self._request.behind, None
-        hello_by = trio.current_time() + company.hello_s
+        guest = await self._hear()
+        # What was heard is not kept for as long as the guest is here.
+        self._upgrade = self._behind = b""
+        if guest is not None:
+            await guest.run()
+
+    async def _hear(self) -> GuestConnection | None:
+        transport, source, first = self._transport, self._source, None
+        hello_by = trio.current_time() + self._company.hello_s
         if isinstance(transport, trio.SocketStream):
             with trio.CancelScope() as source.scope:
-                upgrade = upgrade[_send(transport, upgrade) :]
-                if not upgrade:
-                    behind = behind or await _receive(transport, hello_by)
-                    text = whole_text(behind) if len(behind) <= INTRODUCTION_BYTES else None
-                    first = None if text is None else understand(text, house)
-                    if not behind or (text is not None and first is None):
+                self._upgrade = self._upgrade[_send(transport, self._upgrade) :]
+                if not self._upgrade:
+                    self._behind = self._behind or await _receive(transport, hello_by)
+                    text = whole_text(self._behind) if len(self._behind) <= INTRODUCTION_BYTES else None
+                    first = None if text is None else understand(text, self._house)
+                    if not self._behind or (text is not None and first is None):
+                        source.scope.deadline = trio.current_time() + LAST_WORDS_S
                         await _refuse(transport)
-                        return
+                        return None
             if source.scope.cancelled_caught:
-                return
-        if first is not None:
-            behind = b""
-        await GuestConnection(
-            transport, upgrade, behind, source, first=first, hello_by=hello_by, house=house, company=company
-        ).run()
+                return None
+        return GuestConnection(
+            transport,
+            self._upgrade,
+            self._behind if first is None else b"",
+            source,
+            first=first,
+            hello_by=hello_by,
+            house=self._house,
+            company=self._company,
+        )
 
 
 def _send(transport: trio.SocketStream, data: bytes) -> int:
@@ -89,18 +102,15 @@ async def _receive(transport: trio.SocketStream, until: float) -> bytes:
 
 
 async def _refuse(transport: trio.SocketStream) -> None:
-    """Say no, and hang up once that was read or the other side has had its time."""
+    """Say no, and hang up once that was read; how long that may take is the caller's."""
     _send(transport, REFUSED)
     number, left = transport.socket.fileno(), LAST_WORDS_BYTES
     try:
         transport.socket.shutdown(trio.socket.SHUT_WR)
-        with trio.move_on_after(LAST_WORDS_S):
-            while left > 0:
-                await trio.lowlevel.wait_readable(number)
-                data = os.read(number, READ_BYTES)
-                if not data:
-                    break
-                left -= len(data)
+        while left > 0:
+            await trio.lowlevel.wait_readable(number)
+            data = os.read(number, READ_BYTES)
+            left = left - len(data) if data else 0
     except OSError:
         # The other side was quicker.
         return

@@ -139,7 +139,8 @@ class Lobby:
 
 def make_source(peer: str, lobby: Lobby, *, behind_proxy: bool) -> Source:
     """Say where a connection comes from, by the kernel's word alone."""
-    address = parse_peer(peer) or peer
+    # The kernel writes an IPv4 address in one way only; one of IPv6 may hold one of IPv4.
+    address = (parse_peer(peer) or peer) if ":" in peer else peer
     return Source(address, "" if behind_proxy and is_loopback(address) else source_of(address), lobby)
 
 
