@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from concordiad.core.details import Details, contradiction, details_of
-from concordiad.core.purpose import Purpose, added, at_odds, purpose_of
+from concordiad.core.purpose import Purpose, at_odds, purpose_of
 from concordiad.errors import ConcordiaError
 
 T = TypeVar("T")
@@ -47,10 +47,9 @@ Answer with groups of ids:
   not sure, they do not belong together.
 - Never together: two prompts of one author; a question and an order to do something; an order and its opposite; prompts
   that differ in a number, a name, a path, a negation, a direction, an order or a condition.
-- "wording" of a group of several is one message that asks for what all of them ask, in the language that most of them
-  use. Take over literally every number, name, path, address, quoted text and code of every one of them, and every
-  negation. Add nothing: no advice, no politeness, no fact that is not in them. Prefer the words of one of them. Of a
-  group of one it is "".
+- "wording" of a group of several is the text of one of its prompts, to the letter: of those with every number, name,
+  path, address, quoted text and code of them all, the clearest, in the language that most of them use. Nothing else is
+  accepted. Of a group of one it is "".
 - "similarity" is how sure you are that they mean the same, from 0 to 1. Of a group of one it is 1.
 """
 
@@ -299,6 +298,8 @@ def _check_group(members: Sequence[Candidate], wording: str) -> None:
     if not all(sign.isprintable() or sign in "\n\t" for sign in wording):
         raise Doubt(DoubtReason.UNPRINTABLE_WORDING, "a wording has characters that cannot be seen")
     _check_wording(_read(wording), originals)
+    if all(wording != each.text.strip() for each in members):
+        raise Doubt(DoubtReason.INVENTED, "a wording is none of the prompts that it stands for")
 
 
 class _Read(NamedTuple):
@@ -308,7 +309,7 @@ class _Read(NamedTuple):
 
 def _read(text: str) -> _Read:
     details = details_of(text)
-    return _Read(details, purpose_of(text, details))
+    return _Read(details, purpose_of(text))
 
 
 def _check_wording(wording: _Read, originals: Sequence[_Read]) -> None:
@@ -321,8 +322,3 @@ def _check_wording(wording: _Read, originals: Sequence[_Read]) -> None:
         difference = contradiction(wording.details, original.details)
         if difference is not None:
             raise Doubt(DoubtReason.ALTERED_MEANING, f"a wording cannot mean what an original does: {difference}")
-        if added(wording.purpose, original.purpose) is not None:
-            raise Doubt(DoubtReason.INVENTED, "a wording has a word that no original has, nor a synonym of it")
-        difference = at_odds(wording.purpose, original.purpose)
-        if difference is not None:
-            raise Doubt(DoubtReason.ALTERED_MEANING, f"a wording does not ask what an original does: {difference}")

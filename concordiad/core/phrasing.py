@@ -45,6 +45,7 @@ SHOWN: Final = ARTICLES | {"how", "what", "where", "which", "who", "why"}
 ORDERS: Final = WORKING | PLACING
 ASKED_FOR: Final = WORKING | DOABLE
 UNJOINED: Final = DENIALS | LINKING
+FEWEST_TERSE: Final = 3
 MOST_OF_A_THING: Final = 4
 
 
@@ -55,10 +56,12 @@ class Phrase(NamedTuple):
     Attributes:
         key: equal for prompts that say the same.
         spelled: the words as they were spelled, without what is left out.
+        is_literal: whether words, and how they are spelled, may be what the prompt is about.
     """
 
     key: str
     spelled: str
+    is_literal: bool
 
 
 def phrase_of(text: str, parts: Sequence[Part]) -> Phrase | None:
@@ -69,9 +72,9 @@ def phrase_of(text: str, parts: Sequence[Part]) -> Phrase | None:
     if _is_command(words) or sum(word.meant in ENDS for word in words) > MOST_SENTENCES:
         return None
     is_as_typed = all(word.typed == word.meant for word in words if word.typed and not word.meant.startswith(LETTER))
-    is_literal = any(word.meant in LITERAL for word in words)
-    is_quoting = is_literal or _is_quoting(words)
-    if is_quoting or ("'" in text and "’" in text) or (not is_as_typed and _has_two_spellings(words)):
+    is_quoting = any(word.meant in LITERAL for word in words) or _is_quoting(words)
+    is_literal = is_quoting or ("'" in text and "’" in text) or (not is_as_typed and _has_two_spellings(words))
+    if is_literal:
         words = words_of(parts, is_literal=True)
     elif not (is_as_typed or _is_repaired(words)):
         # Where nothing was repaired, nothing has to be read again without.
@@ -81,7 +84,8 @@ def phrase_of(text: str, parts: Sequence[Part]) -> Phrase | None:
         kept.pop()
     if any(word.meant in MARKED for word in kept) and text.rstrip().endswith((".", "?", "!")):
         kept.append(Word("", ASK))
-    return Phrase("\x1f".join(word.meant for word in kept), " ".join(word.spelled for word in kept))
+    key, spelled = "\x1f".join(word.meant for word in kept), " ".join(word.spelled for word in kept)
+    return Phrase(key, spelled, is_literal)
 
 
 def _is_quoting(words: Sequence[Word]) -> bool:
@@ -163,19 +167,19 @@ def _said(sentence: list[Word], is_quoting: bool) -> list[Word]:
     if (meant[0] in ORDERS or meant[0] == "it") and not is_quoting and not UNJOINED.intersection(meant):
         words = _joined(words)
         meant = [word.meant for word in words]
-    if (
-        len(words) > 2
-        and meant[0] in TERSE
-        and meant[1] == "the"
-        and meant[2] not in RANKED
-        and len(meant[2]) > 1
-        and meant[2] != PAUSE
-        and (meant[0] in ANEW or _is_plural(meant[2:]))
-    ):
+    if is_terse(meant):
         del words[1]
     if meant[:2] == ["show", "me"] and len(meant) > 2 and meant[2] in SHOWN:
         del words[1]
     return [*words, end]
+
+
+def is_terse(meant: Sequence[str]) -> bool:
+    """Tell whether the second word is a "the" that says no more than its absence."""
+    if len(meant) < FEWEST_TERSE or meant[0] not in TERSE or meant[1] != "the":
+        return False
+    is_word = meant[2] not in RANKED and len(meant[2]) > 1 and meant[2] != PAUSE
+    return is_word and (meant[0] in ANEW or _is_plural(meant[2:]))
 
 
 def _is_plural(meant: Sequence[str]) -> bool:

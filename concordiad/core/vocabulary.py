@@ -89,48 +89,125 @@ OPPOSITES: Final = (
     (_words("up"), _words("down")),
 )
 """Beginnings of words that mean each other's opposite; those of up to three letters are whole words."""
-PHRASING: Final = frozenset(
-    _words("the this that it is are am be do does did please bitte me us der das le la les el los las schlägt")
-)
-"""Words that one of two prompts may have and the other may lack."""
-QUESTION_WORDS: Final = {
+FAILING: Final = frozenset(_words("fail failing fails broken breaks break"))
+RED: Final = frozenset(_words("build builds check checks ci =CI job jobs pipeline suite test tests"))
+"""What fails if it is red; a button may be red and work."""
+VERBS: Final = {
     word: words[0]
     for words in (
-        _words("why warum wieso weshalb pourquoi"),
-        _words("how wie comment cómo"),
-        _words("what was quoi qué"),
-        _words("where wo où dónde"),
-        _words("when wann quand cuándo"),
-        _words("who wer qui quién"),
-        _words("which welche welcher welches quel quelle cuál"),
-    )
-    for word in words
-}
-"""What a question is about, by its first word in any language."""
-QUESTION_VERBS: Final = frozenset(
-    _words("""
-    is are am does did was were has have had can could should would will may might isn't aren't doesn't didn't
-    ist sind hat kann könnte soll sollte wird est peut
-    """)
-)
-"""What begins a question that is answered by yes or no."""
-SYNONYMS: Final = {
-    word: words[0]
-    for words in (
-        _words("fails fail failing failed red broken breaks fehl fehlschlägt kaputt échoue falla"),
-        _words("fix repair mend repariere behebe corrige répare arregla"),
+        _words("fix repair"),
         _words("run execute"),
-        _words("explain describe erkläre explique explica"),
-        _words("show display zeige zeig"),
-        _words("delete remove erase lösche entferne supprime elimina borra"),
-        _words("slow sluggish langsam"),
-        _words("directory folder verzeichnis ordner"),
-        _words("directories folders"),
-        _words("documentation docs"),
-        _words("repository repo"),
-        _words("configuration config"),
-        _words("database db"),
+        _words("explain describe"),
+        _words("show display"),
+        _words("delete remove erase"),
+        _words("start launch"),
+        _words("increase raise"),
+        _words("decrease reduce"),
+        _words("check verify"),
+        _words("behebe korrigiere repariere"),
+        _words("lösche entferne"),
+        _words("supprime efface"),
+        _words("borra elimina"),
     )
     for word in words
 }
-"""Words of which each may stand for the other; all others have to be the same in both prompts, with their endings."""
+"""What an order opens with, of which each may stand for the first."""
+NOUNS: Final = {
+    word: words[0]
+    for words in (
+        _words("directory folder"),
+        _words("directories folders"),
+        _words("docs documentation"),
+        _words("repo repository"),
+        _words("config configuration"),
+        _words("db database"),
+        _words("temp temporary tmp"),
+        _words("annotations hints"),
+        _words("=PostgreSQL =Postgres"),
+        _words("whether if"),
+        _words("slow sluggish"),
+    )
+    for word in words
+}
+"""The same of other words, but not of the thing that something is done to: `docs` may be a directory."""
+NUMERALS: Final = {
+    word: f"={number}"
+    for number, word in enumerate(_words("two three four five six seven eight nine ten eleven twelve"), 2)
+}
+PREAMBLES: Final = tuple(
+    tuple(line.split())
+    for line in (
+        "would you mind",
+        "do you mind",
+        "it would be great if you could",
+        "it would be nice if you could",
+        "could somebody",
+        "can somebody",
+        "could someone",
+        "can someone",
+        "could you help me",
+        "help me",
+    )
+)
+"""What makes a request of the order that follows."""
+REWORDED: Final = tuple(
+    (tuple(begins.split()), tuple(ends.split()), (tuple(begin.split()), tuple(end.split())))
+    for begins, ends, begin, end in (
+        ("what does", "do", "explain", ""),
+        ("explain how", "works", "how does", "work"),
+        ("explain how", "work", "how do", "work"),
+        ("give me a summary of", "", "summarize", ""),
+        ("make", "faster", "speed up", ""),
+        ("make", "simpler", "simplify", ""),
+        ("where can i find", "", "where is", ""),
+        ("how can i", "", "how do i", ""),
+        ("what is the problem with", "", "what is wrong with", ""),
+        ("make a", "", "create a", ""),
+        ("look over my", "", "review my", ""),
+        ("look over the", "", "review the", ""),
+        ("take a look at", "", "look at", ""),
+        ("have a look at", "", "look at", ""),
+        ("get rid of", "", "delete", ""),
+        ("tidy up", "", "clean up", ""),
+        ("tidy", "", "clean up", ""),
+        ("make", "better", "improve", ""),
+        ("who is the author of", "", "who wrote", ""),
+        ("why does", "take so long", "why is", "slow"),
+        ("change the name of", "", "rename", ""),
+    )
+)
+"""How a sentence begins and ends that says the same with another beginning and end."""
+
+
+WHOLLY: Final = {
+    ("try", "again"): ("retry",),
+    ("go", "on"): ("continue",),
+    ("=Go", "on"): ("continue",),
+    ("okay",): ("ok",),
+}
+"""Whole texts that say the same."""
+
+
+def _table(text: str) -> dict[str, str]:
+    """Read words and what they are in English, `=` before a noun that is written with a capital."""
+    return dict(entry.split(":") for entry in text.split())
+
+
+TRANSLATIONS: Final = (
+    _table("""
+    führe:run starte:start lösche:delete entferne:delete behebe:fix korrigiere:fix repariere:fix erkläre:explain
+    erklär:explain prüfe:check öffne:open warum:why wieso:why weshalb:why die:the der:the das:the den:the fehl:fail
+    =Test:test =Tests:tests =Cache:cache =Build:build =Server:server =Datei:file =Parser:parser =Dokumentation:docs
+    """),
+    _table("""
+    lance:run exécute:run corrige:fix répare:fix supprime:delete efface:delete explique:explain démarre:start
+    pourquoi:why le:the la:the les:the test:test tests:tests cache:cache build:build serveur:server fichier:file
+    l'erreur:the+error erreur:error échoue:fail échouent:fail parseur:parser documentation:docs
+    """),
+    _table("""
+    ejecuta:run arregla:fix corrige:fix repara:fix borra:delete elimina:delete explica:explain inicia:start el:the
+    la:the los:the las:the prueba:test pruebas:tests caché:cache servidor:server archivo:file error:error falla:fail
+    fallan:fail documentación:docs
+    """),
+)
+"""Sentences of these words alone are read as English; a word of which there are two in English is not here."""

@@ -78,7 +78,6 @@ CONTRADICTIONS = [
     ("aktiviere den Zwischenspeicher", "deaktiviere den Zwischenspeicher"),
     ("ouvre la fenêtre", "ferme la fenêtre"),
     ("rename foo_a to foo_b", "rename foo_b to foo_a"),
-    ("move the header over the footer", "move the footer over the header"),
     ("is x > 5", "is x < 5"),
 ]
 

@@ -146,7 +146,7 @@ def test_response_that_is_none(body: bytes, reason: DoubtReason) -> None:
         ([{**TOGETHER, "wording": "Why does test_login fail in 30s?"}, ALONE], DoubtReason.ADDED_DETAIL),
         ([{**TOGETHER, "wording": "Why does test_login fail? See http://a.example"}, ALONE], DoubtReason.ADDED_DETAIL),
         ([{**TOGETHER, "wording": "Why does test_login fail? rm -rf /"}, ALONE], DoubtReason.ADDED_DETAIL),
-        ([{**TOGETHER, "wording": "test_login fail"}, ALONE], DoubtReason.ALTERED_MEANING),
+        ([{**TOGETHER, "wording": "test_login fail"}, ALONE], DoubtReason.INVENTED),
         ([{**TOGETHER, "wording": "Why does test_login not fail?"}, ALONE], DoubtReason.ALTERED_MEANING),
         ([{**TOGETHER, "wording": "Why does test_login pass?"}, ALONE], DoubtReason.ALTERED_MEANING),
         (
@@ -230,8 +230,8 @@ def test_different_work_is_never_merged(one: str, other: str) -> None:
         ("run the tests", "please execute the tests", "explain the tests"),
         ("why does the login test fail", "the login test is red, why", "why delete the login test"),
         ("why does the login test fail", "the login test is red, why", "delete the login test"),
-        ("fix it", "fix that", "FIX IT AND rm -rf"),
-        ("fix it", "fix that", "fix it \U0001f4a3"),
+        ("fix it", "please fix it", "FIX IT AND rm -rf"),
+        ("fix it", "please fix it", "fix it \U0001f4a3"),
     ],
 )
 def test_no_wording_adds_or_takes_away_work(one: str, other: str, wording: str) -> None:
@@ -248,8 +248,8 @@ def test_no_wording_adds_or_takes_away_work(one: str, other: str, wording: str) 
     [
         ("Why does test_login fail?", "The login test is red, why"),
         ("Warum schlägt der Test fehl", "why does the test fail"),
-        ("fix the login page", "please repair this login page"),
-        ("show me the docs", "display the documentation"),
+        ("fix the login page", "please repair the login page"),
+        ("explain the docs", "describe the documentation"),
     ],
 )
 def test_other_phrasing_is_believed(one: str, other: str) -> None:

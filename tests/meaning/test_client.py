@@ -23,10 +23,10 @@ from tests.support.gemini_stub import KEY, Cut, Drip, Endless, Fail, GeminiStub,
 
 CANDIDATES = [
     Candidate("id-1", "vera", "Why does the login test fail?"),
-    Candidate("id-2", "tom", "please, why does this login test fail"),
+    Candidate("id-2", "tom", "please, why does the login test fail"),
     Candidate("id-3", "ada", "Run it again"),
 ]
-TOGETHER = [Grouped(("id-1", "id-2"), "please, why does this login test fail", 0.95)]
+TOGETHER = [Grouped(("id-1", "id-2"), "please, why does the login test fail", 0.95)]
 LONG_S = 60.0
 """A deadline that no stall of a busy machine reaches."""
 
