@@ -6,15 +6,15 @@ ends, order), less the few ways to say the same that are named here; so on doubt
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from attrs import frozen
 
-from concordiad.core.courtesy import CHANGING
+from concordiad.core.courtesy import CHANGING, READING
 from concordiad.core.details import WORD
 from concordiad.core.layout import parts_of
-from concordiad.core.openers import PLACING, QUESTIONS, WORKING
+from concordiad.core.openers import ARTICLES, PLACING, QUESTIONS, WORKING
 from concordiad.core.phrasing import is_terse, phrase_of
 from concordiad.core.spelled import DETERMINERS
 from concordiad.core.vocabulary import FAILING, NOUNS, NUMERALS, PREAMBLES, RED, REWORDED, TRANSLATIONS, VERBS, WHOLLY
@@ -104,7 +104,7 @@ def _phrased(said: list[str]) -> list[str]:
     for begins, ends, instead in REWORDED:
         middle = words[len(begins) : len(words) - len(ends)]
         fits = tuple(words[: len(begins)]) == begins and tuple(words[len(words) - len(ends) :]) == ends
-        if middle and fits and PAUSE not in middle:
+        if middle and fits and PAUSE not in middle and middle[0] not in ("a", "not"):
             return [*instead[0], *middle, *instead[1]]
     return said
 
@@ -133,6 +133,8 @@ def _ordered(said: list[str]) -> list[str]:
     if said[0] not in LEADING or said.count(PAUSE) != 1 or not LINKS.isdisjoint(said):
         return said
     at = said.index(PAUSE)
+    if at < LEAST_LED:
+        return said
     rest = said[at + 1 :]
     if not rest or (rest[0] not in ORDERS and rest[0] not in QUESTIONS):
         return said
@@ -144,20 +146,29 @@ def _by_word(said: list[str]) -> list[str]:
     quiet = [word[1:].lower() for word in said]
     if not DETERMINERS.isdisjoint(quiet) and all(word[1:].isalpha() and word.isupper() for word in said):
         said = quiet  # RUN THE TESTS; what has no article may be SQL
-    is_changed = not CHANGING.isdisjoint(said)
+    is_read = not READING.isdisjoint(said) and CHANGING.isdisjoint(said)
     written = []
-    for before, word in zip([STOP, *said], said, strict=False):
-        is_thing = before in DETERMINERS and is_changed  # "delete the docs" may name a directory
-        known: Mapping[str, str] = {} if is_thing else NOUNS
+    for before, word, after in zip([STOP, *said], said, [*said[1:], STOP], strict=False):
         if before in (STOP, "and", "then"):
-            known = VERBS if "from" not in said else {}
+            known = VERBS if after in ARTICLES and _is_certain(word, said) else {}
+        elif word == "if":
+            known = {"if": "whether"} if before in ("check", "verify") else {}
+        else:
+            known = NOUNS if is_read or before not in DETERMINERS else {}  # "open the docs" may name a directory
         written.append(known.get(word, word))
     if is_terse(written):
         del written[1]
-    return [NUMERALS.get(word, word) for word in written]
+    return [NUMERALS.get(word, word) for word in written] if len(written) > 1 else written
+
+
+def _is_certain(verb: str, said: Sequence[str]) -> bool:
+    """Tell whether a verb has no other sense: who removes a user from a group deletes none and an error is raised."""
+    return "from" not in said and (verb not in ("raise", "reduce") or "to" in said or "by" in said)
 
 
 LEADING: Final = frozenset({"after", "before", "in", "on", "when"})
+LEAST_LED: Final = 3
+"""Words of a clause: "before, run it" has none."""
 LINKS: Final = frozenset({"and", "but", "or", "then"})
 ORDERS: Final = WORKING | PLACING
 GERUNDS: Final = {
@@ -182,9 +193,11 @@ def _named(said: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     if not CHANGING.isdisjoint(said):
         return said
     for name in (word for word in other if word.startswith(LETTER) and word not in said):
-        parts = sorted(part.casefold() for found in WORD.finditer(HUMP.sub(" ", name)) for part in found[0].split())
+        parts = [part.casefold() for found in WORD.finditer(HUMP.sub(" ", name)) for part in found[0].split()]
+        spoken = [parts, [*parts[1:], "test"]] if parts[:1] == ["test"] else [parts]
         for at, word in enumerate(said):
-            if word == "the" and len(parts) > 1 and sorted(said[at + 1 : at + 1 + len(parts)]) == parts:
+            is_name = len(parts) > 1 and list(said[at + 1 : at + 1 + len(parts)]) in spoken
+            if word == "the" and is_name and not any(sign.isdigit() for sign in name):
                 said = (*said[:at], name, *said[at + 1 + len(parts) :])
                 break
     return said

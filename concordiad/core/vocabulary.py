@@ -124,7 +124,6 @@ NOUNS: Final = {
         _words("temp temporary tmp"),
         _words("annotations hints"),
         _words("=PostgreSQL =Postgres"),
-        _words("whether if"),
         _words("slow sluggish"),
     )
     for word in words
@@ -162,7 +161,6 @@ REWORDED: Final = tuple(
         ("where can i find", "", "where is", ""),
         ("how can i", "", "how do i", ""),
         ("what is the problem with", "", "what is wrong with", ""),
-        ("make a", "", "create a", ""),
         ("look over my", "", "review my", ""),
         ("look over the", "", "review the", ""),
         ("take a look at", "", "look at", ""),
