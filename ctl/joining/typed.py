@@ -16,6 +16,7 @@ from concordiad.core.codes import EXIT_DONE
 from ctl.answers import BadAnswer, match_answers
 from ctl.asking import announcement, questions_of, tool_line
 from ctl.commands.queue import HEADER as QUEUE_HEADER
+from ctl.commands.queue import LINES
 from ctl.commands.queue import row_of as queue_row
 from ctl.connection import Event
 from ctl.failures import Failure, Refused
@@ -193,7 +194,7 @@ class TypedRoom:
                 here = await session.call("guest.list")
                 return table(self._screen, PEOPLE_HEADER, [_person(one, now) for one in here["hosts"] + here["guests"]])
             case "/queue":
-                prompts = (await session.call("prompt.list", states=["waiting"]))["prompts"]
+                prompts = await _listed(session, LINES, states=["waiting"])
                 rows = [queue_row(prompt, now) for prompt in prompts]
                 return table(self._screen, QUEUE_HEADER, rows) if rows else "no prompt waits"
             case "/cancel":
@@ -228,8 +229,7 @@ class TypedRoom:
 
     async def _mine(self, session: Session, **params: Any) -> list[Json]:
         me = {} if self._hello is None else {"author": self._hello["guest"]["id"]}
-        prompts: list[Json] = (await session.call("prompt.list", **me, **params))["prompts"]
-        return prompts
+        return await _listed(session, params.get("limit", LINES), **me, **params)
 
     async def _split(self, session: Session, identity: str) -> str:
         if not identity:
@@ -252,6 +252,18 @@ class TypedRoom:
             identity = mine[-1]["id"]
         prompt = (await session.call("prompt.cancel", id=identity))["prompt"]
         return f"cancelled {prompt['id']}: {first_line(prompt['text'])}"
+
+
+async def _listed(session: Session, most: int, **params: Any) -> list[Json]:
+    """List prompts, page after page: where they are long, a page holds few."""
+    prompts: list[Json] = []
+    where: Json = {}
+    while True:
+        page = await session.call("prompt.list", **params, **where)
+        prompts += page["prompts"]
+        if page["next"] is None or len(prompts) >= most:
+            return prompts[:most]
+        where = {"cursor": page["next"]}
 
 
 async def _answer(session: Session, word: str, rest: str) -> str:

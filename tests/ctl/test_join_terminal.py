@@ -164,7 +164,12 @@ CALLS: list[tuple[str, list[tuple[str, dict[str, Any], dict[str, Any]]], str]] =
             (
                 "prompt.list",
                 {"states": ["waiting"], "author": EVE["id"], "limit": 500},
-                {"prompts": [prompt(id="a"), prompt(id="b")], "next": None},
+                {"prompts": [prompt(id="a")], "next": "7"},
+            ),
+            (
+                "prompt.list",
+                {"states": ["waiting"], "author": EVE["id"], "limit": 500, "cursor": "7"},
+                {"prompts": [prompt(id="b")], "next": None},
             ),
             ("prompt.cancel", {"id": "b"}, {"prompt": prompt(id="b")}),
         ],
