@@ -89,6 +89,11 @@ class Entries:
         """Have an event recorded."""
         self.events.append((event_type, members(**values)))
 
+    def add_all(self, more: "Entries") -> None:
+        """Have what other decisions come to recorded behind these."""
+        self.events += more.events
+        self.rows.update(more.rows)
+
 
 def hash_of(secret: str) -> bytes:
     """Hash a token or a key: 192 random bits need neither salt nor stretching."""

@@ -273,6 +273,25 @@ class Guestbook:
         invite = _only(found, f"open invite {identity[:40]}", self._room)
         return self._revoke(invite, by, entries, REVOKED)
 
+    def forget_invite(self, invite: Invite) -> None:
+        """Undo the making of an invite that could not be recorded: nobody was told its token."""
+        if invite.id in self._invites:
+            self._end_invite(self._invites[invite.id], "", None, Entries())
+
+    def forget_admission(self, admission: Admission, entries: Entries) -> None:
+        """Undo an admission that could not be recorded; `entries` is what it came to."""
+        member = self._members.get(admission.member.id)
+        if member is None:
+            return
+        has_joined = any(event_type == "guest.joined" for event_type, _ in entries.events)
+        if admission.invite.id in entries.rows:
+            self._end_member(member, "", None, Entries())
+            invite = self._invites[member.invite]
+            self._keep_invite(evolve(invite, used=invite.used - 1))
+        elif has_joined and not self._seats.get(member.id):
+            self._note_left(member, "", Entries())
+            self._due.pop(member.id, None)
+
     def close(self, by: Author, entries: Entries) -> None:
         """End every invite, because the room closes for good; the guests may read its last events."""
         self.has_closed = True

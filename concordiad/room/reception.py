@@ -1,8 +1,9 @@
 """
 Who comes into the room and who is let go: one task, one inbox, one guestbook.
 
-Laws: nobody is told that it is in, or that somebody is out, before that is durable; whatever the inbox holds is decided
-together and recorded in one commit, so that a thousand who come at once are a handful of commits.
+Laws: nobody is told that it is in, or that somebody is out, before that is durable; a right that could not be recorded
+was never given, one that was taken is taken; whatever the inbox holds is decided together and recorded in one commit,
+so that a thousand who come at once are a handful of commits.
 """
 
 import os
@@ -15,11 +16,11 @@ from typing import Any, Final
 import trio
 from attrs import frozen
 
-from concordiad.core.admission import Entries
+from concordiad.core.admission import Admission, Entries
 from concordiad.core.guestbook import Guestbook
 from concordiad.errors import RoomError
 from concordiad.journal import RETRY_S, Journal
-from concordiad.journal.rows import read_guestbook, read_local_names
+from concordiad.journal.rows import Change, read_guestbook, read_local_names
 from concordiad.room.fanout import Transcript
 from concordiad.room.messages import (
     ARRIVALS,
@@ -100,19 +101,48 @@ class _Reception:
             for message in messages:
                 message.reply.answer(RoomError.not_now(fault, retry_after_s=RETRY_S))
             messages = []
-        answers = [(message.reply, self._answer(message, entries)) for message in messages]
-        self._guestbook.tick(entries)
+        marks: list[tuple[ToReception, Any, Entries]] = []
+        for message in messages:
+            own = Entries()
+            marks.append((message, self._answer(message, own), own))
+            entries.add_all(own)
+        lapsed = Entries()
+        self._guestbook.tick(lapsed)
+        entries.add_all(lapsed)
         if entries.rows:
-            drafts = [Draft(event_type, body) for event_type, body in entries.events]
             try:
-                await record(self._ends.fanout, drafts, list(entries.rows.values()))
+                await record(self._ends.fanout, *_to_record(entries))
             except RoomError as error:
-                # What was decided holds, as who loses a right loses it at once; it is recorded as soon as it can be.
-                with suppress(trio.BrokenResourceError):
-                    await note(self._ends.fanout, drafts, list(entries.rows.values()))
-                answers = [(reply, error) for reply, _ in answers]
-        for reply, answer in answers:
-            reply.answer(answer)
+                marks = await self._take_back(marks, lapsed, error)
+        for message, answer, _ in marks:
+            message.reply.answer(answer)
+
+    async def _take_back(
+        self, marks: list[tuple[ToReception, Any, Entries]], lapsed: Entries, error: RoomError
+    ) -> list[tuple[ToReception, Any, Entries]]:
+        """
+        Undo what gives a right, after it could not be recorded; who has lost one has lost it, which is recorded later.
+
+        Returns:
+            What everybody is answered.
+        """
+        holds, told = Entries(), []
+        for message, answer, own in marks:
+            if isinstance(answer, Invited):
+                self._guestbook.forget_invite(answer.invite)
+            elif isinstance(answer, Admission):
+                self._guestbook.forget_admission(answer, own)
+            else:
+                holds.add_all(own)
+            if isinstance(answer, Revoked | Kicked):
+                told.append((message, _done_already(error), own))
+            else:
+                told.append((message, answer if isinstance(answer, RoomError) else error, own))
+        holds.add_all(lapsed)
+        if holds.rows:
+            with suppress(trio.BrokenResourceError):
+                await note(self._ends.fanout, *_to_record(holds))
+        return told
 
     def _answer(self, message: ToReception, entries: Entries) -> Any:
         guestbook = self._guestbook
@@ -130,6 +160,15 @@ class _Reception:
                     return guestbook.close(by, entries)
         except RoomError as error:
             return error
+
+
+def _to_record(entries: Entries) -> tuple[list[Draft], list[Change]]:
+    return [Draft(event_type, body) for event_type, body in entries.events], list(entries.rows.values())
+
+
+def _done_already(error: RoomError) -> RoomError:
+    message = f"this holds from now on, but it is not recorded yet, and will be as soon as that works: {error}"
+    return RoomError(error.code, message, retry_after_s=error.retry_after_s)
 
 
 async def run_reception(guestbook: Guestbook, transcript: Transcript, journal: Journal, ends: ReceptionEnds) -> None:

@@ -1,7 +1,7 @@
 """The reception with a real fan-out and a journal: durable before it is told, many at once, and how it ends."""
 
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from concordiad.room.messages import (
     ask,
 )
 from concordiad.room.reception import ReceptionEnds, open_guestbook, run_reception
+from tests.journal.test_outages import forbid
 from tests.room.recorders import Recorder
 from tests.room.samples import ANN, NOW, types_of
 from tests.support.seats import seated
@@ -235,6 +236,40 @@ async def test_revoking_is_at_once(skipping: MockClock) -> None:
             "invite.revoked",
             *["guest.left revoked"] * 2,
         ]
+
+
+async def test_what_cannot_be_recorded_gives_nobody_a_right(skipping: MockClock) -> None:
+    """The first who asks on a full disk gets no invite and is not let in, also not later; who is out stays out."""
+    async with open_memory_journal() as journal, working(journal) as desk:
+        invite, token = await desk.invite(uses=2)
+        ann = await desk.admit(token, "ann")
+        lost, _ = await desk.invite()
+        before = await desk.told()
+        open_invites = desk.guestbook.invites()
+        refusals: list[str] = []
+
+        async def refused(asking: Awaitable[object]) -> None:
+            # The journal is well again before each of them, so that it is each time the first to find out.
+            await forbid(journal)
+            with pytest.raises(RoomError) as refusal:
+                await asking
+            assert refusal.value.code is NOT_NOW
+            refusals.append(str(refusal.value))
+            await forbid(journal, is_forbidden=False)
+            await journal.health.wait_until(is_well=True)
+
+        await refused(desk.invite())
+        await refused(desk.admit(token, "bob"))
+        await refused(desk.admit(token, "bob", KEY))
+        assert (await desk.told(), desk.guestbook.invites(), desk.guestbook.count) == (before, open_invites, 1)
+        await refused(desk.revoke(lost.id))
+        assert ["holds from now on" in why for why in refusals] == [False, False, False, True]
+        assert await desk.told() == [*before, "invite.revoked"]
+        assert [each.id for each, _ in desk.guestbook.invites()] == [invite.id]
+        bob = await desk.admit(token, "bob", KEY)
+        assert (bob.member.name, bob.invite.used, desk.guestbook.count) == ("bob", 2, 2)
+        assert [each.used for each in await journal.read(read_invites, "main", 10) if each.id == invite.id] == [2]
+        assert ann.member.id != bob.member.id
 
 
 async def test_leaving_is_told_after_a_while(skipping: MockClock) -> None:
