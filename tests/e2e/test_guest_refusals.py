@@ -28,6 +28,7 @@ from tests.support.raw_guest import (
     PONG,
     TEXT,
     UPGRADE,
+    Frame,
     RawGuest,
     encode,
     frame,
@@ -209,6 +210,20 @@ def test_no_token_is_like_any_other(calm: Scene, refusal: bytes, case: str) -> N
     """Whatever is wrong with a token, the same bytes come back, and no room has anything to tell."""
     guest = calm.knock()
     guest.send(frame(TEXT, TOKENS[case](calm.tokens)))
+    assert refusal_of(guest) == refusal
+
+
+IN_PARTS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "two frames": lambda text: frame(TEXT, text[:9], is_final=False) + frame(CONTINUATION, text[9:]),
+    "behind a pong": lambda text: frame(PONG) + frame(TEXT, text),
+}
+
+
+@pytest.mark.parametrize("case", IN_PARTS)
+def test_a_wrong_token_in_parts_is_like_any_other(calm: Scene, refusal: bytes, case: str) -> None:
+    """What does not come as one frame is heard by the WebSocket library, which is no way in either."""
+    guest = calm.knock()
+    guest.send(IN_PARTS[case](hello(WRONG)))
     assert refusal_of(guest) == refusal
 
 
@@ -423,6 +438,23 @@ def test_bad_json_of_a_guest_is_answered(calm: Scene, case: str) -> None:
             guest.until(lambda _, number=number: len(answers(guest)) == number)  # type: ignore[misc]
         refused, met = answers(guest)[before:]
     assert (refused["error"]["data"]["name"], "result" in met) == (name, True)
+
+
+@pytest.mark.parametrize("case", IN_PARTS)
+def test_a_good_hello_in_parts_lets_in_like_a_whole_one(calm: Scene, case: str) -> None:
+    """Where a first message is heard makes no difference to whom it lets in."""
+    message = encode("hello", token=calm.tokens["good"], name="intruder", last=0)
+
+    def come() -> Frame:
+        with calm.knock() as guest:
+            guest.send(IN_PARTS[case](message))
+            guest.until(lambda _: bool(guest.frames))
+            return guest.frames[0]
+
+    # Refused is whoever needs longer than a hello may take here, because the machine stood still.
+    while (answer := come()).code == 4401:
+        continue
+    assert "member_token" in json.loads(answer.payload)["result"]
 
 
 def test_others_are_served_while_many_misbehave(calm: Scene) -> None:
