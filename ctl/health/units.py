@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from concordiad.config import Graces
 from concordiad.core.codes import EXIT_CONFIG
 from ctl.health import Finding, error, ok, warning
-from ctl.health.remedies import SYSTEMCTL_S, UNIT, has_systemd, name_user
+from ctl.health.remedies import UNIT, has_systemd, name_user
 from ctl.quantities import plural
 
 SOCKET_UNIT: Final = "concordiad.socket"
@@ -21,6 +21,8 @@ PROPERTIES: Final = (
 IN_USE: Final = ("enabled", "enabled-runtime", "linked")
 AFTER_GRACES_S: Final = 6.0
 """What stopping takes beside the configured graces: 4 s for an agent's leftovers, 2 s for who reads the last events."""
+PATIENCE_S: Final = 20.0
+"""A service manager answers in milliseconds, but not while the machine has no time for it."""
 _PARTS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 Properties = Mapping[str, str]
@@ -107,7 +109,7 @@ def _show(program: str, options: tuple[str, ...]) -> dict[str, Properties]:
     command = [program, *options, "show", f"--property={','.join(PROPERTIES)}", UNIT, SOCKET_UNIT]
     try:
         said = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SYSTEMCTL_S, check=False
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return {}
@@ -189,7 +191,7 @@ def _lingers() -> bool | None:
     command = [program, "show-user", str(os.getuid()), "--property=Linger", "--value"]
     try:
         said = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SYSTEMCTL_S, check=False
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -50,6 +50,8 @@ def test_a_failed_service_is_an_error(concordia: Installed) -> None:
     """Which status it ended with is said, where its log is, and what starts it again once that is mended."""
     concordia.configure("[rooms.docs]\nworkdri = 1")
     concordia.machine.run("systemctl", "restart", SERVICE, check=False)
+    # Else the very look, which connects, would start it once more.
+    concordia.machine.run("systemctl", "stop", SOCKET)
     status, found, remedy = look(concordia, user=None)["unit"]
     assert (status, found) == ("error", f"{SERVICE} does not start: something is not fit (78)")
     assert f"`journalctl --unit={SERVICE}`" in (remedy or "")

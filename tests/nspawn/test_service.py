@@ -49,7 +49,8 @@ def test_a_connection_starts_it(concordia: Installed) -> None:
 
 def test_a_hung_loop_is_ended_and_another_begins(concordia: Installed) -> None:
     """A daemon that says nothing any more is ended by the watchdog; the next one answers."""
-    concordia.drop_in("[Service]\nWatchdogSec=3\nTimeoutAbortSec=1\n")
+    # Longer than a machine may stand still, so that no other daemon is taken for hung.
+    concordia.drop_in("[Service]\nWatchdogSec=10\n")
     hung = concordia.pid
     concordia.machine.run("kill", "-STOP", str(hung))
     concordia.wait_for_another(hung)
@@ -156,3 +157,21 @@ def test_stopping_drains_and_leaves_no_process(concordia: Installed) -> None:
     assert machine.show(SERVICE, "Result") == "success"
     assert machine.run("ps", "-u", "concordia", check=False).returncode == 1
     assert machine.run("test", "-e", CONTROL, check=False).returncode == 1
+
+
+def test_the_journal_is_backed_up_and_restored(concordia: Installed) -> None:
+    """As docs/operation.md types it: once the copy is restored, what was said after it is gone."""
+    machine, place = concordia.machine, "/var/backups/concordia"
+    machine.run("install", "-d", "-o", "concordia", "-g", "concordia", "-m", "0700", place)
+    journal = ("--state-dir", "/var/lib/concordia", f"{place}/journal.db")
+    concordia.ask("[[text:kept]]")
+    machine.run("concordiactl", "journal", "backup", *journal, user="concordia")
+    assert machine.read("stat", "--format=%U %a", f"{place}/journal.db") == "concordia 600"
+    concordia.ask("[[text:lost]]")
+    machine.run("systemctl", "stop", SOCKET, SERVICE)
+    machine.run("concordiactl", "journal", "restore", *journal, user="concordia")
+    machine.run("systemctl", "start", SERVICE)
+    shown = concordia.ctl("history").stdout
+    assert "[[text:kept]]" in shown
+    assert "[[text:lost]]" not in shown
+    machine.run("rm", "--recursive", place)
