@@ -57,6 +57,16 @@ class Screen:
         except OSError:
             return 80
 
+    @property
+    def height(self) -> int | None:
+        """The terminal's rows; None where it is no terminal."""
+        if self._stream is None or not self.is_terminal:
+            return None
+        try:
+            return os.get_terminal_size(self._stream.fileno()).lines or 24
+        except OSError:
+            return 24
+
     def style(self, text: str, *styles: str) -> str:
         """Colour a text, where this stream shows colour."""
         if not self.has_colour or not text:

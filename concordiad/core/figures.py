@@ -39,6 +39,17 @@ class Histogram:
             self.counts[bisect_left(self.bounds, value)] += 1
             self.sum += value
 
+    def quantile(self, part: float) -> float | None:
+        """Estimate the value that so large a part lies below, between two bounds evenly; None where none was seen."""
+        wanted, before, low = sum(self.counts) * part, 0, 0.0
+        if not any(self.counts):
+            return None
+        for bound, count in zip(self.bounds, self.counts, strict=False):
+            if before + count >= wanted and count:
+                return round(low + (bound - low) * (wanted - before) / count, 6)
+            before, low = before + count, bound
+        return low
+
 
 def _of_turns() -> Histogram:
     return Histogram(TURN_S)

@@ -14,6 +14,7 @@ import attrs
 
 from concordiad.core.codes import CODES, INVALID_REQUEST, PARSE_ERROR, UNKNOWN_METHOD
 from concordiad.core.event_shapes import event_schemas
+from concordiad.core.model import Outcome
 from concordiad.core.roles import RIGHTS
 from concordiad.core.shapes import (
     BOOLEAN,
@@ -21,6 +22,7 @@ from concordiad.core.shapes import (
     INTEGER,
     NUMBER,
     OBJECTS,
+    SECONDS,
     STATISTICS,
     STRING,
     TIME,
@@ -51,6 +53,19 @@ _ROOMS: Final[Fields] = {"rooms": list_of(ref("ROOM")), "unopened": list_of(_UNO
 _INVITE: Final[Fields] = {"invite": ref("INVITE")}
 _PLACE: Final[Fields] = {"cursor": ref("CURSOR"), "resync": BOOLEAN, "snapshot": or_null(ref("SNAPSHOT"))}
 _NEXT: Final[Fields] = {"next": or_null(STRING)}
+_COUNTS: Final = ("agent_restarts", "waiting", "approvals", "guests", "detached", "followers", "prompts", "merged")
+_ROOM_FIGURES: Final = an_object(
+    {
+        "name": STRING,
+        "state": STRING,
+        "agent_up": BOOLEAN,
+        "oldest_s": SECONDS,
+        **dict.fromkeys((*_COUNTS, "input_tokens", "output_tokens", "api_retries"), COUNT),
+        "outcomes": an_object({outcome.value: COUNT for outcome in Outcome}),
+        **dict.fromkeys(("duration_p50_s", "duration_p95_s", "ttft_p50_s", "ttft_p95_s"), or_null(SECONDS)),
+        "cost_usd": NUMBER,
+    }
+)
 
 METHOD_TABLE: Final[Mapping[str, tuple[str, Fields]]] = {
     "prompt.submit": ("Hand in a prompt; answered once it is durable.", _PROMPT_AND_TURN),
@@ -111,6 +126,23 @@ METHOD_TABLE: Final[Mapping[str, tuple[str, Fields]]] = {
         },
     ),
     "daemon.status": ("Show the daemon and every open room.", {"daemon": ref("DAEMON"), **_ROOMS}),
+    "daemon.measure": (
+        "Show what the daemon and its rooms have done since its start, in figures.",
+        {
+            "daemon": an_object(
+                {
+                    "version": STRING,
+                    "uptime_s": SECONDS,
+                    "loop_lag_s": SECONDS,
+                    "journal_fault": or_null(STRING),
+                    "commits": COUNT,
+                    "commit_p50_s": or_null(SECONDS),
+                    "commit_p99_s": or_null(SECONDS),
+                }
+            ),
+            "rooms": list_of(_ROOM_FIGURES),
+        },
+    ),
     "rpc.discover": (
         "Show this document.",
         {

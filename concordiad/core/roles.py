@@ -61,12 +61,13 @@ RIGHTS: Final[dict[str, dict[Role, Right]]] = {
     "stats.link": _HOSTS,
     "log.tail": _HOSTS,
     "daemon.status": _HOSTS,
+    "daemon.measure": _HOSTS,
     "rpc.discover": _READING,
     "hello": {},
 }
 """Method → role → right. Nobody may call `hello`: it is what makes a connection somebody's, once."""
 
-_LOOKING: Final = ("get", "list", "subscribe", "status", "tail", "discover")
+_LOOKING: Final = ("get", "list", "subscribe", "status", "measure", "tail", "discover")
 
 
 def changes_nothing(method: str) -> bool:

@@ -502,6 +502,7 @@ METHODS: Final[dict[str, type[Params]]] = {
     "stats.link": StatsLink,
     "log.tail": LogTail,
     "daemon.status": Nothing,
+    "daemon.measure": Nothing,
     "rpc.discover": Nothing,
     "hello": Hello,
 }

@@ -44,6 +44,7 @@ from concordiad.core.wire import (
 from concordiad.errors import LocalProtocolError, RoomError
 from concordiad.front.caller import Caller
 from concordiad.front.discovery import discover
+from concordiad.front.measuring import measures_view
 from concordiad.front.readings import (
     get_prompt,
     get_turn,
@@ -159,6 +160,8 @@ async def call(house: House, caller: Caller, request: Request) -> Answer:
             )
         case LogTail():
             return Answer(tail_log(house, request.params))
+        case Nothing() if request.method == "daemon.measure":
+            return Answer(await measures_view(house))
         case Nothing() if request.method == "rpc.discover":
             return Answer(discover())
         case Nothing():

@@ -21,15 +21,14 @@ from concordiad.config import Metrics, read_key
 from concordiad.core.exposition import CONTENT_TYPE, Family, Labels, write
 from concordiad.core.figures import LAG_S, Histogram
 from concordiad.core.model import Outcome
-from concordiad.errors import ConfigError, RoomError
+from concordiad.errors import ConfigError
 from concordiad.front.http import HeadFault, HeadReader, Request, Response, make_sentence
+from concordiad.front.measuring import gather
 from concordiad.front.readiness import Readiness
 from concordiad.house import House
 from concordiad.meaning.key import find_place, own_file
-from concordiad.room import Measures, Room
+from concordiad.room import Measures
 
-PATIENCE_S: Final = 1.0
-"""How long a room may take to say how it is."""
 CONNECTIONS: Final = 16
 """At once: a server or two ask, each every few seconds."""
 HEAD_BYTES: Final = 16 * 1024
@@ -183,20 +182,8 @@ async def _receive(stream: trio.SocketStream, reader: HeadReader) -> Request | H
 
 async def measure(house: House, lag: Lag) -> str:
     """Ask every room, and write what is known."""
-    told: dict[str, Measures] = {}
-    with trio.move_on_after(PATIENCE_S):
-        async with trio.open_nursery() as asking:
-            for room in house.rooms.values():
-                asking.start_soon(_ask, room, told)
+    told = await gather(house)
     return write([*_of_daemon(house, lag), *_of_rooms([*house.rooms], told)])
-
-
-async def _ask(room: Room, told: dict[str, Measures]) -> None:
-    try:
-        told[room.name] = await room.measure()
-    except RoomError:
-        # It ends.
-        return
 
 
 def _of_daemon(house: House, lag: Lag) -> Iterator[Family]:

@@ -13,7 +13,7 @@ from ctl.people import lag_of, role_of
 from ctl.printing import print_result
 from ctl.quantities import duration, plural, relative, unix_time
 from ctl.screen import Screen, fields, indent
-from ctl.settings import Command, Settings
+from ctl.settings import Command, Settings, read_duration
 
 STATES: Final = {
     "starting": ("yellow", "the agent is starting"),
@@ -93,17 +93,45 @@ def _nearest(name: str, names: list[str]) -> str:
     return f": did you mean {near[0]}?" if near else f": there are {', '.join(names) or 'none'}"
 
 
+def _watch(settings: Settings, every_s: float) -> None:
+    from ctl.dashboard import watch
+
+    def look() -> dict[str, Any]:
+        with settings.connect() as connection:
+            told = connection.call("daemon.measure")
+        names = [room["name"] for room in told["rooms"]]
+        if settings.room is not None:
+            told["rooms"] = [room for room in told["rooms"] if room["name"] == settings.room]
+            if not told["rooms"]:
+                raise Failure(f"there is no room {settings.room!r}{_nearest(settings.room, names)}", EXIT_FAILURE)
+        return told
+
+    watch(Screen.out(), look, every_s, is_json=settings.is_json)
+
+
 @click.command(
     cls=Command,
     examples=(
         ("concordiactl status", "The daemon and every room."),
+        ("concordiactl status --watch", "Figures of every room, as they change."),
         ("concordiactl status --room docs", "One room; it is a failure if that is not there."),
         ("concordiactl status -o json | jq -r '.rooms[].state'", "For a program."),
     ),
 )
+@click.option("-w", "--watch", "is_watching", is_flag=True, help="Show figures, and look again and again.")
+@click.option("--every", metavar="DURATION", default="2s", show_default=True, help="How often, with --watch.")
 @click.pass_obj
-def status(settings: Settings) -> None:
-    """Show the daemon, its rooms, and who is there as a guest."""
+def status(settings: Settings, is_watching: bool, every: str) -> None:
+    """
+    Show the daemon, its rooms, and who is there as a guest.
+
+    With --watch, on a terminal in place and until Ctrl-C: for each room its queue and how old that is, turns and those
+    that came to nothing, how long they took and how long until their first output (half of them · 95 % of them), what
+    was merged, tokens, cost, restarts of the agent, guests; all since the daemon's start.
+    """
+    if is_watching:
+        _watch(settings, read_duration(every, least_s=0.1))
+        return
     with settings.connect() as connection:
         result = connection.call("daemon.status")
         rooms = [room for room in result["rooms"] if settings.room in (None, room["name"])]

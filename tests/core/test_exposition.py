@@ -45,3 +45,15 @@ def test_a_turn_is_counted_once(outcome: Outcome) -> None:
     assert figures.outcomes == {each: int(each is outcome) for each in Outcome}
     assert (figures.durations.sum, figures.queued.sum, figures.input_tokens, figures.api_retries) == (3.0, 0.25, 5, 2)
     assert (sum(figures.first_outputs.counts), figures.cost_usd) == (0, 0.0)
+
+
+def test_quantiles_are_estimated_between_bounds() -> None:
+    """Evenly within the bounds that a value fell between; what is beyond all of them is at least the last one."""
+    seen = Histogram((1.0, 2.0, 4.0))
+    assert seen.quantile(0.5) is None
+    for value in (0.5, 1.5, 1.5, 3.0):
+        seen.note(value)
+    assert (seen.quantile(0.25), seen.quantile(0.5), seen.quantile(0.75), seen.quantile(1)) == (1.0, 1.5, 2.0, 4.0)
+    for _ in range(96):
+        seen.note(100.0)
+    assert seen.quantile(0.5) == 4.0

@@ -162,6 +162,7 @@ def least(params_class: type[Params]) -> dict[str, Any]:
         ("guest.list", {"room": "r"}, GuestList("r")),
         ("guest.kick", {"id": "Ada", "reason": "bye"}, GuestKick("Ada", reason="bye")),
         ("log.tail", {"after": 7}, LogTail(after=7)),
+        ("daemon.measure", {}, Nothing()),
         ("journal.prune", {"keep_bytes": 0, "rooms": ["r"]}, JournalPrune(keep_bytes=0, rooms=("r",))),
         ("stats.get", {"room": None, "utc_offset_s": -3600}, StatsGet(room=None, utc_offset_s=-3600)),
         ("stats.link", {"expires_s": 60}, StatsLink(expires_s=60.0)),

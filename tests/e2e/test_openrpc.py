@@ -145,6 +145,7 @@ def test_control_socket(open_daemon: Daemon) -> None:
     assert host.call("stats.get", room=None)["total"]["turns"]
     host.call("stats.link")
     host.call("log.tail")
+    host.call("daemon.measure")
     follower.next("invite.revoked")
     refusals = [
         host.refused("hello", token="t"),
