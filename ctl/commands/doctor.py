@@ -28,7 +28,7 @@ PLACE: Final = click.Path(path_type=Path, readable=False)
 
 def _look(settings: Settings, config_path: Path | None, state: Path | None, runtime: Path | None) -> Iterator[Finding]:
     from concordiad.config import Config, Directories, find_directories, find_file
-    from ctl.health import daemon, journal, machine, meaning, places, units
+    from ctl.health import daemon, journal, machine, meaning, measures, places, units
     from ctl.sockets import SYSTEM_SOCKET, candidates
 
     yield from machine.check_python()
@@ -85,6 +85,7 @@ def _look(settings: Settings, config_path: Path | None, state: Path | None, runt
         yield from places.check_workdirs(here)
     if config is not None:
         yield from meaning.check_meaning(config.gemini, path, os.environ, runs=found is not None)
+        yield from measures.check_measures(config.metrics, os.environ, runs=found is not None)
         yield from _look_at_agents(config, path, None if found is None else found.rooms)
 
 

@@ -1,0 +1,56 @@
+"""The port for measures: whether its credential is there, whether it answers, and whether the daemon is ready by it."""
+
+import http.client
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from concordiad.config import Metrics
+from concordiad.errors import ConfigError
+from concordiad.front.metrics import find_token
+from ctl.harmless import first_line
+from ctl.health import Finding, error, ok, warning
+
+NAME: Final = "metrics"
+ANSWER_S: Final = 5.0
+"""Patience with the daemon: it looks whether the journal answers, for 2 s at most."""
+
+
+def check_measures(settings: Metrics | None, environment: Mapping[str, str], *, runs: bool) -> Iterator[Finding]:
+    """
+    Look for the credential, as the daemon would, and ask a daemon that runs whether it is ready.
+
+    Args:
+        settings: the table of the configuration, if there is one.
+        runs: whether a daemon runs, which has found its credential where it was started.
+    """
+    if settings is None:
+        return
+    try:
+        find_token(settings, environment)
+    except ConfigError as fault:
+        if not runs:
+            yield error(NAME, str(fault), "make one as it says")
+            return
+        found = f"{fault}: not as you, in this shell; the daemon that runs may have it from elsewhere"
+        yield warning(NAME, found, "look as the user of the daemon")
+    if runs:
+        yield _ask(settings)
+    else:
+        yield ok(NAME, f"for whoever has the credential, at http://{settings.listen}/metrics")
+
+
+def _ask(settings: Metrics) -> Finding:
+    address = settings.address
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=ANSWER_S)
+    try:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        said = first_line(answer.read(1000).decode("utf-8", "replace"))
+    except (OSError, http.client.HTTPException) as fault:
+        why = f"nobody answers at {settings.listen}: {str(fault) or type(fault).__name__}"
+        return error(NAME, why, "restart the daemon: [metrics] comes into force at its start")
+    finally:
+        connection.close()
+    if answer.status != 200:
+        return error(NAME, f"the daemon is not ready: {said}", 'see docs/operation.md, "When the journal fails"')
+    return ok(NAME, f"at http://{settings.listen}/metrics, for whoever has the credential; the daemon is ready")
