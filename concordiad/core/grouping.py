@@ -11,13 +11,15 @@ import enum
 import json
 from collections.abc import Iterable, Sequence
 from itertools import combinations
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from concordiad.core.details import Details, contradiction, details_of
-from concordiad.core.purpose import Purpose, at_odds, purpose_of
 from concordiad.errors import ConcordiaError
+
+if TYPE_CHECKING:
+    from concordiad.core.purpose import Purpose
 
 T = TypeVar("T")
 
@@ -286,6 +288,9 @@ def _check_ids(groups: Sequence[_Group], named: dict[str, Candidate]) -> None:
 
 def _check_group(members: Sequence[Candidate], wording: str) -> None:
     """Check that some prompts may mean the same, and that a wording asks what each of them asks."""
+    # Imported with the first answer of a model: with what it reads texts by it takes 5 MiB.
+    from concordiad.core.purpose import at_odds  # noqa: PLC0415
+
     if not wording:
         raise Doubt(DoubtReason.EMPTY_WORDING, "a group of several has no wording")
     originals = [_read(each.text) for each in members]
@@ -304,10 +309,12 @@ def _check_group(members: Sequence[Candidate], wording: str) -> None:
 
 class _Read(NamedTuple):
     details: Details
-    purpose: Purpose
+    purpose: "Purpose"
 
 
 def _read(text: str) -> _Read:
+    from concordiad.core.purpose import purpose_of  # noqa: PLC0415
+
     details = details_of(text)
     return _Read(details, purpose_of(text))
 
