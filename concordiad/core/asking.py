@@ -48,7 +48,8 @@ VERBS: Final = {
 """Of what is no question by itself ("wie besprochen", "how nice"), what makes it one."""
 SUPERLATIVE: Final = RANKED | listed("best cause least problem reason worst")
 """Behind "is the", these may tell of what was spoken of."""
-FINITE: Final = PREDICATES | INVERTED
+FINITE: Final = PREDICATES | INVERTED | listed("es est está ist sind son sont")
+GERMAN_SUBJECTS: Final = listed("das der die du er es ich ihr sie wir")
 FEWEST: Final = 3
 """Words of a question: two may be a command, or half a sentence."""
 UNSPACED: Final = re.compile(r"^(?:为什么|為什麼|怎么|怎麼|なぜ|どうして)[^都也]*$")
@@ -72,12 +73,20 @@ def asks(meant: Sequence[str]) -> bool:
     if first in DOING:
         return second in PERSONS or (first == "does" and (is_name or second in POINTED))
     if first == "should":
-        return is_name or second in PERSONS or second in POINTED or second in DETERMINERS
+        is_short = len(meant) == FEWEST or (len(meant) == FEWEST + 1 and meant[-1] in POINTED)
+        return is_short and (is_name or second in PERSONS or second in POINTED or second in DETERMINERS)
     is_told = second in ("a", "an") or (first == "which" and second == "is") or _tells(meant)
     return first in ASKING and not is_told
 
 
 def _tells(meant: Sequence[str]) -> bool:
-    """Tell whether what looks like a question is the subject of a sentence: "why it fails is unclear"."""
-    is_clause = meant[1] in PERSONS or meant[1] == f"{LETTER}I" or meant[1] in POINTED or meant[1] in ARTICLES
-    return is_clause and not FINITE.isdisjoint(meant[2:])
+    """Tell whether what looks like a question may be the subject of a sentence: "why it fails is unclear"."""
+    first, second = meant[0], meant[1]
+    if second in INVERTED:
+        return False
+    if first in ("warum", "wieso", "weshalb"):
+        return second in GERMAN_SUBJECTS
+    if first in ("почему", "зачем"):
+        return len(meant) > FEWEST
+    is_clause = second in PERSONS or second in POINTED or second in ARTICLES or second == f"{LETTER}I"
+    return not FINITE.isdisjoint(meant[2 if is_clause or first in ("what", "who") else 3 :])

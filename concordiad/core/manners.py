@@ -37,6 +37,8 @@ FEWEST_GREETED: Final = 2
 """Words behind a greeting; "hello, world" is none."""
 FEWEST_BEFORE_ME: Final = 2
 """Words before "for me" and "to me"; "check for me" may look for something."""
+MOST_FOR_ME: Final = 6
+"""Words of an order with a "for me" that cannot belong to the thing: "run the tests I wrote for me"."""
 MOST_PLACED: Final = 6
 """Words of an order to set or to add a thing that is named in passing; behind more, the courtesy may be what is set."""
 UNSPACED: Final = re.compile(r"[㐀-鿿぀-ヿ가-힣]")
@@ -187,17 +189,14 @@ def _greeting(meant: list[str]) -> int:
 
 def _for_me(meant: list[str]) -> int:
     """Count the words of a "for me" at the end of an order; "it works for me" is none, and more than "it works"."""
-    verb = meant[2] if len(meant) > 2 and meant[0] in WILLING and meant[1] == "you" else "".join(meant[:1])
     for_whom = tuple(meant[-2:])
-    is_order = verb in REQUESTED if for_whom == ("to", "me") else verb in FAVORS
-    return (
-        2
-        if for_whom in FOR_ME
-        and is_order
-        and len(meant) >= 2 + FEWEST_BEFORE_ME
-        and not SUBORDINATE.intersection(meant)
-        else 0
-    )
+    if for_whom not in FOR_ME or len(meant) < 2 + FEWEST_BEFORE_ME or SUBORDINATE.intersection(meant):
+        return 0
+    is_request = meant[0] in WILLING and meant[1] == "you"
+    verb = meant[2] if is_request else meant[0]
+    is_thing = is_request or (meant[1] in ARTICLES and len(meant) <= MOST_FOR_ME)
+    is_favor = verb in REQUESTED if for_whom == ("to", "me") else verb in FAVORS
+    return 2 if is_thing and is_favor else 0
 
 
 def _is_pause(meant: Sequence[str]) -> bool:

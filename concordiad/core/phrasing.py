@@ -46,6 +46,8 @@ ORDERS: Final = WORKING | PLACING
 ASKED_FOR: Final = WORKING | DOABLE
 UNJOINED: Final = DENIALS | LINKING
 FEWEST_TERSE: Final = 3
+LONGEST_LETTER: Final = 2
+"""Letters of what may be the name of a variable."""
 MOST_OF_A_THING: Final = 4
 
 
@@ -178,7 +180,7 @@ def is_terse(meant: Sequence[str]) -> bool:
     """Tell whether the second word is a "the" that says no more than its absence."""
     if len(meant) < FEWEST_TERSE or meant[0] not in TERSE or meant[1] != "the":
         return False
-    is_word = meant[2] not in RANKED and len(meant[2]) > 1 and meant[2] != PAUSE
+    is_word = meant[2] not in RANKED and len(meant[2]) > LONGEST_LETTER
     return is_word and (meant[0] in ANEW or _is_plural(meant[2:]))
 
 

@@ -182,7 +182,7 @@ def _is_exclaimed(core: str, marks: str, before: tuple[str, str], is_alone: bool
         return False
     if not core[-1:].isascii() or marks[0] == "！" or lower in INTERJECTIONS or len(marks) > 1:
         return True
-    is_thing = core == lower and core.isalpha() and not DETERMINERS.isdisjoint(before)
+    is_thing = core == lower and core.isalpha() and len(core) > 2 and not DETERMINERS.isdisjoint(before)
     return is_thing or lower in EXCLAIMED or (is_alone and lower in OPENING)
 
 

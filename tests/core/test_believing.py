@@ -1,11 +1,20 @@
 """A model is believed where prompts mean the same, and never where they do not, whatever it says."""
 
+from typing import Final
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from concordiad.core.purpose import at_odds, purpose_of
+from concordiad.core.spelled import listed
 from tests.core.believing import FILES, believed_wrongly, doubts, read_file, shares
 from tests.core.pairs import DIFFERENT
 from tests.pages import page
+
+ODD: Final = sorted(
+    listed("? , . why is red fails in the a_b test run, would you two ten erase führe aus schlägt fehl do not for me")
+)
 
 
 @pytest.mark.parametrize("head", FILES)
@@ -27,6 +36,14 @@ def test_the_page_has_these_figures() -> None:
     assert "\n".join(shares()) in text
     pairs = [pair for head in FILES for pair in read_file(head)]
     assert "\n".join(doubts(pairs)) in text
+
+
+@given(st.lists(st.sampled_from(ODD), max_size=8).map(" ".join), st.text(max_size=30))
+def test_every_text_can_be_read(one: str, other: str) -> None:
+    """However odd it is; and what two texts are to each other does not depend on who is asked first."""
+    here, there = purpose_of(one), purpose_of(other)
+    assert at_odds(here, here) is None
+    assert at_odds(here, there) == at_odds(there, here)
 
 
 @pytest.mark.parametrize(
