@@ -21,7 +21,7 @@ from concordiad.core.addresses import Address, parse_api_url, parse_host, parse_
 from concordiad.core.agents import Kind
 from concordiad.core.attribution import Attribution
 from concordiad.core.logbook import Format, Level
-from concordiad.core.model import AfterCrash, Stage
+from concordiad.core.model import AfterCrash, OnDamage, Stage
 from concordiad.core.strict import (
     STRUCTURE_ERRORS,
     FieldError,
@@ -345,6 +345,18 @@ class Room:
 
 
 @frozen
+class JournalSettings:
+    """
+    The daemon's own record.
+
+    Attributes:
+        damaged: what becomes of one that is found damaged at the start.
+    """
+
+    damaged: OnDamage = OnDamage.SALVAGE
+
+
+@frozen
 class Retention:
     """
     How much of what is over is kept; what has not ended is never touched.
@@ -397,6 +409,7 @@ class Config:
     gemini: Gemini | None = None
     metrics: Metrics | None = None
     retention: Retention = Retention()
+    journal: JournalSettings = JournalSettings()
     rooms: Mapping[str, Room] = field(factory=lambda: {"main": Room()})
     agents: Mapping[str, Agent] = field(factory=lambda: {"claude": Agent()})
 
@@ -569,7 +582,7 @@ def _explain(error: BaseException) -> str:
 
 
 _CONVERTER: Final = make_strict_converter()
-for _choices in (Kind, AfterCrash, Stage, Attribution, Format, Level):
+for _choices in (Kind, AfterCrash, OnDamage, Stage, Attribution, Format, Level):
     _CONVERTER.register_structure_hook(_choices, structure_choice)
 
 

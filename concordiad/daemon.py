@@ -257,7 +257,7 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
         async with trio.open_nursery() as watchers:
             accepting = trio.CancelScope()
             watchers.start_soon(_watch_signals, signals, setup.manager, accepting, closing, hurry, config.graces.turn_s)
-            async with open_journal(directories.journal) as journal:
+            async with open_journal(directories.journal, config.journal.damaged) as journal:
                 left = await trio.to_thread.run_sync(end_leftovers, mark_of(journal.id))
                 _log.info("journal_opened", epoch=journal.epoch, processes_left_by_last_run=left)
                 started_at, ended = time.time(), trio.Event()

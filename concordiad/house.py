@@ -106,7 +106,7 @@ class Reload:
 
 Command = Create | Close | Reload | PruneNow
 
-AT_RESTART: Final = ("control", "guests", "gemini", "metrics")
+AT_RESTART: Final = ("control", "guests", "gemini", "metrics", "journal")
 """Tables of what is bound or accepted once, at the start."""
 
 

@@ -17,6 +17,7 @@ from concordiad.config import (
     Gemini,
     Graces,
     Guests,
+    JournalSettings,
     Limits,
     Log,
     Merging,
@@ -98,6 +99,7 @@ DEFAULTS: dict[str, object] = {
     "metrics.credential": "metrics_token",
     "retention.days": 0.0,
     "retention.bytes": 0,
+    "journal.damaged": "salvage",
     "rooms.main.workdir": ".",
     "rooms.main.agent": "claude",
     "rooms.main.model": None,
@@ -171,6 +173,7 @@ TABLES: dict[str, Any] = {
     "gemini": Gemini,
     "metrics": Metrics,
     "retention": Retention,
+    "journal": JournalSettings,
     "rooms.main": Room,
     "agents.claude": Agent,
 }

@@ -109,6 +109,15 @@ class AfterCrash(enum.StrEnum):
     """It is answered where the agent's own history shows that it finished, else it is uncertain."""
 
 
+class OnDamage(enum.StrEnum):
+    """What becomes of a journal that is found damaged at the start."""
+
+    SALVAGE = "salvage"
+    """It is set aside, and what of it is right goes on in a new one."""
+    REFUSE = "refuse"
+    """The daemon does not start."""
+
+
 class Outcome(enum.StrEnum):
     """How a turn ended."""
 

@@ -233,6 +233,8 @@ DAEMON: Final = an_object(
         "uptime_s": SECONDS,
         "epoch": COUNT,
         "state_dir": STRING,
+        "set_aside": list_of(STRING),
+        "damaged": list_of(STRING),
     }
 )
 GUESTS_ROLE: Final = one_of(Role.DRIVER, Role.VIEWER)

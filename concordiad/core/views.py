@@ -34,6 +34,10 @@ SHARE_LEAST_BYTES: Final = 256
 MERGED_HEAD_MOST: Final = 4 * 1024
 
 
+LATEST_S: Final = 253402300799.0
+"""The end of the year 9999: RFC 3339 has no later times."""
+
+
 def _time(unix_s: float | None) -> str | None:
     return None if unix_s is None else rfc3339(unix_s)
 
@@ -300,6 +304,15 @@ def envelope(room: str, epoch: int, seq: int, at: float, event_type: str, body: 
         b"," if body else b"",
         body,
     )
+
+
+LOST_EVENT: Final = "the event that stood here is damaged in the journal or missing, and cannot be shown"
+
+
+def lost_event(room: str, epoch: int, seq: int) -> bytes:
+    """Say in the place of an event that it cannot be shown; its time is about that of its epoch's beginning."""
+    body = members(code="event_lost", message=LOST_EVENT, fault=None)
+    return envelope(room, epoch, seq, min(epoch / 1000, LATEST_S), "notice", body)
 
 
 def live_envelope(room: str, epoch: int, at: float, event_type: str, body: bytes) -> bytes:

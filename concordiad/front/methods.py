@@ -184,6 +184,8 @@ def _daemon(house: House) -> dict[str, Any]:
         "uptime_s": round(time.time() - house.started_at, 3),
         "epoch": house.journal.epoch,
         "state_dir": str(house.state_dir),
+        "set_aside": house.journal.find_set_aside(),
+        "damaged": house.journal.damaged,
     }
     return {"daemon": about}
 

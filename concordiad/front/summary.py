@@ -24,7 +24,7 @@ async def summarise(house: House) -> str:
             for name in house.rooms:
                 asking.start_soon(_ask, house, name, told)
     rooms = [told.get(name, {"name": name, "state": NO_ANSWER}) for name in house.rooms]
-    return sentence(rooms, sorted(house.unopened))
+    return sentence(rooms, sorted(house.unopened), len(house.journal.find_set_aside()), len(house.journal.damaged))
 
 
 async def _ask(house: House, name: str, told: dict[str, Mapping[str, Any]]) -> None:
@@ -36,8 +36,10 @@ async def _ask(house: House, name: str, told: dict[str, Mapping[str, Any]]) -> N
         told[name] = {"name": name, "state": "closing"}
 
 
-def sentence(rooms: Sequence[Mapping[str, Any]], unopened: Sequence[str] = ()) -> str:
-    """Say how the rooms are, as `room.list` shows them, and which could not be opened."""
+def sentence(
+    rooms: Sequence[Mapping[str, Any]], unopened: Sequence[str] = (), set_aside: int = 0, damaged: int = 0
+) -> str:
+    """Say how the rooms are, as `room.list` shows them, which could not be opened, and what the journal has lost."""
     if not rooms:
         states = "no room is open"
     elif len(rooms) <= NAMED:
@@ -50,6 +52,8 @@ def sentence(rooms: Sequence[Mapping[str, Any]], unopened: Sequence[str] = ()) -
         _count(sum(room.get("approvals", 0) for room in rooms), "approval waits", "approvals wait"),
         _count(sum(room.get("guests", 0) for room in rooms), "guest is here", "guests are here"),
         f"could not be opened: {', '.join(unopened)}" if unopened else "",
+        _count(damaged, "row of the journal is damaged", "rows of the journal are damaged"),
+        _count(set_aside, "damaged journal is set aside", "damaged journals are set aside"),
     )
     return "; ".join(filter(None, (states, *counts)))
 

@@ -14,7 +14,7 @@ commit after the log was found long (schema.LOG_PAGES) copies the little that is
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
@@ -23,13 +23,16 @@ import structlog
 import trio
 from attrs import field, frozen
 
+from concordiad.core.model import OnDamage
 from concordiad.errors import JournalError, JournalStalled
 from concordiad.journal.faults import Health, Kind, describe, kind_of, remedy
-from concordiad.journal.inspect import refuse_damaged
-from concordiad.journal.moving import find_set_aside, finish
+from concordiad.journal.moving import DAMAGED, UNSYNCED, find_set_aside, finish
+from concordiad.journal.patrol import run_patrol
 from concordiad.journal.rows import Transaction
 from concordiad.journal.schema import open_memory, open_reader, open_writer
+from concordiad.journal.starting import make_sound
 from concordiad.journal.store import Store, open_checkpointer
+from concordiad.journal.sums import Damaged, Ledger
 
 _log = structlog.get_logger("concordiad.journal")
 
@@ -123,12 +126,30 @@ class Journal:
         """
         return await self._read(query, *args)
 
+    @property
+    def damaged(self) -> list[str]:
+        """What was found damaged since the start, and is not served."""
+        return list(map(str, self._read.damaged))
+
+    def find_set_aside(self) -> list[str]:
+        """List the files that were given up for another one because of damage or a failed sync, by path."""
+        return self._read.find_set_aside()
+
 
 class Reader:
     """Run queries one after the other on the connection that only reads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    @property
+    def damaged(self) -> Iterable[Damaged]:
+        """What was found damaged."""
+        return self._store.damaged
+
+    def find_set_aside(self) -> list[str]:
+        """List the files that lie beside the journal because they were given up for it."""
+        return [] if self._store.path is None else find_set_aside(self._store.path, (DAMAGED, UNSYNCED))
 
     async def __call__(self, query: Callable[..., T], *args: object) -> T:
         """Run one query."""
@@ -141,18 +162,27 @@ class Reader:
             raise JournalError(f"the journal cannot be read: {describe(error)}; {remedy(error)}") from error
 
     def _query(self, query: Callable[..., T], *args: object) -> T:
-        return query(self._store.reader, *args)
+        connection = self._store.reader
+        try:
+            return query(connection, *args)
+        except sqlite3.Error as error:
+            self._store.note_fault(error)
+            raise
+        finally:
+            if isinstance(connection, Ledger) and connection.damaged:
+                found, connection.damaged = connection.damaged, []
+                self._store.note_damaged(found)
 
 
 @asynccontextmanager
-async def open_journal(path: Path) -> AsyncIterator[Journal]:
+async def open_journal(path: Path, on_damage: OnDamage = OnDamage.SALVAGE) -> AsyncIterator[Journal]:
     """
     Open the journal of a state directory and run its tasks; on leaving, what was sent is still committed.
 
     Raises:
         JournalError: it cannot be opened, or (in the group of the nursery) it failed while it ran.
     """
-    store = await trio.to_thread.run_sync(_open, path)
+    store = await trio.to_thread.run_sync(_open, path, on_damage)
     try:
         # A copy of the directory, started beside the original, must not take the original's agents for its own.
         status = await trio.Path(path.parent).stat()
@@ -165,14 +195,17 @@ async def open_journal(path: Path) -> AsyncIterator[Journal]:
         store.close()
 
 
-def _open(path: Path) -> Store:
+def _open(path: Path, on_damage: OnDamage) -> Store:
     try:
         aside = finish(path)
+        salvaged = make_sound(path, on_damage)
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be opened: {describe(error)}; {remedy(error)}") from error
     if aside is not None:
         _log.warning("journal_moved", set_aside=str(aside))
-    refuse_damaged(path)
+    if salvaged is not None:
+        of_no_room, missing = salvaged.of_no_room or "nothing", salvaged.missing or "nothing"
+        _log.error("journal_salvaged", set_aside=str(salvaged.set_aside), missing=missing, of_no_room=of_no_room)
     return Store(path, open_writer(path), open_reader(path), open_checkpointer(path))
 
 
@@ -200,8 +233,24 @@ async def _serve(store: Store, health: Health, place: str) -> AsyncIterator[Jour
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_journal, store, asks, send_full, health)
         nursery.start_soon(run_checkpointer, store, full)
-        with send_ask:
+        patrolling = trio.CancelScope()
+        nursery.start_soon(_patrol_within, patrolling, store)
+        with send_ask, _cancelling(patrolling):
             yield Journal(f"{journal_id}-{place}", epoch, send_ask, Reader(store), health)
+
+
+@contextmanager
+def _cancelling(scope: trio.CancelScope) -> Iterator[None]:
+    """Cancel on leaving."""
+    try:
+        yield
+    finally:
+        scope.cancel()
+
+
+async def _patrol_within(scope: trio.CancelScope, store: Store) -> None:
+    with scope:
+        await run_patrol(store)
 
 
 async def run_journal(

@@ -55,6 +55,12 @@ def kind_of(error: Exception) -> Kind:
     return Kind.PASSING if code is not None and code & 0xFF in PASSING else Kind.LASTING
 
 
+def is_damage(error: Exception) -> bool:
+    """Tell whether an error says that the file is not what was written."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def describe(error: Exception) -> str:
     """Say in a few words what is wrong, without a path: guests are told it too."""
     if isinstance(error, MemoryError):
@@ -69,7 +75,7 @@ def remedy(error: Exception) -> str:
     """Say what to do about an error of the file."""
     text = str(error)
     if "malformed" in text or "not a database" in text:
-        return "restore it from a backup, or move it away to begin with an empty one"
+        return "what of it is right is salvaged at the next start, or restore it from a backup"
     if "full" in text or "disk I/O" in text or isinstance(error, OSError | MemoryError):
         return "free its disk, or check the device"
     if "locked" in text:

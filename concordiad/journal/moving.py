@@ -10,7 +10,7 @@ never lies beside a file that it does not belong to.
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -35,10 +35,15 @@ def write_whole(path: Path, source: sqlite3.Connection, reason: str) -> None:
     """
     draft = path.with_name(f"{path.name}.copy")
     copy(source, draft)
+    os.rename(draft, name_whole(path, reason))
+    sync_directory(path.parent)
+
+
+def name_whole(path: Path, reason: str) -> Path:
+    """Make the name that says of a new file that it is whole, and from when on and why it is the journal."""
     now_ms = time.time_ns() // 1_000_000
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_ms // 1000)) + f"{now_ms % 1000:03d}Z"
-    os.rename(draft, path.with_name(f"{path.name}{_WHOLE}{reason}-{stamp}"))
-    sync_directory(path.parent)
+    return path.with_name(f"{path.name}{_WHOLE}{reason}-{stamp}")
 
 
 def copy(source: sqlite3.Connection, target: Path) -> None:
@@ -48,8 +53,7 @@ def copy(source: sqlite3.Connection, target: Path) -> None:
     Raises:
         sqlite3.Error, OSError: it could not be done, or the copy is not what it should be; nothing is left of it.
     """
-    for rest in (target, *(target.with_name(target.name + end) for end in ("-wal", "-shm", "-journal"))):
-        rest.unlink(missing_ok=True)
+    remove(target)
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     try:
         with closing(sqlite3.connect(target, isolation_level=None)) as connection, _standing_still(source):
@@ -60,6 +64,12 @@ def copy(source: sqlite3.Connection, target: Path) -> None:
     except (sqlite3.Error, OSError):
         target.unlink(missing_ok=True)
         raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file and what SQLite puts beside one; nothing may be there."""
+    for end in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -110,9 +120,9 @@ def finish(path: Path) -> Path | None:
     return aside
 
 
-def find_set_aside(path: Path) -> list[str]:
-    """List the files that were given up for another one, oldest first, by path."""
-    found = (each for reason in REASONS for each in path.parent.glob(f"{path.stem}.{reason}-*{path.suffix}"))
+def find_set_aside(path: Path, reasons: Sequence[str] = REASONS) -> list[str]:
+    """List the files that were given up for another one, for any of some reasons, oldest first, by path."""
+    found = (each for reason in reasons for each in path.parent.glob(f"{path.stem}.{reason}-*{path.suffix}"))
     return [str(each) for each in sorted(found, key=lambda each: each.name.rpartition("-")[2])]
 
 

@@ -3,7 +3,9 @@
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from attrs import astuple, frozen
@@ -34,6 +36,25 @@ from concordiad.core.model import (
 )
 from concordiad.core.portions import first_portion
 from concordiad.core.roles import Role
+from concordiad.core.views import lost_event
+from concordiad.errors import JournalError
+from concordiad.journal.sums import (
+    APPROVALS,
+    EVENTS,
+    INVITES,
+    MEMBERS,
+    META,
+    PROMPTS,
+    ROOM_EPOCHS,
+    ROOMS,
+    SESSIONS,
+    TURNS,
+    Damaged,
+    RowDamaged,
+    Table,
+    note,
+    sum_of,
+)
 
 
 class RoomEpoch(NamedTuple):
@@ -86,32 +107,20 @@ class Transaction:
     is_refusable: bool = False
 
 
-_PROMPT_COLUMNS: Final = (
-    "id, room, author_id, author_name, author_kind, text, submitted_at, state, priority, key, expires_at, turn,"
-    " retry_of, is_raw, is_alone, merged_into, merge_stage, similarity, standing"
-)
-_PROMPT_SELECTED: Final = (
-    f"{_PROMPT_COLUMNS}, (SELECT coalesce(leader.wording, leader.text) FROM prompts AS leader"
-    " WHERE leader.id = prompts.merged_into)"
-)
-"""What is asked for a merged prompt stands with the leader of its group."""
-_TURN_COLUMNS: Final = (
-    "id, room, origin, prompts, text, started_at, incarnation, state, outcome, reason, answer, finished_at, duration_s,"
-    " ttft_s, input_tokens, output_tokens, cost_usd, agent_turns"
-)
 _WRITE_PROMPT: Final = (
-    f"INSERT INTO prompts ({_PROMPT_COLUMNS}, wording) VALUES ({', '.join('?' * 20)})"
+    f"{PROMPTS.insert}"
     " ON CONFLICT (id) DO UPDATE SET state = excluded.state, turn = excluded.turn, is_alone = excluded.is_alone,"
     " merged_into = excluded.merged_into, merge_stage = excluded.merge_stage, similarity = excluded.similarity,"
-    " standing = excluded.standing, wording = excluded.wording"
+    " standing = excluded.standing, wording = excluded.wording, sum = excluded.sum"
 )
 _WRITE_TURN: Final = (
-    f"INSERT INTO turns ({_TURN_COLUMNS}) VALUES ({', '.join('?' * 18)})"
+    f"{TURNS.insert}"
     " ON CONFLICT (id) DO UPDATE SET state = excluded.state, outcome = excluded.outcome, reason = excluded.reason,"
     " answer = excluded.answer, finished_at = excluded.finished_at, duration_s = excluded.duration_s,"
     " ttft_s = excluded.ttft_s, input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,"
-    " cost_usd = excluded.cost_usd, agent_turns = excluded.agent_turns"
+    " cost_usd = excluded.cost_usd, agent_turns = excluded.agent_turns, sum = excluded.sum"
 )
+_WRITE_EVENT: Final = EVENTS.insert
 
 
 def write(connection: sqlite3.Connection, transactions: Sequence[Transaction]) -> None:
@@ -125,8 +134,12 @@ def write(connection: sqlite3.Connection, transactions: Sequence[Transaction]) -
     try:
         # One call for all of them: a call each costs as much as its event.
         connection.executemany(
-            "INSERT INTO events (room, seq, json) VALUES (?, ?, ?)",
-            [(each.room, event.seq, event.json) for each in transactions for event in each.events],
+            _WRITE_EVENT,
+            [
+                (each.room, event.seq, event.json, sum_of((each.room, event.seq, event.json)))
+                for each in transactions
+                for event in each.events
+            ],
         )
         for transaction in transactions:
             for change in transaction.changes:
@@ -160,7 +173,7 @@ def touch(connection: sqlite3.Connection) -> None:
 def _write_change(connection: sqlite3.Connection, change: Change) -> None:
     match change:
         case Prompt():
-            connection.execute(_WRITE_PROMPT, _prompt_row(change))
+            connection.execute(_WRITE_PROMPT, PROMPTS.sealed(_prompt_row(change)))
         case Turn():
             row: tuple[Any, ...] = (
                 change.id,
@@ -182,13 +195,13 @@ def _write_change(connection: sqlite3.Connection, change: Change) -> None:
                 change.cost_usd,
                 change.agent_turns,
             )
-            connection.execute(_WRITE_TURN, row)
+            connection.execute(_WRITE_TURN, TURNS.sealed(row))
         case AgentSession():
-            connection.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)", astuple(change))
+            _replace(connection, SESSIONS, astuple(change))
         case RoomRow():
-            connection.execute("INSERT OR REPLACE INTO rooms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(change))
+            _replace(connection, ROOMS, astuple(change))
         case Approval():
-            connection.execute("INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(change))
+            connection.execute(APPROVALS.insert, APPROVALS.sealed(astuple(change)))
         case Invite():
             by = change.created_by
             row = (
@@ -208,15 +221,19 @@ def _write_change(connection: sqlite3.Connection, change: Change) -> None:
                 change.history,
                 change.revoked_at,
             )
-            connection.execute(f"INSERT OR REPLACE INTO invites VALUES ({', '.join('?' * 15)})", row)
+            _replace(connection, INVITES, row)
         case Member():
-            connection.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(change))
+            _replace(connection, MEMBERS, astuple(change))
         case ApprovalResolved():
             connection.execute("DELETE FROM approvals WHERE id = ?", change)
         case Prune():
             _prune(connection, change)
         case RoomEpoch():
-            connection.execute("INSERT OR REPLACE INTO room_epochs VALUES (?, ?, ?)", change)
+            _replace(connection, ROOM_EPOCHS, change)
+
+
+def _replace(connection: sqlite3.Connection, table: Table, values: Sequence[Any]) -> None:
+    connection.execute(table.insert.replace("INSERT", "INSERT OR REPLACE", 1), table.sealed(values))
 
 
 def _prompt_row(prompt: Prompt) -> tuple[Any, ...]:
@@ -269,15 +286,25 @@ def _prune(connection: sqlite3.Connection, prune: Prune) -> None:
 def begin_epoch(connection: sqlite3.Connection) -> tuple[str, int]:
     """Raise the epoch; return the journal's id and the new epoch. Committed with the connection's synchronous mode."""
     # At least the time in milliseconds: a journal restored from a backup must not give an epoch that clients know.
-    query = "UPDATE meta SET epoch = max(epoch + 1, ?) RETURNING journal_id, epoch"
-    row = connection.execute(query, (time.time_ns() // 1_000_000,)).fetchone()
-    return row[0], row[1]
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        row = META.read_one(connection, "", ())
+        if row is None:
+            raise sqlite3.DatabaseError("its row of the whole journal is missing: the database is malformed")
+        epoch = max(row[2] + 1, time.time_ns() // 1_000_000)
+        _replace(connection, META, (1, row[1], epoch))
+        connection.execute("COMMIT")
+    except (sqlite3.Error, JournalError):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return row[1], epoch
 
 
 def read_room_epochs(connection: sqlite3.Connection, room: str) -> list[EpochStart]:
     """Read where each of a room's epochs began, oldest first."""
-    rows = connection.execute("SELECT epoch, first_seq FROM room_epochs WHERE room = ? ORDER BY epoch", (room,))
-    return [EpochStart(*row) for row in rows]
+    rows = ROOM_EPOCHS.read(connection, "WHERE room = ? ORDER BY epoch", (room,))
+    return [EpochStart(*row[1:]) for row in rows]
 
 
 def read_recorded_rooms(connection: sqlite3.Connection) -> list[str]:
@@ -298,23 +325,60 @@ def first_seq(connection: sqlite3.Connection, room: str) -> int:
 
 
 def read_events(connection: sqlite3.Connection, room: str, since: int, limit: int, limit_bytes: int) -> list[Recorded]:
-    """Read a room's events from `since` on, until a limit is reached; at least one if there is any."""
-    rows = connection.execute(
-        "SELECT seq, json FROM events WHERE room = ? AND seq >= ? ORDER BY seq LIMIT ?", (room, since, limit)
-    )
+    """
+    Read a room's events from `since` on, until a limit is reached; at least one if there is any.
+
+    In the place of one that is damaged or missing stands a `notice` that says so: numbers have no gaps.
+    """
     events: list[Recorded] = []
     size = 0
-    for row in rows:
-        size += len(row[1])
+    for event in islice(_read_without_gaps(connection, room, max(since, first_seq(connection, room))), limit):
+        size += len(event.json)
         if events and size > limit_bytes:
             break
-        events.append(Recorded(*row))
+        events.append(event)
     return events
+
+
+def _read_without_gaps(connection: sqlite3.Connection, room: str, since: int) -> Iterator[Recorded]:
+    following = since
+    query = f"{EVENTS.select} WHERE room = ? AND seq >= ? ORDER BY seq {_LAZILY}"
+    try:
+        for row in connection.execute(query, (room, since)):
+            is_whole = EVENTS.is_whole(row)
+            # Of a row that is not whole its own number is not believed, unless it is the one that is due.
+            if is_whole or row[1] == following:
+                for seq in range(following, row[1]):
+                    yield _stand_in(connection, room, seq)
+                if row[1] >= following:
+                    yield Recorded(row[1], row[2]) if is_whole else _stand_in(connection, room, row[1])
+                    following = row[1] + 1
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        note(connection, Damaged(EVENTS.name, room, None))
+        # What can be reached is served, one by one.
+        for seq in range(following, last_seq(connection, room) + 1):
+            yield _read_event(connection, room, seq) or _stand_in(connection, room, seq)
+
+
+def _read_event(connection: sqlite3.Connection, room: str, seq: int) -> Recorded | None:
+    try:
+        row = EVENTS.read_one(connection, "WHERE room = ? AND seq = ?", (room, seq))
+    except (RowDamaged, sqlite3.DatabaseError):
+        return None
+    return None if row is None else Recorded(row[1], row[2])
+
+
+def _stand_in(connection: sqlite3.Connection, room: str, seq: int) -> Recorded:
+    note(connection, Damaged(EVENTS.name, room, str(seq)))
+    epochs = [start.epoch for start in read_room_epochs(connection, room) if start.first_seq <= seq]
+    return Recorded(seq, lost_event(room, epochs[-1] if epochs else 0, seq))
 
 
 def read_approvals(connection: sqlite3.Connection, room: str) -> list[Approval]:
     """Read a room's approvals that wait, oldest first."""
-    rows = connection.execute("SELECT * FROM approvals WHERE room = ? ORDER BY id", (room,)).fetchall()
+    rows = APPROVALS.read(connection, "WHERE room = ? ORDER BY id", (room,))
     return [
         Approval(
             id=row[0],
@@ -334,7 +398,7 @@ def read_approvals(connection: sqlite3.Connection, room: str) -> list[Approval]:
 
 def read_rooms(connection: sqlite3.Connection) -> list[RoomRow]:
     """Read every room that the journal knows."""
-    rows = connection.execute("SELECT * FROM rooms ORDER BY name").fetchall()
+    rows = ROOMS.read(connection, "ORDER BY name")
     return [
         RoomRow(
             name=row[0],
@@ -371,13 +435,13 @@ def _invite(row: Sequence[Any]) -> Invite:
 
 def read_guestbook(connection: sqlite3.Connection, room: str, now: float) -> tuple[list[Invite], list[Member]]:
     """Read the invites that let anybody in, or by which somebody is still here, and their members; oldest first."""
-    query = (
-        "SELECT * FROM invites WHERE room = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?"
+    condition = (
+        "WHERE room = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?"
         " OR EXISTS (SELECT 1 FROM members WHERE invite = invites.id AND here_since IS NOT NULL)) ORDER BY id"
     )
-    invites = [_invite(row) for row in connection.execute(query, (room, now))]
-    query = "SELECT * FROM members WHERE invite = ? AND removed_at IS NULL ORDER BY id"
-    return invites, [Member(*row) for invite in invites for row in connection.execute(query, (invite.id,))]
+    invites = [_invite(row) for row in INVITES.read(connection, condition, (room, now))]
+    condition = "WHERE invite = ? AND removed_at IS NULL ORDER BY id"
+    return invites, [Member(*row) for invite in invites for row in MEMBERS.read(connection, condition, (invite.id,))]
 
 
 def read_askers(connection: sqlite3.Connection, room: str) -> list[str]:
@@ -394,18 +458,20 @@ def read_local_names(connection: sqlite3.Connection, room: str) -> list[str]:
 
 def read_invites(connection: sqlite3.Connection, room: str, limit: int) -> list[Invite]:
     """Read a room's latest invites, also those that are over, oldest first."""
-    query = "SELECT * FROM invites WHERE room = ? ORDER BY id DESC LIMIT ?"
-    return [_invite(row) for row in connection.execute(query, (room, limit))][::-1]
+    rows = INVITES.read(connection, "WHERE room = ? ORDER BY id DESC LIMIT ?", (room, limit))
+    return [_invite(row) for row in rows][::-1]
 
 
 def read_members(connection: sqlite3.Connection, room: str, limit: int) -> list[tuple[Member, Invite]]:
     """Read a room's latest members, also those that are gone for good, with their invites; oldest first."""
-    query = (
-        "SELECT members.*, invites.* FROM members JOIN invites ON invites.id = members.invite"
-        " WHERE members.room = ? ORDER BY members.id DESC LIMIT ?"
-    )
-    rows = connection.execute(query, (room, limit)).fetchall()
-    return [(Member(*row[:10]), _invite(row[10:])) for row in rows[::-1]]
+    members = [
+        Member(*row) for row in MEMBERS.read(connection, "WHERE room = ? ORDER BY id DESC LIMIT ?", (room, limit))
+    ]
+    wanted = dict.fromkeys(member.invite for member in members)
+    invites = {
+        identity: _invite(row) for identity in wanted for row in INVITES.read(connection, "WHERE id = ?", (identity,))
+    }
+    return [(member, invites[member.invite]) for member in members[::-1] if member.invite in invites]
 
 
 def find_prune_seq(connection: sqlite3.Connection, room: str, at_before: str | None, keep_bytes: int | None) -> int:
@@ -453,7 +519,9 @@ _UNFINISHED_SINCE: Final = (
 def _first_since(connection: sqlite3.Connection, room: str, seq: int, at: str) -> int | None:
     """Find the first event from a number on that is no older than a time."""
     query = (
-        "SELECT seq FROM events WHERE room = ? AND seq >= ? AND json_extract(CAST(json AS TEXT), '$.at') >= ?"
+        "SELECT seq FROM events WHERE room = ? AND seq >= ?"
+        # What is damaged has no time; whoever reads it is told.
+        " AND iif(json_valid(CAST(json AS TEXT)), json_extract(CAST(json AS TEXT), '$.at'), '') >= ?"
         " ORDER BY seq LIMIT 1"
     )
     row = connection.execute(query, (room, seq, at)).fetchone()
@@ -462,11 +530,12 @@ def _first_since(connection: sqlite3.Connection, room: str, seq: int, at: str) -
 
 def read_session(connection: sqlite3.Connection, room: str) -> AgentSession | None:
     """Read the conversation that a room's next incarnation resumes."""
-    row = connection.execute("SELECT * FROM sessions WHERE room = ?", (room,)).fetchone()
-    return None if row is None else AgentSession(row[0], row[1], row[2], row[3], has_history=bool(row[4]))
+    for row in SESSIONS.read(connection, "WHERE room = ?", (room,)):
+        return AgentSession(row[0], row[1], row[2], row[3], has_history=bool(row[4]))
+    return None
 
 
-def _prompt(row: Sequence[Any]) -> Prompt:
+def _prompt(connection: sqlite3.Connection, row: Sequence[Any]) -> Prompt:
     return Prompt(
         id=row[0],
         room=row[1],
@@ -481,13 +550,28 @@ def _prompt(row: Sequence[Any]) -> Prompt:
         retry_of=row[12],
         is_raw=bool(row[13]),
         is_alone=bool(row[14]),
-        # A leader is forgotten before those whom it led, if it is older.
-        merge=None if row[15] is None else Merge(row[15], row[16] and Stage(row[16]), row[17], row[19] or row[5]),
+        merge=None if row[15] is None else _merge(connection, row),
         standing=None if row[18] is None else Standing(*(OrderKey(*key) for key in json.loads(row[18]))),
     )
 
 
-def _turn(row: Sequence[Any]) -> Turn:
+def _merge(connection: sqlite3.Connection, row: Sequence[Any]) -> Merge:
+    """What is asked for a merged prompt stands with the leader of its group. Raises RowDamaged."""
+    leader = row if row[15] == row[0] else PROMPTS.read_one(connection, "WHERE id = ?", (row[15],))
+    # A leader is forgotten before those whom it led, if it is older.
+    asked = row[5] if leader is None else leader[19] or leader[5]
+    return Merge(row[15], row[16] and Stage(row[16]), row[17], asked)
+
+
+def _read_prompts(connection: sqlite3.Connection, condition: str, values: Sequence[object]) -> Iterator[Prompt]:
+    """Read the prompts that are whole, and so is what is asked for them."""
+    for row in PROMPTS.read(connection, condition, values):
+        with suppress(RowDamaged):
+            yield _prompt(connection, row)
+
+
+def read_row_of_turn(row: Sequence[Any]) -> Turn:
+    """Make a turn of its row."""
     return Turn(
         id=row[0],
         room=row[1],
@@ -511,29 +595,35 @@ def _turn(row: Sequence[Any]) -> Turn:
 
 
 def read_prompt(connection: sqlite3.Connection, prompt_id: str) -> Prompt | None:
-    """Read one prompt."""
-    row = connection.execute(f"SELECT {_PROMPT_SELECTED} FROM prompts WHERE id = ?", (prompt_id,)).fetchone()
-    return None if row is None else _prompt(row)
+    """Read one prompt. Raises RowDamaged."""
+    row = PROMPTS.read_one(connection, "WHERE id = ?", (prompt_id,))
+    return None if row is None else _prompt(connection, row)
 
 
 def read_prompt_by_key(connection: sqlite3.Connection, room: str, author_id: str, key: str) -> Prompt | None:
-    """Read the prompt that an author submitted under an idempotency key."""
-    query = f"SELECT {_PROMPT_SELECTED} FROM prompts WHERE room = ? AND author_id = ? AND key = ?"
-    row = connection.execute(query, (room, author_id, key)).fetchone()
-    return None if row is None else _prompt(row)
+    """Read the prompt that an author submitted under an idempotency key. Raises RowDamaged."""
+    row = PROMPTS.read_one(connection, "WHERE room = ? AND author_id = ? AND key = ?", (room, author_id, key))
+    return None if row is None else _prompt(connection, row)
 
 
 def read_prompts_of(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Prompt]:
-    """Read prompts by id, in the order of the ids."""
-    found = [read_prompt(connection, identity) for identity in ids]
-    return [prompt for prompt in found if prompt is not None]
+    """Read prompts by id, in the order of the ids; what is damaged is left out."""
+    return [prompt for identity in ids for prompt in _read_prompts(connection, "WHERE id = ?", (identity,))]
 
 
 def read_prompts_in(connection: sqlite3.Connection, room: str, states: Sequence[PromptState]) -> list[Prompt]:
-    """Read a room's prompts in some states, oldest first."""
-    marks = ", ".join("?" * len(states))
-    query = f"SELECT {_PROMPT_SELECTED} FROM prompts WHERE room = ? AND state IN ({marks}) ORDER BY ord"
-    return [_prompt(row) for row in connection.execute(query, (room, *states))]
+    """Read a room's prompts in some states, oldest first; what is damaged is left out."""
+    condition = f"WHERE room = ? AND state IN ({', '.join('?' * len(states))}) ORDER BY ord"
+    return list(_read_prompts(connection, condition, (room, *states)))
+
+
+_BY_KIND: Final = {"prompt": PROMPTS, "turn": TURNS}
+_LAZILY: Final = "LIMIT -1"
+"""
+Ends a query of which only the beginning is taken, because what is damaged does not count.
+
+It is no limit, but SQLite plans for a short answer then, and does not sort all of it.
+"""
 
 
 class Filter(NamedTuple):
@@ -606,9 +696,8 @@ def read_prompt_page(
     if chosen.author is not None:
         conditions += " AND ? IN (author_id, author_name)"
         values.append(chosen.author)
-    query = f"SELECT {_PROMPT_SELECTED} FROM prompts WHERE {conditions} ORDER BY ord DESC LIMIT ?"
-    rows = connection.execute(query, (*values, limit + 1))
-    prompts, has_more = first_portion(map(_prompt, rows), limit, limit_chars, lambda prompt: len(prompt.text))
+    rows = _read_prompts(connection, f"WHERE {conditions} ORDER BY ord DESC {_LAZILY}", values)
+    prompts, has_more = first_portion(rows, limit, limit_chars, lambda prompt: len(prompt.text))
     return prompts, prompts[-1].id if has_more else None
 
 
@@ -616,29 +705,28 @@ def find_ids(
     connection: sqlite3.Connection, kind: str, room: str, prefix: str, seen_from: float | None = None
 ) -> list[str]:
     """Find up to three ids of a room's prompts or turns that begin like this and may be seen."""
-    table = {"prompt": "prompts", "turn": "turns"}[kind]
-    seen, bounds = _seen(table, seen_from)
-    query = f"SELECT id FROM {table} WHERE room = ? AND id >= ? AND id < ? AND {seen} ORDER BY id LIMIT 3"
-    return [row[0] for row in connection.execute(query, (room, prefix, prefix + "g", *bounds))]
+    table = _BY_KIND[kind]
+    seen, bounds = _seen(table.name, seen_from)
+    condition = f"WHERE room = ? AND id >= ? AND id < ? AND {seen} ORDER BY id {_LAZILY}"
+    return [row[0] for row in islice(table.read(connection, condition, (room, prefix, prefix + "g", *bounds)), 3)]
 
 
 def find_latest_ids(connection: sqlite3.Connection, kind: str, room: str, limit: int) -> list[str]:
     """Find the ids of a room's latest prompts or turns, oldest first."""
-    table = {"prompt": "prompts", "turn": "turns"}[kind]
-    rows = connection.execute(f"SELECT id FROM {table} WHERE room = ? ORDER BY ord DESC LIMIT ?", (room, limit))
+    rows = _BY_KIND[kind].read(connection, "WHERE room = ? ORDER BY ord DESC LIMIT ?", (room, limit))
     return [row[0] for row in rows][::-1]
 
 
 def read_turn(connection: sqlite3.Connection, turn_id: str) -> Turn | None:
-    """Read one turn."""
-    row = connection.execute(f"SELECT {_TURN_COLUMNS} FROM turns WHERE id = ?", (turn_id,)).fetchone()
-    return None if row is None else _turn(row)
+    """Read one turn. Raises RowDamaged."""
+    row = TURNS.read_one(connection, "WHERE id = ?", (turn_id,))
+    return None if row is None else read_row_of_turn(row)
 
 
 def read_running_turns(connection: sqlite3.Connection, room: str) -> list[Turn]:
     """Read a room's turns that have not ended."""
-    query = f"SELECT {_TURN_COLUMNS} FROM turns WHERE room = ? AND state = ? ORDER BY ord"
-    return [_turn(row) for row in connection.execute(query, (room, TurnState.RUNNING))]
+    condition = "WHERE room = ? AND state = ? ORDER BY ord"
+    return [read_row_of_turn(row) for row in TURNS.read(connection, condition, (room, TurnState.RUNNING))]
 
 
 def read_turn_page(
@@ -652,6 +740,6 @@ def read_turn_page(
             " WHERE prompts.id = json_each.value AND ? IN (prompts.author_id, prompts.author_name))"
         )
         values.append(chosen.author)
-    query = f"SELECT {_TURN_COLUMNS} FROM turns WHERE {conditions} ORDER BY ord DESC LIMIT ?"
-    found = [_turn(row) for row in connection.execute(query, (*values, limit + 1))]
+    rows = TURNS.read(connection, f"WHERE {conditions} ORDER BY ord DESC {_LAZILY}", values)
+    found = [read_row_of_turn(row) for row in islice(rows, limit + 1)]
     return found[:limit], found[limit - 1].id if len(found) > limit else None

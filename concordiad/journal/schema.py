@@ -12,6 +12,7 @@ from typing import Final
 
 from concordiad.errors import ConfigError, JournalError
 from concordiad.journal.faults import remedy
+from concordiad.journal.sums import META, Ledger, sum_of
 
 MIGRATIONS: Final = (
     """
@@ -147,9 +148,45 @@ MIGRATIONS: Final = (
     ALTER TABLE prompts ADD COLUMN standing TEXT;
     ALTER TABLE prompts ADD COLUMN wording TEXT;
     """,
+    """
+    ALTER TABLE meta ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE room_epochs ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE sessions ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE events ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE prompts ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE turns ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE approvals ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE rooms ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE invites ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE members ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+    UPDATE meta SET sum = row_sum(only_row, journal_id, epoch);
+    UPDATE room_epochs SET sum = row_sum(room, epoch, first_seq);
+    UPDATE sessions SET sum = row_sum(room, kind, session_id, incarnation, has_history);
+    UPDATE events SET sum = row_sum(room, seq, json);
+    UPDATE prompts SET sum = row_sum(id, room, author_id, author_name, author_kind, text, submitted_at, state,
+        priority, key, expires_at, turn, retry_of, is_raw, is_alone, merged_into, merge_stage, similarity, standing,
+        wording);
+    UPDATE turns SET sum = row_sum(id, room, origin, prompts, text, started_at, incarnation, state, outcome, reason,
+        answer, finished_at, duration_s, ttft_s, input_tokens, output_tokens, cost_usd, agent_turns);
+    UPDATE approvals SET sum = row_sum(id, room, request_id, turn, kind, tool, input, description, requested_at,
+        expires_at);
+    UPDATE rooms SET sum = row_sum(name, workdir, agent, model, permission_mode, idle_s, is_created, is_paused,
+        is_closed);
+    UPDATE invites SET sum = row_sum(id, room, role, token_hash, created_at, created_by_id, created_by_name,
+        created_by_kind, expires_at, uses, used, name_hint, may_approve, history, revoked_at);
+    UPDATE members SET sum = row_sum(id, room, invite, name, token_hash, key_hash, joined_at, from_seq, here_since,
+        removed_at);
+    """,
 )
-"""Each entry brings a file from the version of its index to the next; entries are never changed once released."""
+"""Each entry brings a file from the version of its index to the next; entries are never changed once released.
 
+`row_sum` is journal/sums.py:sum_of; what a row of an older format holds is taken for right.
+"""
+
+FIRST_WITH_SUMS: Final = 4
+"""The first format whose rows have sums, and whose number stands in the file's header twice."""
+FORMAT_MARK: Final = 0x436F6E00
+"""Begins the header's application id, which ends with the format: "Con"."""
 PAGE_CACHE_KIB: Final = 8 * 1024
 LOG_PAGES: Final = 1000
 """
@@ -196,21 +233,38 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 def open_memory() -> sqlite3.Connection:
     """Open an empty journal that lives in memory."""
-    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Ledger)
     _migrate(connection, Path(":memory:"))
+    return connection
+
+
+def make_format(number: int) -> sqlite3.Connection:
+    """Make an empty journal of a format in memory, to see what that looks like."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    _bring_to(connection, number)
+    return connection
+
+
+def open_draft(path: Path) -> sqlite3.Connection:
+    """Open a new file of the newest format, without a log, that nobody reads before it is whole."""
+    connection = sqlite3.connect(path, isolation_level=None, factory=Ledger)
+    # What is left of a draft is thrown away.
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA journal_mode = OFF").fetchone()
+    _bring_to(connection, len(MIGRATIONS))
     return connection
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open a connection that only reads."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Ledger)
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA busy_timeout = 5000")
     return connection
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Ledger)
     connection.execute("PRAGMA busy_timeout = 5000")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -226,7 +280,21 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             f"the journal {path} has format {version}, this concordiad knows up to {len(MIGRATIONS)}:"
             " start the newer concordiad that wrote it, or choose another --state-dir"
         )
-    for number in range(version, len(MIGRATIONS)):
-        script = f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
-        connection.executescript(script)
-    connection.execute("INSERT OR IGNORE INTO meta VALUES (1, ?, 0)", (uuid.uuid4().hex,))
+    _bring_to(connection, len(MIGRATIONS))
+    if connection.execute("SELECT count(*) FROM meta").fetchone()[0] == 0:
+        connection.execute(META.insert, META.sealed((1, new_journal_id(), 0)))
+
+
+def new_journal_id() -> str:
+    """Make the name of a journal."""
+    return uuid.uuid4().hex
+
+
+def _bring_to(connection: sqlite3.Connection, number: int) -> None:
+    connection.create_function("row_sum", -1, lambda *values: sum_of(values), deterministic=True)
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    for step in range(version, number):
+        # Said twice, so that a bit that flips in the number makes no other format of it.
+        twice = f"PRAGMA application_id = {FORMAT_MARK + step + 1};" if step + 1 >= FIRST_WITH_SUMS else ""
+        number_it = f"PRAGMA user_version = {step + 1}; {twice}"
+        connection.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[step]} {number_it} COMMIT;")

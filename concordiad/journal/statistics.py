@@ -1,25 +1,23 @@
 """Reading what turns came to, a slice at a time."""
 
-import itertools
 import sqlite3
 from typing import Final
 
-from concordiad.core.model import Author, AuthorKind, Outcome
+from concordiad.core.model import Author, AuthorKind
 from concordiad.core.statistics import Statistics, TurnFigures
+from concordiad.journal.rows import read_row_of_turn
+from concordiad.journal.sums import PROMPTS, TURNS, note
 
 SLICE: Final = 500
 """Turns in one read: some milliseconds of the connection that everybody reads over."""
 
-_SLICE: Final = """
-SELECT turn.*, prompt.author_id, prompt.author_name, prompt.author_kind, prompt.submitted_at
-FROM (
-    SELECT ord, started_at, outcome, duration_s, ttft_s, input_tokens, output_tokens, cost_usd, prompts FROM turns
-    WHERE ord > :after AND state = 'finished' AND started_at >= :since AND started_at < :until
-        AND (:room IS NULL OR room = :room)
-    ORDER BY ord LIMIT :slice
-) AS turn LEFT JOIN json_each(turn.prompts) AS each LEFT JOIN prompts AS prompt ON prompt.id = each.value
-ORDER BY turn.ord, each.key
+_SLICE: Final = f"""
+{TURNS.select.replace("SELECT", "SELECT ord,", 1)}
+WHERE ord > :after AND state = 'finished' AND started_at >= :since AND started_at < :until
+    AND (:room IS NULL OR room = :room)
+ORDER BY ord LIMIT :slice
 """
+_ASKED: Final = "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY ord"
 
 
 def add_turns(
@@ -39,14 +37,18 @@ def add_turns(
     """
     given = {"after": after, "since": since, "until": until, "room": room, "slice": SLICE}
     number = 0
-    for turn, rows in itertools.groupby(connection.execute(_SLICE, given), key=lambda row: row[:8]):
-        after, started_at, outcome, duration_s, ttft_s, read, written, cost_usd = turn
-        known = [row[9:] for row in rows if row[9] is not None]
-        authors = [Author(identity, name, AuthorKind(kind)) for identity, name, kind, _ in known]
+    for row in connection.execute(_SLICE, given).fetchall():
+        number, after = number + 1, row[0]
+        if not TURNS.is_whole(row[1:]):
+            note(connection, TURNS.describe(row[1:]))
+            continue
+        turn = read_row_of_turn(row[1:])
+        if turn.outcome is None:
+            continue
+        asked = list(PROMPTS.read(connection, _ASKED, (row[4],)))
         # A wall clock that was set back in between is no negative wait.
-        waits_s = [max(started_at - submitted_at, 0.0) for *_, submitted_at in known]
-        found.add(
-            TurnFigures(started_at, Outcome(outcome), duration_s, ttft_s, read, written, cost_usd, authors, waits_s)
-        )
-        number += 1
+        waits_s = [max(turn.started_at - prompt[6], 0.0) for prompt in asked]
+        authors = [Author(prompt[2], prompt[3], AuthorKind(prompt[4])) for prompt in asked]
+        figures = (turn.duration_s, turn.ttft_s, turn.input_tokens, turn.output_tokens, turn.cost_usd)
+        found.add(TurnFigures(turn.started_at, turn.outcome, *figures, authors, waits_s))
     return after if number == SLICE else None

@@ -9,16 +9,25 @@ failed while it did so.
 """
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
+import structlog
 import trio
 
-from concordiad.journal.faults import Kind, kind_of
+from concordiad.journal.faults import Kind, describe, is_damage, kind_of
 from concordiad.journal.moving import UNSYNCED, find_set_aside, finish, write_whole
 from concordiad.journal.rows import Transaction, begin_epoch, touch, write
 from concordiad.journal.schema import LOG_PAGES, open_reader, open_writer
+from concordiad.journal.starting import mark_suspect
+from concordiad.journal.sums import Damaged
+
+_log = structlog.get_logger("concordiad.journal")
+
+DAMAGED_NAMED: Final = 100
+"""Damaged rows that are kept in mind while the daemon runs: more are no other news."""
 
 
 class Store:
@@ -35,6 +44,7 @@ class Store:
         limiter: taken by whoever uses the reader in a thread.
         checkpointing: held by whoever uses the checkpointer.
         has_unsynced: whether a sync has failed, so that the file must be given up.
+        damaged: what was found not to be what was recorded, as far as it was looked at; DAMAGED_NAMED of it at most.
     """
 
     def __init__(
@@ -53,11 +63,43 @@ class Store:
         self.limiter = trio.CapacityLimiter(1)
         self.checkpointing = trio.Lock()
         self.has_unsynced = False
+        self.damaged: dict[Damaged, None] = {}
 
     @property
     def has_thread(self) -> bool:
         """Whether its functions are to be called in a thread."""
         return self._path is not None
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None for a journal in memory."""
+        return self._path
+
+    @contextmanager
+    def open_another(self) -> Iterator[sqlite3.Connection]:
+        """Open one more connection that only reads. Raises sqlite3.Error, OSError: there is no file."""
+        if self._path is None:
+            raise OSError("a journal in memory has one connection")
+        with closing(open_reader(self._path)) as connection:
+            yield connection
+
+    def note_damaged(self, found: Iterable[Damaged]) -> None:
+        """Note what is damaged: it is told once, and the next start reads all of the file."""
+        for damaged in found:
+            if damaged not in self.damaged and len(self.damaged) < DAMAGED_NAMED:
+                self.damaged[damaged] = None
+                _log.error("journal_damaged", found=str(damaged), what_next="it is not served; restart to salvage")
+                self._mark()
+
+    def note_fault(self, error: Exception) -> None:
+        """Note that the structure of the file is damaged, if that is what an error says."""
+        if is_damage(error):
+            self.note_damaged([Damaged(describe(error), None, None)])
+
+    def _mark(self) -> None:
+        if self._path is not None:
+            with suppress(OSError):
+                mark_suspect(self._path)
 
     @property
     def reader(self) -> sqlite3.Connection:
@@ -126,6 +168,7 @@ class Store:
 
     def _note(self, error: sqlite3.Error) -> None:
         self.has_unsynced = self.has_unsynced or kind_of(error) is Kind.UNSYNCED
+        self.note_fault(error)
 
     def begin_epoch(self) -> tuple[str, int]:
         """Raise the epoch, durably; return the journal's id and the new epoch. Raises sqlite3.Error."""

@@ -22,6 +22,7 @@ from concordiad.core.turns import PromptMove, move_prompt
 from concordiad.errors import RoomError
 from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import read_prompt, read_prompt_by_key
+from concordiad.journal.sums import RowDamaged
 from concordiad.room.decisions import Decisions
 from concordiad.room.messages import (
     SUBMITTERS,
@@ -363,7 +364,11 @@ class Batcher:
             return None
         earlier = decisions.find_by_key(author.id, key)
         if earlier is None:
-            earlier = await self._journal.read(read_prompt_by_key, self._room, author.id, key)
+            try:
+                earlier = await self._journal.read(read_prompt_by_key, self._room, author.id, key)
+            except RowDamaged as error:
+                # Whether it was the same prompt nobody can tell, and it is not to be asked twice.
+                return RoomError.conflict(f"an earlier prompt with this key is {error}: use another key")
         if earlier is None:
             return None
         return _repeat(self._queue.find(earlier.id) or decisions.changes.rows.get(earlier.id, earlier), submission)
@@ -387,7 +392,10 @@ class Batcher:
 
     async def _why_not(self, prompt_id: str, decisions: Decisions, remedy: str) -> RoomError:
         """Say why nothing can be done to a prompt that does not wait."""
-        prompt = decisions.changes.rows.get(prompt_id) or await self._journal.read(read_prompt, prompt_id)
+        try:
+            prompt = decisions.changes.rows.get(prompt_id) or await self._journal.read(read_prompt, prompt_id)
+        except RowDamaged as error:
+            return RoomError.conflict(f"prompt {prompt_id} does not wait, and is {error}")
         if prompt is None or prompt.room != self._room:
             return RoomError.not_found(f"no prompt {prompt_id} in room {self._room}: see `concordiactl queue`")
         if prompt.state in (PromptState.RUNNING, PromptState.WAITING):

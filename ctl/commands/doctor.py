@@ -74,6 +74,9 @@ def _look(settings: Settings, config_path: Path | None, state: Path | None, runt
     yield from units.check_units(managers, None if found is None else found.pid, known.graces)
     report, about_journal = journal.check_journal(state_dir / "journal.db", uid)
     yield about_journal
+    about_set_aside = journal.check_set_aside(state_dir / "journal.db")
+    if about_set_aside is not None:
+        yield about_set_aside
     yield places.check_disk(state_dir)
     rooms = len(found.rooms) if found is not None else len(known.rooms)
     yield machine.check_descriptors(known.limits, rooms, None if found is None else found.pid)

@@ -76,7 +76,10 @@ def check(settings: Settings, state_dir: Path | None) -> None:
     result: dict[str, Any] = {"path": str(path), "bytes": size, "problems": problems, "set_aside": aside}
     print_result(settings, result, "\n".join(lines))
     if problems:
-        raise Failure(f"{path} is damaged: stop the daemon and put a backup back with `concordiactl journal restore`")
+        raise Failure(
+            f"{path} is damaged: restart the daemon, and what is right goes on in a new file; or stop it and put a"
+            " backup back with `concordiactl journal restore`"
+        )
 
 
 @journal.command(

@@ -31,6 +31,9 @@ STATES: Final = {
 SILENCE_SHOWN_S: Final = 30
 """An agent that thinks or uses a tool says nothing for a while; what is worth a word is longer."""
 
+DAMAGED_SHOWN = 5
+"""Damaged rows of the journal that are named; `journal check` names more."""
+
 
 def _state(out: Screen, room: dict[str, Any]) -> str:
     colour, sentence = STATES.get(room["state"], ("yellow", ""))
@@ -70,6 +73,19 @@ def _room(settings: Settings, out: Screen, room: dict[str, Any], guests: list[di
         *(("", _guest(guest, now)) for guest in guests),
     ]
     return f"{out.style('room ' + room['name'], 'bold')}\n{indent(fields(out, pairs), 2)}"
+
+
+def _journal(out: Screen, daemon: dict[str, Any]) -> list[tuple[str, str]]:
+    """Show what is wrong with the journal, and what to do, until that is done."""
+    lines = [
+        f"{out.style('● damaged', 'red')}  {first_line(each)}: not served, restart to salvage"
+        for each in daemon.get("damaged", [])[:DAMAGED_SHOWN]
+    ]
+    lines += [
+        f"{out.style('● set aside', 'yellow')}  {first_line(each)}: move it away, with its -wal, when nobody needs it"
+        for each in daemon.get("set_aside", [])
+    ]
+    return [("journal" if number == 0 else "", line) for number, line in enumerate(lines)]
 
 
 def _unopened(out: Screen, room: dict[str, Any]) -> str:
@@ -154,7 +170,7 @@ def status(settings: Settings, is_watching: bool, every: str) -> None:
     now = time.time()
     head = out.style(f"concordiad {daemon['version']}", "bold")
     about = f"{head}, pid {daemon['pid']}, up {duration(daemon['uptime_s'])}\n"
-    places = fields(out, [("socket", path), ("state", first_line(daemon["state_dir"]))])
+    places = fields(out, [("socket", path), ("state", first_line(daemon["state_dir"])), *_journal(out, daemon)])
     shown = [_room(settings, out, room, guests.get(room["name"], []), now) for room in rooms]
     shown += [_unopened(out, room) for room in result.get("unopened", [])]
     print_result(settings, result, "\n".join([about + indent(places, 2), *shown]))

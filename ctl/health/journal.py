@@ -7,6 +7,7 @@ from typing import Final
 
 from concordiad.errors import JournalError
 from concordiad.journal.inspect import Report, inspect_journal
+from concordiad.journal.moving import DAMAGED, UNSYNCED, find_set_aside
 from ctl.health import Finding, error, ok, warning
 from ctl.health.remedies import move_away, name_user, type_out
 
@@ -36,6 +37,18 @@ def check_journal(path: Path, daemon_uid: int | None) -> tuple[Report | None, Fi
     if not os.access(path, os.R_OK):
         return None, warning(NAME, f"{path} may not be read by you", "look as the user of the daemon")
     return _look_into(path)
+
+
+def check_set_aside(path: Path) -> Finding | None:
+    """Name the files that were given up because of damage, or of a sync that failed; None where there are none."""
+    found = find_set_aside(path, (DAMAGED, UNSYNCED))
+    if not found:
+        return None
+    files = [Path(f"{each}{end}") for each in found for end in COMPANIONS if Path(f"{each}{end}").exists()]
+    away = path.with_name("set-aside")
+    move = f"{type_out('mkdir', '-p', away)} && {type_out('mv', *files, away)}"
+    said = f"{', '.join(found)}: given up for the journal that there is, and kept"
+    return warning("set aside", said, f"check the disk; `{move}` when nobody needs them here")
 
 
 def _check_missing(path: Path, left: list[Path]) -> Finding:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from concordiad.journal.schema import open_writer
+from concordiad.journal.sums import EVENTS
 from tests.ctl.program import command, environment, run, run_on_terminal
 from tests.ctl.samples import room, status
 from tests.ctl.scripted_daemon import Client, scripted_daemon
@@ -352,7 +353,7 @@ def test_a_clock_that_went_back_is_an_error(world: World) -> None:
     """The newest event is from later."""
     connection = open_writer(world.journal)
     event = b'{"seq":1,"at":"2099-01-01T00:00:00Z"}'
-    connection.execute("INSERT INTO events VALUES ('main', 1, ?)", (event,))
+    connection.execute(EVENTS.insert, EVENTS.sealed(("main", 1, event)))
     connection.close()
     found = world.look()
     assert found.names("error") == ["clock"]

@@ -174,11 +174,16 @@ def test_a_damaged_journal_is_told_and_moved_away(used: Site) -> None:
 def test_a_journal_whose_events_make_no_sense_is_told(used: Site) -> None:
     """Sound as a file, nonsense in it: no traceback."""
     connection = sqlite3.connect(used.state / "journal.db")
-    connection.execute("INSERT INTO events VALUES ('main', 999, x'00ff')")
+    connection.execute("INSERT INTO events VALUES ('main', 999, x'00ff', 0)")
     connection.commit()
     connection.close()
-    assert "damaged: event 999 of room main is not what was recorded" in look(used).of("journal")[1]
-    assert "is damaged" in used.refuse().log
+    assert "damaged: events: 999 of room main is not what was recorded" in look(used).of("journal")[1]
+    with used.running():
+        assert look(used).of("journal")[0] == "ok"
+        found = look(used).of("set aside")
+    assert (found[0], "journal.damaged-" in found[1]) == ("warning", True)
+    mend(used, (found[2] or "").partition("`")[2].partition("`")[0])
+    assert "set aside" not in look(used).names("warning")
 
 
 def test_a_newer_journal_is_refused_by_both(used: Site) -> None:

@@ -53,19 +53,63 @@ def test_a_backup_of_a_running_daemon_can_be_put_back(site: Site) -> None:
         assert client.refused("prompt.get", id=after[0]).name == "not_found"
 
 
-def test_a_damaged_journal_is_refused_and_nothing_of_it_is_lost(site: Site) -> None:
+def damage(site: Site, text: str) -> bytes:
+    """Let a bit of a text in the journal flip; return what the file has then."""
+    journal = site.state / "journal.db"
+    content = bytearray(journal.read_bytes())
+    place = content.find(text.encode())
+    assert place > 0
+    content[place] ^= 1
+    journal.write_bytes(content)
+    return bytes(content)
+
+
+def test_a_damaged_journal_is_set_aside_and_what_is_right_goes_on(site: Site) -> None:
+    """The room is told what is missing; status, doctor and check name the file until somebody moves it away."""
+    with site.running() as daemon:
+        asked = ask(daemon, 3)
+        client = daemon.connect()
+        client.call("room.pause")
+        before = client.call("events.subscribe")["cursor"]
+    damaged = damage(site, '"type":"prompt.accepted"')
+    assert len(run(site, "check", "--state-dir", str(site.state), code=FAILURE)["problems"]) == 1
+    with site.running() as daemon:
+        client = daemon.connect()
+        [aside] = client.call("daemon.status")["daemon"]["set_aside"]
+        with open(aside, "rb") as kept:
+            assert kept.read() == damaged
+        events = client.call("events.list", since=1)["events"]
+        assert numbers(events) == list(range(1, len(events) + 1))
+        lost = [event["seq"] for event in events if event.get("code") == "event_lost"]
+        [told] = [event for event in events if event.get("code") == "journal_damaged"]
+        assert f"1 event ({lost[0]})" in told["message"]
+        assert client.call("events.subscribe", after=before)["resync"] is True
+        for prompt in asked:
+            assert client.call("prompt.get", id=prompt)["prompt"]["state"] == "answered"
+        assert client.call("room.list")["rooms"][0]["paused"] is True
+        assert run(site, "check")["set_aside"] == [aside]
+        done = subprocess.run(
+            command("status", "--socket", str(site.socket)), env=environment(site.home), capture_output=True, check=True
+        )
+        assert f"set aside  {aside}" in " ".join(done.stdout.decode().replace("\n", " ").split(" "))
+    os.rename(aside, site.home / "gone.db")
+    with site.running() as daemon:
+        assert daemon.connect().call("daemon.status")["daemon"]["set_aside"] == []
+
+
+def test_a_damaged_journal_can_be_refused_for_a_backup(site: Site) -> None:
     """The daemon names it and what to do; the check says the same; a backup puts things right."""
-    journal, target = site.state / "journal.db", site.home / "backup.db"
+    target = site.home / "backup.db"
     with site.running() as daemon:
         asked = ask(daemon, 3)
         run(site, "backup", str(target))
-    whole = journal.read_bytes()
-    journal.write_bytes(whole[:8192] + bytes([whole[8192] ^ 0xFF]) + b"\x07" * 3000 + whole[11193:])
-    damaged = journal.read_bytes()
+    damaged = damage(site, '"type":"prompt.accepted"')
+    site.configure({"journal": {"damaged": "refuse"}})
     code, log = site.refuse()
     assert (code, "concordiactl journal restore" in log, "Traceback" in log) == (FAILURE, True, False)
-    assert journal.read_bytes() == damaged
-    assert run(site, "check", "--state-dir", str(site.state), code=FAILURE)["problems"] != []
+    assert (site.state / "journal.db").read_bytes() == damaged
+    [problem] = run(site, "check", "--state-dir", str(site.state), code=FAILURE)["problems"]
+    assert problem.startswith("events: ")
     aside = run(site, "restore", str(target), "--state-dir", str(site.state))["set_aside"]
     with open(aside, "rb") as kept:
         assert kept.read() == damaged

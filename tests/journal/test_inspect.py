@@ -9,6 +9,7 @@ import pytest
 from concordiad.errors import JournalError
 from concordiad.journal.inspect import inspect_journal
 from concordiad.journal.schema import MIGRATIONS, open_writer
+from concordiad.journal.sums import EVENTS
 
 MUCH = 1 << 30
 AT = "2026-11-21T01:30:58.123Z"
@@ -16,9 +17,8 @@ AT = "2026-11-21T01:30:58.123Z"
 
 def write_event(connection: sqlite3.Connection, seq: int, size: int = 0) -> None:
     """Record an event of so many bytes at least."""
-    connection.execute(
-        "INSERT INTO events VALUES ('main', ?, ?)", (seq, f'{{"seq":{seq},"at":"{AT}","x":"{"x" * size}"}}'.encode())
-    )
+    json = f'{{"seq":{seq},"at":"{AT}","x":"{"x" * size}"}}'.encode()
+    connection.execute(EVENTS.insert, EVENTS.sealed(("main", seq, json)))
 
 
 def content(directory: Path) -> dict[str, bytes]:

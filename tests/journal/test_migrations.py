@@ -1,12 +1,16 @@
 """A journal of an older Concordia is brought up to date with everything that is in it."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from concordiad.journal.inspect import find_damage
 from concordiad.journal.rows import last_seq, read_guestbook
-from concordiad.journal.schema import MIGRATIONS, open_writer
+from concordiad.journal.schema import MIGRATIONS, open_memory, open_writer
+from concordiad.journal.sums import TABLES
+from tests.journal.damage import content, fill, look
 
 
 def shape_of(connection: sqlite3.Connection) -> list[tuple[str, str]]:
@@ -32,3 +36,33 @@ def test_older_journal_keeps_its_events(tmp_path: Path, version: int) -> None:
     finally:
         connection.close()
         fresh.close()
+
+
+def test_rows_of_an_older_journal_get_their_sums(tmp_path: Path) -> None:
+    """Every row of every table, as it is; a bit that flips afterwards is noticed."""
+    new, path = tmp_path / "new.db", tmp_path / "old.db"
+    with closing(open_writer(new)) as connection:
+        fill(connection, 20, "rows")
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for number, script in enumerate(MIGRATIONS[:3], 1):
+            old.executescript(f"{script} PRAGMA user_version = {number};")
+        old.execute(f"ATTACH '{new}' AS new")
+        for table in TABLES:
+            columns = ", ".join(table.columns)
+            old.execute(f"INSERT INTO main.{table.name} ({columns}) SELECT {columns} FROM new.{table.name}")
+    open_writer(path).close()
+    assert content(path) == content(new)
+    assert find_damage(path) == []
+    assert look(path, content(path)).salvaged is None
+
+
+def test_the_tables_with_sums_are_all_there_are() -> None:
+    """And their columns are those of the file, in its order."""
+    with closing(open_memory()) as connection:
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        assert names == {table.name for table in TABLES}
+        for table in TABLES:
+            found = connection.execute(f"SELECT name, type FROM pragma_table_info('{table.name}')").fetchall()
+            assert [name for name, _ in found if name not in ("ord", "sum")] == list(table.columns)
+            reals = [name for name, kind in found if kind == "REAL"]
+            assert [table.columns[place] for place in table.reals] == reals

@@ -1,0 +1,214 @@
+"""
+A damaged journal given up for a new one, with everything in it that can be read and is what was recorded.
+
+Laws: the damaged file and its log are only read, and kept under a name that tells; what is not carried over is named,
+in the transcript of the room that it belonged to; the new file is the journal from one rename on (journal/moving.py),
+so that whoever is killed before begins again, and whoever is killed after finishes.
+"""
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from itertools import product
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
+
+from concordiad.core.views import envelope, lost_event, members
+from concordiad.errors import JournalError
+from concordiad.journal.faults import describe
+from concordiad.journal.gathering import Gathered, gather
+from concordiad.journal.head import is_head_right, mend_head
+from concordiad.journal.inspect import find_damage, untouched
+from concordiad.journal.losses import Losses
+from concordiad.journal.moving import DAMAGED, finish, name_whole, remove, sync_directory, sync_file
+from concordiad.journal.rows import begin_epoch
+from concordiad.journal.schema import MIGRATIONS, open_draft
+from concordiad.journal.sums import EVENTS, MEMBERS, PROMPTS, ROOM_EPOCHS, TURNS, Table
+from concordiad.journal.wal import Flip, find_flips, turn_back
+
+CHOOSING_S: Final = 20.0
+"""How long it may take to choose among the places where a bit of the log may have flipped; there are 170 at most."""
+
+
+@frozen
+class Salvaged:
+    """
+    What became of a damaged journal.
+
+    Attributes:
+        set_aside: the name under which it is kept.
+        missing: what is lost, in words, by room.
+        of_no_room: what is lost of the journal itself, or of a room that cannot be told.
+    """
+
+    set_aside: Path
+    missing: Mapping[str, str]
+    of_no_room: str
+
+
+def salvage(path: Path) -> Salvaged:
+    """
+    Put a new journal in the place of a damaged one.
+
+    Raises:
+        JournalError: nothing in it can be read, or there is no space; it is as it was, and still the journal.
+    """
+    copy, draft = (path.with_name(f"{path.name}.{end}") for end in ("mend", "copy"))
+    try:
+        for rest in (copy, draft):
+            remove(rest)
+        source = _mend(path, copy)
+        losses = _write(source, draft)
+        remove(copy)
+        sync_file(draft)
+        draft.rename(name_whole(path, DAMAGED))
+        sync_directory(path.parent)
+        aside = finish(path)
+    except sqlite3.OperationalError as error:
+        raise JournalError(f"the damaged journal {path} cannot be salvaged: {describe(error)}") from error
+    except (sqlite3.Error, OSError) as error:
+        raise JournalError(
+            f"the journal {path} is damaged, and nothing of it can be read ({describe(error)}): `concordiactl journal"
+            " restore` puts a backup in its place and keeps it; or move it away to begin with an empty one"
+        ) from error
+    if aside is None:
+        raise JournalError(f"the new file in the place of {path} is gone: something else works in that directory")
+    return Salvaged(aside, losses.by_room(), losses.of_no_room())
+
+
+def _mend(path: Path, copy: Path) -> Path:
+    """Find the file to read from: the journal, or a copy in which a bit that hides all of it is turned back."""
+    flips = find_flips(_log_of(path))
+    if not flips and _can_be_read(path):
+        return path
+    shutil.copyfile(path, copy)
+    if _log_of(path).exists():
+        _mend_log(_log_of(path), copy, flips)
+    if not _can_be_read(copy):
+        mend_head(copy)
+    return copy
+
+
+def _mend_log(log: Path, copy: Path, flips: list[list[Flip]]) -> None:
+    """Write a log with each bit turned back, at that of its places where all is right then, else at the first one."""
+    damaged = bytearray(log.read_bytes())
+    until = time.monotonic() + CHOOSING_S
+    for places in product(*flips):
+        mended = damaged[:]
+        turn_back(mended, list(places))
+        _log_of(copy).write_bytes(mended)
+        if all(len(each) == 1 for each in flips) or time.monotonic() > until or not find_damage(copy):
+            return
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        with untouched(path) as connection:
+            return is_head_right(path, connection)
+    except sqlite3.Error:
+        return False
+
+
+def _write(source: Path, target: Path) -> Losses:
+    target.touch(mode=0o600)
+    with untouched(source) as connection, closing(open_draft(target)) as draft:
+        if connection.execute("PRAGMA user_version").fetchone()[0] != len(MIGRATIONS):
+            raise sqlite3.DatabaseError("its format is not the present one")
+        draft.execute("BEGIN")
+        gathered = gather(connection, draft)
+        if not gathered.rows:
+            raise sqlite3.DatabaseError("no row of it is what was recorded")
+        _Mender(draft, gathered).mend()
+        draft.execute("COMMIT")
+        found = [row[0] for row in draft.execute("PRAGMA integrity_check(3)")]
+        if found != ["ok"]:
+            raise OSError(f"the new file is damaged itself: {found[0]}")
+    return gathered.losses
+
+
+class _Mender:
+    """What is done to the rows that were carried over, so that they fit together without those that were not."""
+
+    def __init__(self, draft: sqlite3.Connection, gathered: Gathered) -> None:
+        self._draft = draft
+        self._losses = gathered.losses
+        self._lost_events = gathered.lost_events
+
+    def mend(self) -> None:
+        """Fill the gaps, end what cannot go on, begin an epoch, and tell every room that is concerned."""
+        epoch = self._begin_epoch()
+        self._end_what_ran()
+        self._lead_anew()
+        rooms = {row[0] for table in (EVENTS, ROOM_EPOCHS) for row in self._query(f"SELECT room FROM {table.name}")}
+        self._losses.settle(rooms)
+        for room in sorted(rooms | self._lost_events.keys()):
+            self._fill(room, epoch)
+            if room in self._losses.by_room():
+                self._tell(room, epoch)
+
+    def _query(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        return self._draft.execute(query.replace("SELECT", "SELECT DISTINCT", 1), values).fetchall()
+
+    def _begin_epoch(self) -> int:
+        """Go on with the epochs; a journal that has lost its own name has got another one."""
+        self._draft.execute("COMMIT")
+        epoch = begin_epoch(self._draft)[1]
+        self._draft.execute("BEGIN")
+        return epoch
+
+    def _rewrite(self, table: Table, condition: str, changes: Mapping[str, object]) -> None:
+        """Change columns of the rows that a condition chooses, and their sums."""
+        for row in list(table.read(self._draft, condition)):
+            values = [changes.get(name, value) for name, value in zip(table.columns, row, strict=True)]
+            assigned = ", ".join(f"{name} = ?" for name in (*table.columns, "sum"))
+            query = f"UPDATE {table.name} SET {assigned} WHERE {table.columns[0]} = ?"
+            self._draft.execute(query, (*table.sealed(values), row[0]))
+
+    def _end_what_ran(self) -> None:
+        """A prompt whose turn is lost was with the agent, and nobody can know how that ended."""
+        running = f"SELECT id FROM {TURNS.name} WHERE state = 'running'"
+        self._rewrite(PROMPTS, f"WHERE state = 'running' AND turn NOT IN ({running})", {"state": "uncertain"})
+
+    def _lead_anew(self) -> None:
+        """A prompt whose group has lost its first prompt goes on alone."""
+        alone = dict.fromkeys(("merged_into", "merge_stage", "similarity", "wording"))
+        known = f"SELECT id FROM {PROMPTS.name}"
+        self._rewrite(PROMPTS, f"WHERE state IN ('waiting', 'running') AND merged_into NOT IN ({known})", alone)
+
+    def _fill(self, room: str, epoch: int) -> None:
+        """Put a notice in the place of each event that is lost; who saw those numbers is not to go on from there."""
+        lost = self._lost_events.get(room, ())
+        for seq in lost:
+            self._draft.execute(EVENTS.insert, EVENTS.sealed((room, seq, lost_event(room, epoch, seq))))
+        last = self._last(room)
+        is_known = self._query("SELECT room FROM room_epochs WHERE room = ?", (room,))
+        if lost or not is_known or self._losses.has(room, ROOM_EPOCHS.name):
+            self._draft.execute("DELETE FROM room_epochs WHERE room = ?", (room,))
+            self._draft.execute(ROOM_EPOCHS.insert, ROOM_EPOCHS.sealed((room, epoch, last + 1)))
+        for (identity,) in self._query("SELECT id FROM members WHERE room = ? AND from_seq > ?", (room, last)):
+            # Else it would see nothing before the numbers come to where it joined.
+            self._rewrite(MEMBERS, f"WHERE id = '{identity}'", {"from_seq": last})
+
+    def _last(self, room: str) -> int:
+        found = self._draft.execute("SELECT max(seq) FROM events WHERE room = ?", (room,)).fetchone()[0]
+        return found or 0
+
+    def _tell(self, room: str, epoch: int) -> None:
+        seq, now = self._last(room) + 1, time.time()
+        if (epoch,) not in self._query("SELECT epoch FROM room_epochs WHERE room = ?", (room,)):
+            self._draft.execute(ROOM_EPOCHS.insert, ROOM_EPOCHS.sealed((room, epoch, seq)))
+        message = (
+            "the journal was damaged, and what of it could be read is in a new one; missing are"
+            f" {self._losses.by_room()[room]}; the damaged file is kept"
+        )
+        body = members(code="journal_damaged", message=message, fault=None)
+        json = envelope(room, epoch, seq, now, "notice", body)
+        self._draft.execute(EVENTS.insert, EVENTS.sealed((room, seq, json)))

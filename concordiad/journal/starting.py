@@ -1,0 +1,81 @@
+"""
+Whether a journal is whole, before anything is served of it; one that is not is set aside, and what is right salvaged.
+
+Law: a file of up to CHECK_BYTES, and one that was found damaged while it was served, is read whole; of a larger one all
+but the older events, which are read later (journal/patrol.py).
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from concordiad.core.model import OnDamage
+from concordiad.errors import JournalError
+from concordiad.journal.check import find_problems, find_problems_for_start
+from concordiad.journal.head import is_head_right
+from concordiad.journal.inspect import name_flips, untouched
+from concordiad.journal.salvage import Salvaged, salvage
+from concordiad.journal.schema import MIGRATIONS
+
+CHECK_BYTES: Final = 64 * 1024**2
+"""The largest journal that is read whole at every start: a second's work."""
+_MARK: Final = ".suspect"
+
+
+def mark_suspect(path: Path) -> None:
+    """Have the next start read all of a journal, however large it is. Raises OSError."""
+    path.with_name(path.name + _MARK).touch(mode=0o600)
+
+
+def make_sound(path: Path, on_damage: OnDamage) -> Salvaged | None:
+    """
+    See whether a journal is whole; if it is not, put a new one in its place, or refuse it.
+
+    Raises:
+        JournalError: it is damaged, and is to be refused, or nothing of it can be read.
+    """
+    mark = path.with_name(path.name + _MARK)
+    problems, number = _find_problems(path, is_suspect=mark.exists())
+    salvaged = None
+    if problems:
+        if on_damage is OnDamage.REFUSE or 0 < number < len(MIGRATIONS):
+            raise JournalError(
+                f"the journal {path} is damaged, and nothing of it is served: {problems[0]}; `concordiactl journal"
+                f" restore` puts a backup in its place and keeps it{_choice(number)}"
+            )
+        salvaged = salvage(path)
+    mark.unlink(missing_ok=True)
+    return salvaged
+
+
+def _choice(number: int) -> str:
+    if 0 < number < len(MIGRATIONS):
+        return "; it is of an older Concordia, whose rows have no sums by which to tell what of it is right"
+    return '; [journal] damaged = "salvage" goes on with what of it is right'
+
+
+def _find_problems(path: Path, *, is_suspect: bool) -> tuple[list[str], int]:
+    """Find what is wrong with a file, and its format; 0 where that is not known."""
+    if not path.exists():
+        return [], 0
+    number = 0
+    try:
+        flips = name_flips(path)
+        with untouched(path) as connection:
+            if not is_head_right(path, connection):
+                return [*flips, "its header, or its list of tables, is not that of a journal"], 0
+            # Behind a bit that has flipped in the log, SQLite may see none, or an older one.
+            number = 0 if flips else connection.execute("PRAGMA user_version").fetchone()[0]
+            if flips:
+                return flips, 0
+            if not 0 < number <= len(MIGRATIONS):
+                # Empty, or of a newer Concordia: whoever opens it says so.
+                return [], number
+            if is_suspect or path.stat().st_size <= CHECK_BYTES:
+                return flips + find_problems(connection), number
+            return flips + (find_problems_for_start(connection) if number == len(MIGRATIONS) else []), number
+    except sqlite3.OperationalError as error:
+        # "unsupported file format" has this code. Otherwise, whoever opens it says better what is in the way.
+        return [str(error)] if error.sqlite_errorcode == sqlite3.SQLITE_ERROR else [], number
+    except sqlite3.DatabaseError as error:
+        return [str(error)], number

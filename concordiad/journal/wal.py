@@ -1,0 +1,172 @@
+"""
+One flipped bit in the write-ahead log: found, and told where, so that what was acknowledged is not lost with it.
+
+SQLite takes a frame whose checksum is wrong for the end of the log, and passes over all that stands behind it. A write
+that a crash broke off looks the same, but a single bit cannot explain it: the checksums are linear, so the bits that
+would make one right are found by arithmetic (sqlite.org/walformat). Mostly it is one bit; of those of the highest byte
+of a word there are several, among which the sums of the rows choose.
+Law: nothing is written; a log in which more than a bit of a frame is wrong is taken as SQLite takes it.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from struct import Struct
+from typing import Final, NamedTuple
+
+MAGIC: Final = (0x377F0682, 0x377F0683)
+"""The first word; odd where the checksums are of big-endian words."""
+VERSION: Final = 3007000
+HEADER_BYTES: Final = 32
+FRAME_BYTES: Final = 24
+_HEADER: Final = Struct(">8I")
+_FRAME: Final = Struct(">6I")
+_WORD: Final = 0xFFFFFFFF
+
+Sum = tuple[int, int]
+
+
+class Flip(NamedTuple):
+    """A bit of a file that is not as it was written: the offset of its byte, and its value in that byte."""
+
+    offset: int
+    mask: int
+
+
+def find_flips(path: Path) -> list[list[Flip]]:
+    """
+    Find the bits that have flipped in a log, up to where it ends; none in one that is not there.
+
+    Returns:
+        For each the places where it may be: turned back at any of them, the checksums are right.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        log = bytearray(path.read_bytes())
+    except FileNotFoundError:
+        return []
+    if len(log) <= HEADER_BYTES:
+        return []
+    found = [[flip] for flip in _flips_in_header(log)]
+    turn_back(log, [flips[0] for flips in found])
+    header = _HEADER.unpack_from(log)
+    return [*found, *_flips_in_frames(log, header)] if _is_header(header, log) else []
+
+
+def turn_back(log: bytearray, flips: list[Flip]) -> None:
+    """Turn bits back."""
+    for offset, mask in flips:
+        log[offset] ^= mask
+
+
+def _is_header(header: tuple[int, ...], log: bytearray) -> bool:
+    return header[0] in MAGIC and header[1] == VERSION and _add(log[:24], (0, 0), header[0]) == header[6:]
+
+
+def _flips_in_header(log: bytearray) -> Iterator[Flip]:
+    if _is_header(_HEADER.unpack_from(log), log):
+        return
+    for bit in range(HEADER_BYTES * 8):
+        flip = Flip(bit // 8, 1 << bit % 8)
+        turn_back(log, [flip])
+        is_right = _is_header(_HEADER.unpack_from(log), log)
+        turn_back(log, [flip])
+        if is_right:
+            yield flip
+            return
+
+
+class _Frame(NamedTuple):
+    """A frame: where it begins, its two words and its page, its salts, and the checksum that it says it has."""
+
+    start: int
+    covered: bytearray
+    salts: Sum
+    stored: Sum
+
+
+def _read_frame(log: bytearray, start: int, page_bytes: int) -> _Frame | None:
+    if len(log) < start + FRAME_BYTES + page_bytes:
+        return None
+    words = _FRAME.unpack_from(log, start)
+    covered = log[start : start + 8] + log[start + FRAME_BYTES : start + FRAME_BYTES + page_bytes]
+    return _Frame(start, covered, words[2:4], words[4:6])
+
+
+def _flips_in_frames(log: bytearray, header: tuple[int, ...]) -> Iterator[list[Flip]]:
+    magic, page_bytes, before = header[0], header[2], (header[6], header[7])
+    salts = (header[4], header[5])
+    frame = _read_frame(log, HEADER_BYTES, page_bytes)
+    while frame is not None:
+        following = _read_frame(log, frame.start + FRAME_BYTES + page_bytes, page_bytes)
+        is_sum = _add(frame.covered, before, magic)
+        if frame.salts != salts:
+            flip = _only_bit(frame.salts, salts, frame.start + 8)
+            if flip is None or is_sum != frame.stored:
+                return
+            yield [flip]
+        if is_sum != frame.stored:
+            places, before = _places(frame, is_sum, following, salts, magic)
+            if not places:
+                return
+            yield places
+        else:
+            before = is_sum
+        frame = following
+
+
+def _places(frame: _Frame, is_sum: Sum, following: _Frame | None, salts: Sum, magic: int) -> tuple[list[Flip], Sum]:
+    """Find where the bit may be that makes a frame's checksum right, and what the next frame goes on from."""
+    in_sum = _only_bit(frame.stored, is_sum, frame.start + 16)
+    if following is not None and following.salts == salts:
+        if in_sum is not None and _add(following.covered, is_sum, magic) == following.stored:
+            return [in_sum], is_sum
+        if _add(following.covered, frame.stored, magic) == following.stored:
+            in_sum = None
+    places = list(_places_in_page(frame, is_sum, magic))
+    if in_sum is not None and not places:
+        return [in_sum], is_sum
+    return places + ([] if in_sum is None else [in_sum]), frame.stored
+
+
+def _only_bit(found: Sum, right: Sum, offset: int) -> Flip | None:
+    """Find the one bit in which two pairs of big-endian words differ; None if it is not one."""
+    difference = (found[0] ^ right[0]) << 32 | found[1] ^ right[1]
+    if difference.bit_count() != 1:
+        return None
+    place = difference.bit_length() - 1
+    return Flip(offset + 7 - place // 8, 1 << place % 8)
+
+
+def _add(data: bytearray, start: Sum, magic: int) -> Sum:
+    """Go on with a checksum."""
+    first, second = start
+    words = Struct(f"{'>' if magic & 1 else '<'}{len(data) // 4}I").unpack(data)
+    for one, other in zip(words[::2], words[1::2], strict=True):
+        first = first + one + second & _WORD
+        second = second + other + first & _WORD
+    return first, second
+
+
+def _places_in_page(frame: _Frame, is_sum: Sum, magic: int) -> Iterator[Flip]:
+    """
+    Find the bits of a frame's first words, and of its page, that would make its checksum right.
+
+    What a word adds to the checksum behind it is a multiple of the word, the same one for all words at its place: so
+    the difference of the checksums is a power of two times that, for the place where the bit is.
+    """
+    wanted = frame.stored[0] - is_sum[0] & _WORD, frame.stored[1] - is_sum[1] & _WORD
+    odd, even = (0, 1), (1, 1)
+    for pair in range(len(frame.covered) // 8 - 1, -1, -1):
+        for word, (first, second) in ((2 * pair + 1, odd), (2 * pair, even)):
+            for bit in range(32):
+                for value in (1 << bit, -1 << bit):
+                    if (value * first & _WORD, value * second & _WORD) == wanted:
+                        place = word * 4 + (3 - bit // 8 if magic & 1 else bit // 8)
+                        mask = 1 << bit % 8
+                        # A bit that is set can only have been clear.
+                        if bool(frame.covered[place] & mask) == (value < 0):
+                            yield Flip(frame.start + (place if place < 8 else place - 8 + FRAME_BYTES), mask)
+        odd = odd[0] + odd[1] & _WORD, odd[0] + 2 * odd[1] & _WORD
+        even = even[0] + even[1] & _WORD, even[0] + 2 * even[1] & _WORD

@@ -1,0 +1,247 @@
+"""A damaged journal: what is noticed, what is set aside, what goes on, and what is said of the rest."""
+
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import trio
+
+from concordiad.core.model import OnDamage
+from concordiad.errors import JournalError
+from concordiad.journal import open_journal
+from concordiad.journal.inspect import find_damage
+from concordiad.journal.moving import find_set_aside
+from concordiad.journal.rows import (
+    Filter,
+    last_seq,
+    read_events,
+    read_prompt,
+    read_prompt_page,
+    read_room_epochs,
+    read_turn_page,
+)
+from concordiad.journal.schema import MIGRATIONS, open_writer
+from concordiad.journal.starting import make_sound, mark_suspect
+from concordiad.journal.sums import RowDamaged
+from tests.journal.damage import Journal, flip, look, make_journal
+
+SEED = 20261121
+FLIPS = 60
+MUCH = 1 << 30
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Journal:
+    """Make a journal of a daemon that has ended."""
+    return make_journal(tmp_path_factory.mktemp("whole"), 40, SEED, has_log=False)
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Journal:
+    """Make a journal of a daemon that was killed: all of it is in the log."""
+    return make_journal(tmp_path_factory.mktemp("killed"), 12, SEED, has_log=True)
+
+
+def find_text(path: Path, text: str) -> int:
+    """Find where a text stands in a file."""
+    place = path.read_bytes().find(text.encode())
+    assert place > 0
+    return place
+
+
+def find_author(path: Path, begin: str) -> int:
+    """Find the letters of an author in the row of a prompt; no index has them."""
+    return find_text(path, f"{begin}local:1000Ada") + len(begin) + len("local:1000")
+
+
+def test_a_flipped_bit_serves_nothing_else_and_loses_only_what_is_named(whole: Journal, tmp_path: Path) -> None:
+    """Anywhere in the file: it is harmless, or the file is set aside and its content goes on, less what is named."""
+    chance = random.Random(SEED)
+    salvaged = 0
+    for _ in range(FLIPS):
+        path = whole.copy_to(tmp_path / "work")
+        damaged = bytearray(path.read_bytes())
+        byte, mask = chance.randrange(len(damaged)), 1 << chance.randrange(8)
+        flip(path, byte, mask)
+        damaged[byte] ^= mask
+        seen = look(path, whole.content)
+        if seen.salvaged is not None:
+            salvaged += 1
+            assert seen.salvaged.set_aside.read_bytes() == damaged
+    assert salvaged > FLIPS / 3
+
+
+def test_a_flipped_bit_of_the_log_loses_nothing(killed: Journal, tmp_path: Path) -> None:
+    """What was acknowledged before a crash is there, though SQLite would drop all behind that bit without a word."""
+    chance = random.Random(SEED)
+    for _ in range(FLIPS // 8):
+        path = killed.copy_to(tmp_path / "work")
+        log = path.with_name("journal.db-wal")
+        flip(log, chance.randrange(log.stat().st_size), 1 << chance.randrange(8))
+        assert look(path, killed.content).lost == 0
+
+
+def test_a_bit_of_the_header_or_the_list_of_tables_loses_nothing(whole: Journal, tmp_path: Path) -> None:
+    """Nothing could be read without that bit; it is known what it was."""
+    for byte in (*range(0, 100, 7), 56, 63):
+        path = whole.copy_to(tmp_path / "work")
+        flip(path, byte, 4)
+        assert look(path, whole.content).lost == 0, byte
+    path = whole.copy_to(tmp_path / "work")
+    flip(path, find_text(path, "CREATE TABLE prompts") + 40, 1)
+    assert look(path, whole.content).lost == 0
+
+
+def test_a_letter_that_has_become_another_one_is_lost_and_named(whole: Journal, tmp_path: Path) -> None:
+    """Of a waiting prompt: that it waited is said, to its room alone, in an epoch in which nobody was."""
+    path = whole.copy_to(tmp_path / "work")
+    flip(path, find_author(path, "p-docs-00039docs"), 1)
+    salvaged = look(path, whole.content).salvaged
+    assert salvaged is not None
+    assert salvaged.missing == {"docs": "of this room 1 prompt (1 waiting)"}
+    assert find_set_aside(path) == [str(salvaged.set_aside)]
+    with closing(open_writer(path)) as connection:
+        last = last_seq(connection, "docs")
+        [notice] = read_events(connection, "docs", last, 10, MUCH)
+        assert b'"journal_damaged"' in notice.json
+        assert b"1 prompt (1 waiting)" in notice.json
+        assert [start.first_seq for start in read_room_epochs(connection, "docs")] == [1, last]
+        assert len(read_room_epochs(connection, "main")) == 1
+
+
+def test_a_lost_event_has_a_notice_in_its_place_and_ends_the_epochs(whole: Journal, tmp_path: Path) -> None:
+    """Numbers go on without gaps; whoever has a cursor of before begins anew instead of skipping it."""
+    path = whole.copy_to(tmp_path / "work")
+    flip(path, find_text(path, '{"seq":11,"room":"main"'), 2)
+    salvaged = look(path, whole.content).salvaged
+    assert salvaged is not None
+    assert salvaged.missing == {"main": "of this room 1 event (11)"}
+    with closing(open_writer(path)) as connection:
+        events = read_events(connection, "main", 1, 1000, MUCH)
+        assert [event.seq for event in events] == list(range(1, last_seq(connection, "main") + 1))
+        assert b'"event_lost"' in events[10].json
+        assert [start.first_seq for start in read_room_epochs(connection, "main")] == [len(events)]
+        assert [start.first_seq for start in read_room_epochs(connection, "docs")] == [1]
+
+
+def test_a_prompt_without_its_turn_is_uncertain(whole: Journal, tmp_path: Path) -> None:
+    """It was with the agent, and nobody can know how that ended."""
+    path = whole.copy_to(tmp_path / "work")
+    [(identity, turn)] = [(row[0], row[11]) for row in whole.content["prompts"] if row[1:8:6] == ("main", "running")]
+    flip(path, find_text(path, f"{turn}mainprompts"), 1)
+    look(path, whole.content)
+    with closing(open_writer(path)) as connection:
+        prompt = read_prompt(connection, identity)
+        assert prompt is not None
+        assert prompt.state == "uncertain"
+
+
+def test_damage_can_be_refused_instead(whole: Journal, tmp_path: Path) -> None:
+    """Nothing is changed, and what to do is said."""
+    path = whole.copy_to(tmp_path / "work")
+    flip(path, find_author(path, "p-docs-00039docs"), 1)
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match=r"p-docs-00039.*not what was recorded.*journal restore"):
+        make_sound(path, OnDamage.REFUSE)
+    assert path.read_bytes() == before
+    assert len(list(path.parent.iterdir())) == 1
+
+
+def test_of_nothing_nothing_is_made(whole: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of which not a row can be read is refused: an empty journal would look like a new one."""
+    monkeypatch.setattr("concordiad.journal.head.TRYING_S", 0.0)
+    path = whole.copy_to(tmp_path / "work")
+    path.write_bytes(path.read_bytes()[:4096] + bytes(path.stat().st_size - 4096))
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match=r"nothing of it can be read.*journal restore"):
+        make_sound(path, OnDamage.SALVAGE)
+    assert path.read_bytes() == before
+
+
+def test_what_is_damaged_while_it_is_served_is_not_served(whole: Journal, tmp_path: Path) -> None:
+    """The one row is refused or replaced by a notice, everything else goes on, and the next start reads it all."""
+    path = whole.copy_to(tmp_path / "work")
+    flip(path, find_author(path, "p-docs-00020docs"), 1)
+    flip(path, find_text(path, '{"seq":11,"room":"main"'), 2)
+    with closing(open_writer(path)) as connection:
+        with pytest.raises(RowDamaged, match="p-docs-00020"):
+            read_prompt(connection, "p-docs-00020")
+        page, following = read_prompt_page(connection, "docs", Filter(), 25, MUCH)
+        assert (len(page), following is not None) == (25, True)
+        rest, _ = read_prompt_page(connection, "docs", Filter(after=following), 100, MUCH)
+        assert len({prompt.id for prompt in (*page, *rest)}) == 39
+        assert len(read_turn_page(connection, "docs", Filter(), 100)[0]) == 37
+        events = read_events(connection, "main", 9, 5, MUCH)
+        assert [(event.seq, b'"event_lost"' in event.json) for event in events] == [
+            (9, False),
+            (10, False),
+            (11, True),
+            (12, False),
+            (13, False),
+        ]
+
+
+async def test_what_is_read_damaged_is_told_and_marks_the_file(whole: Journal, tmp_path: Path) -> None:
+    """The journal says what it found; the next start looks at the whole file, however large it is."""
+    path = whole.copy_to(tmp_path / "work")
+    async with open_journal(path) as journal:
+        await journal.read(read_prompt, "p-docs-00020")
+        assert journal.damaged == []
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("UPDATE prompts SET text = 'other' WHERE id = 'p-docs-00020'")
+            connection.commit()
+        with pytest.raises(RowDamaged):
+            await journal.read(read_prompt, "p-docs-00020")
+        assert journal.damaged == ["prompts: p-docs-00020 of room docs"]
+    assert path.with_name("journal.db.suspect").exists()
+    async with open_journal(path) as journal:
+        assert journal.damaged == []
+        assert len(journal.find_set_aside()) == 1
+    assert not path.with_name("journal.db.suspect").exists()
+
+
+def test_a_suspect_journal_is_read_whole_however_large_it_is(
+    whole: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else older events of a large one are left to the patrol; all other rows never are."""
+    monkeypatch.setattr("concordiad.journal.starting.CHECK_BYTES", 0)
+    monkeypatch.setattr("concordiad.journal.check.LAST_EVENTS", 10)
+    path = whole.copy_to(tmp_path / "work")
+    flip(path, find_text(path, '{"seq":11,"room":"main"'), 2)
+    assert make_sound(path, OnDamage.SALVAGE) is None
+    mark_suspect(path)
+    assert make_sound(path, OnDamage.SALVAGE) is not None
+    path = whole.copy_to(tmp_path / "work")
+    flip(path, find_author(path, "p-docs-00020docs"), 1)
+    assert make_sound(path, OnDamage.SALVAGE) is not None
+
+
+async def test_the_patrol_reads_what_the_start_did_not(
+    whole: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It finds the event that is damaged, and ends with the journal or before."""
+    for module in ("starting", "patrol"):
+        monkeypatch.setattr(f"concordiad.journal.{module}.CHECK_BYTES", 0)
+    monkeypatch.setattr("concordiad.journal.check.LAST_EVENTS", 10)
+    monkeypatch.setattr("concordiad.journal.patrol.SLICE", 5)
+    found = trio.Event()
+    monkeypatch.setattr("concordiad.journal.store.Store._mark", lambda _: trio.from_thread.run_sync(found.set))
+    path = whole.copy_to(tmp_path / "work")
+    flip(path, find_text(path, '{"seq":11,"room":"main"'), 2)
+    async with open_journal(path) as journal:
+        await found.wait()
+        assert journal.damaged == ["events: 11 of room main"]
+
+
+def test_a_damaged_journal_of_an_older_format_is_refused(tmp_path: Path) -> None:
+    """Its rows have no sums by which to tell what is right."""
+    path = tmp_path / "journal.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for number, script in enumerate(MIGRATIONS[:3], 1):
+            old.executescript(f"{script} PRAGMA user_version = {number};")
+        old.execute("INSERT INTO events VALUES ('main', 7, x'00')")
+    assert find_damage(path) != []
+    with pytest.raises(JournalError, match="older Concordia"):
+        make_sound(path, OnDamage.SALVAGE)
