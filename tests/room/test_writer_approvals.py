@@ -77,7 +77,7 @@ async def test_the_first_answer_wins() -> None:
 
 async def test_two_answers_at_once_are_one_and_a_refusal() -> None:
     """Also while the first is still being recorded."""
-    async with open_bench() as bench, trio.open_nursery() as nursery:
+    async with open_bench() as bench:
         identity = await ask_permission(bench)
         outcomes: list[str] = []
 
@@ -90,12 +90,12 @@ async def test_two_answers_at_once_are_one_and_a_refusal() -> None:
                 outcomes.append(f"{name}: done")
 
         bench.recorder.hold()
-        for each in (partial(answer, "first", is_allowed=True), partial(answer, "second", is_allowed=False)):
-            nursery.start_soon(each)
-            await wait_all_tasks_blocked()
-        assert (outcomes, bench.stdin.responses) == ([], [])
-        bench.recorder.let_go()
-        await wait_all_tasks_blocked()
+        async with trio.open_nursery() as both:
+            for each in (partial(answer, "first", is_allowed=True), partial(answer, "second", is_allowed=False)):
+                both.start_soon(each)
+                await wait_all_tasks_blocked()
+            assert (outcomes, bench.stdin.responses) == ([], [])
+            bench.recorder.let_go()
         assert sorted(outcomes) == ["first: done", "second: conflict"]
         assert [response["response"]["behavior"] for response in bench.stdin.responses] == ["allow"]
 
