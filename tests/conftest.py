@@ -10,12 +10,18 @@ from typing import Any
 import pytest
 import structlog
 import trio
+from hypothesis import HealthCheck, settings
 
 from tests.support.chromedriver import Chromedriver, run_chromedriver
 from tests.support.patience import PATIENCE_S
 
 VIRTUAL_PATIENCE_S = 7 * 86400.0
 """Longer than every grace and expiry; a test that waits for nothing gets there at once."""
+
+# A machine that stands still for a moment is no fault of what is tested, and what is found must be found again.
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("soak", settings.get_profile("steady"), derandomize=False)
+settings.load_profile("steady")
 
 SOAK = "--soak"
 SEED = "--seed"
@@ -25,6 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Take what `make soak` says."""
     parser.addoption(SOAK, action="store_true", help="let the tests of tests/soak take their full length")
     parser.addoption(SEED, default=secrets.token_hex(4), help="what the chances in tests/soak come from")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Hypothesis try other examples each time where there is time for it."""
+    if config.getoption(SOAK):
+        settings.load_profile("soak")
 
 
 @pytest.fixture(scope="session", autouse=True)

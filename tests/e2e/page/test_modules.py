@@ -9,6 +9,9 @@ from tests.support.browser import Browser
 
 pytestmark = pytest.mark.browser
 
+IN_A_BROWSER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+"""All examples share a page, which keeps nothing of them."""
+
 
 def test_pieces_join_by_code_points(page: Browser) -> None:
     """Offsets count characters, not UTF-16 units; a piece that does not join is dropped until one does."""
@@ -213,7 +216,7 @@ TEXT_OF = """
     return text(it.parseInline(args[0]));"""
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=IN_A_BROWSER)
 @given(st.text(alphabet="ab *_`~[]()\\<>!\n", max_size=60))
 def test_no_word_is_lost(page: Browser, source: str) -> None:
     """Whatever marks stand around them, the letters of a line are shown, in their order."""
@@ -221,7 +224,7 @@ def test_no_word_is_lost(page: Browser, source: str) -> None:
     assert [letter for letter in shown if letter in "ab"] == [letter for letter in source if letter in "ab"]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=IN_A_BROWSER)
 @given(st.lists(st.sampled_from(["word", "", "- item", "  more", "1. one", "# head", "```", "> q", "|a|b|", "|-|-|"])))
 def test_growing_text_ends_as_the_whole(page: Browser, lines: list[str]) -> None:
     """A text that is shown while it grows is, once it is all there, what it would be had it come at once."""
