@@ -15,7 +15,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -141,6 +141,8 @@ class Reader:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._set_aside: list[str] = []
+        self.find_set_aside()
 
     @property
     def damaged(self) -> Iterable[Damaged]:
@@ -148,8 +150,12 @@ class Reader:
         return self._store.damaged
 
     def find_set_aside(self) -> list[str]:
-        """List the files that lie beside the journal because they were given up for it."""
-        return [] if self._store.path is None else find_set_aside(self._store.path, (DAMAGED, UNSYNCED))
+        """List the files that lie beside the journal because they were given up for it, as far as can be seen now."""
+        if self._store.path is not None:
+            # Who asks how the daemon is must be told, also while there is no descriptor left to look with.
+            with suppress(OSError):
+                self._set_aside = find_set_aside(self._store.path, (DAMAGED, UNSYNCED))
+        return self._set_aside
 
     async def __call__(self, query: Callable[..., T], *args: object) -> T:
         """Run one query."""

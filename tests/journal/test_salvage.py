@@ -1,6 +1,7 @@
 """A damaged journal: what is noticed, what is set aside, what goes on, and what is said of the rest."""
 
 import random
+import resource
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -245,3 +246,17 @@ def test_a_damaged_journal_of_an_older_format_is_refused(tmp_path: Path) -> None
     assert find_damage(path) != []
     with pytest.raises(JournalError, match="older Concordia"):
         make_sound(path, OnDamage.SALVAGE)
+
+
+async def test_what_was_set_aside_is_told_without_descriptors_too(tmp_path: Path) -> None:
+    """As far as it was known before: who asks how the daemon is must be told, with nothing left to look with, too."""
+    async with open_journal(tmp_path / "journal.db") as journal:
+        aside = tmp_path / "journal.damaged-20261121T080000.db"
+        aside.touch()
+        assert journal.find_set_aside() == [str(aside)]
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+        try:
+            assert journal.find_set_aside() == [str(aside)]
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)

@@ -1,6 +1,7 @@
 """Somebody whose room is well, who asks all the while: how long an answer takes while other rooms are not."""
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -34,13 +35,13 @@ class Bystander(ControlClient):
         return time.monotonic() - began_at
 
     @contextlib.contextmanager
-    def asking(self) -> Iterator[list[float]]:
-        """Ask, in a thread, until the block ends; gives the list that grows by what each turn took."""
+    def asking(self, most: float = math.inf) -> Iterator[list[float]]:
+        """Ask, in a thread, until the block ends or so often; gives the list that grows by what each turn took."""
         seconds: list[float] = []
         is_over = threading.Event()
 
         def ask_on() -> None:
-            while not is_over.is_set():
+            while not is_over.is_set() and len(seconds) < most:
                 seconds.append(self.ask())
 
         with ThreadPoolExecutor(1) as pool:
