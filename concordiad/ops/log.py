@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from datetime import datetime
 from typing import Any, Final, TextIO
 
 import structlog
@@ -59,12 +60,11 @@ class Log:
         self.format = self._choose() if log_format is Format.AUTO else log_format
         if self.format is Format.JOURNAL and self._journal is None:
             self._journal = self._open_journal()
-        is_text = self.format is Format.TEXT
         structlog.configure(
             processors=[
                 _add_request,
                 structlog.processors.add_log_level,
-                structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_text else "iso", utc=not is_text),
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.format_exc_info,
                 self._mask,
                 self._keep,
@@ -93,7 +93,11 @@ class Log:
             case Format.TEXT:
                 is_coloured = self._stream.isatty() and not self._environment.get("NO_COLOR")
                 plainly = structlog.dev.plain_traceback
-                return [_disarm, structlog.dev.ConsoleRenderer(colors=is_coloured, exception_formatter=plainly)]
+                return [
+                    _disarm,
+                    _tell_time,
+                    structlog.dev.ConsoleRenderer(colors=is_coloured, exception_formatter=plainly),
+                ]
             case Format.JOURNAL:
                 return [_disarm, self._hand_over]
         return [structlog.processors.JSONRenderer()]
@@ -126,6 +130,12 @@ def _add_request(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMap
     if request is not None:
         entry.setdefault("request", request)
     return entry
+
+
+def _tell_time(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Show the time as the clock on the wall here does."""
+    at = datetime.fromisoformat(entry["timestamp"]).astimezone()
+    return {**entry, "timestamp": at.strftime("%H:%M:%S")}
 
 
 def _disarm(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

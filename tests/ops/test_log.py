@@ -7,8 +7,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -31,8 +33,10 @@ try:
 except ValueError:
     log.exception("agent_lost", huge="x" * {huge})
 print("data")
+if {is_told}:
+    print(*(entry.json.decode() for entry in where.recent.after(0)), sep="\\n")
 """
-AUTO = {"form": "auto", "level": "info", "address": "/nowhere", "huge": 0, "waiting": 1 << 20}
+AUTO = {"form": "auto", "level": "info", "address": "/nowhere", "huge": 0, "waiting": 1 << 20, "is_told": False}
 
 
 def run(stderr: Any = subprocess.PIPE, **options: Any) -> "subprocess.CompletedProcess[str]":
@@ -95,6 +99,18 @@ def test_log_is_for_people_on_a_terminal() -> None:
     assert not shown.startswith("{")
     assert "\x1b[" in shown
     assert "\x1b]" not in shown and "x1b]52;c;aGk=" in shown
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_what_is_kept_is_the_same_in_every_form(form: str) -> None:
+    """Whoever asks for it gets whole times, also of a daemon that shows the hour alone."""
+    ran = run(form=form, is_told=True, TZ="Asia/Kolkata")
+    kept = [json.loads(line) for line in ran.stdout.splitlines()[1:]]
+    assert [entry["event"] for entry in kept] == ["agent_started", "agent_exited", "agent_lost"]
+    at = datetime.fromisoformat(kept[0]["timestamp"])
+    assert at.utcoffset() == timedelta(0)
+    if form == "text":
+        assert ran.stderr.startswith(f"{at.astimezone(ZoneInfo('Asia/Kolkata')):%H:%M:%S} [info ")
 
 
 def test_colour_can_be_declined() -> None:
