@@ -5,9 +5,11 @@ import signal
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from concordiad.ops.postponed import postpone
+from concordiad.ops.postponed import postpone, version
 
-postpone("asyncio")
+for name in ("asyncio", "difflib", "lzma", "ssl"):
+    postpone(name)
+postpone("importlib.metadata", version=version)
 
 import faulthandler
 import json

@@ -13,6 +13,7 @@ LATER: Final = {
     *("concordiad.core.phrasing", "concordiad.core.layout", "concordiad.core.openrpc", "concordiad.core.shapes"),
     *("concordiad.meaning.client", "concordiad.agent.rehearsal", "rapidfuzz", "numpy", "httpx", "stamina"),
     *("http.client", "multiprocessing", "unittest", "urllib.request", "xml"),
+    *("_lzma", "_ssl", "asyncio.events", "csv", "email", "zipfile"),
 }
 """What is imported when somebody needs it, if anybody does."""
 

@@ -1,7 +1,7 @@
 """What somebody may have meant who has typed an id or a name that nothing has."""
 
+import difflib
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 from itertools import islice
 from typing import Final
 
@@ -15,7 +15,7 @@ def nearest(typed: str, known: Iterable[str]) -> str | None:
     """Find what begins most like something that was typed; None if nothing comes near."""
     # Ids are told by their beginnings, so what was not typed is no difference.
     beginnings = {name[: len(typed)].lower(): name for name in known}
-    close = get_close_matches(typed.lower(), beginnings, n=1, cutoff=ALIKE)
+    close = difflib.get_close_matches(typed.lower(), beginnings, n=1, cutoff=ALIKE)
     return beginnings[close[0]] if typed and close else None
 
 

@@ -40,7 +40,7 @@ class Entrance:
     """
 
     listening: socket.socket
-    tls: ssl.SSLContext | None
+    tls: "ssl.SSLContext | None"
     names: Names
     url: str
 
@@ -100,7 +100,7 @@ def _bind(listening: socket.socket, address: tuple[str, int], *, may_move: bool)
         _log.warning("door_moved", taken=address[1], instead=listening.getsockname()[1])
 
 
-def _make_tls(settings: Guests) -> ssl.SSLContext:
+def _make_tls(settings: Guests) -> "ssl.SSLContext":
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])

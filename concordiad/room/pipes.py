@@ -7,6 +7,7 @@ that, the next block finds no place, and the heap grows with every agent that is
 
 import contextlib
 import fcntl
+import mmap
 import os
 from typing import Final
 
@@ -21,8 +22,12 @@ Bytes that the pipe of stdout is made to hold, the most that pipe(7) allows ever
 The usual 64 KiB make agent and pump wait for each other's turn; with this the agent goes on writing while one of its
 long lines is read.
 """
-_BLOCK: Final = memoryview(bytearray(READ_BYTES))
-"""Filled and copied from in one synchronous step, so that nobody sees what another one has read."""
+_BLOCK: Final = memoryview(mmap.mmap(-1, READ_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+"""
+Filled and copied from in one synchronous step, so that nobody sees what another one has read.
+
+The kernel gives the memory as it is filled: agents who say little at once never take all of it.
+"""
 
 
 def widen(pipe: trio.abc.ReceiveStream) -> None:

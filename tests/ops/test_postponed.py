@@ -19,6 +19,13 @@ def test_daemon_does_without_asyncio() -> None:
     assert say(f"{everything}; print('asyncio.events' in sys.modules)") == "False"
 
 
+def test_daemon_names_some_modules_and_loads_none_of_them() -> None:
+    """What is there of a module that only few daemons use, once all is imported, is its place."""
+    names = {"asyncio": "run", "difflib": "SequenceMatcher", "importlib.metadata": "metadata", "ssl": "SSLContext"}
+    loaded = f"[name for name, part in {names}.items() if part in vars(sys.modules[name])]"
+    assert say(f"import concordiad.__main__, sys; print({loaded})") == "[]"
+
+
 def test_postponed_module_is_there_when_it_is_used() -> None:
     """Whoever asks it for anything has the module."""
     begin = "from concordiad.ops.postponed import postpone; postpone('asyncio'); import asyncio, sys;"
@@ -32,3 +39,34 @@ def test_module_that_is_there_stays() -> None:
     """What was imported before is not imported twice."""
     begin = "import json; before = json; from concordiad.ops.postponed import postpone; postpone('json'); import json;"
     assert say(f"{begin} print(json is before)") == "True"
+
+
+def test_place_of_a_postponed_module_has_all_of_it_once_it_is_used() -> None:
+    """Who got hold of a module before it was loaded pays for the detour once, and not at every use."""
+    begin = "from concordiad.ops.postponed import postpone; postpone('ssl'); import ssl as place, sys;"
+    use = "before = set(vars(place)); place.CERT_NONE;"
+    assert say(f"{begin} {use} print('SSLError' in before, 'SSLError' in vars(place))") == "False True"
+
+
+def test_what_a_module_is_known_to_say_does_not_load_it() -> None:
+    """One name is imported from a package that is not loaded, and another one loads it for everybody."""
+    begin = "from concordiad.ops.postponed import postpone; postpone('importlib.metadata', version=len);"
+    use = "import importlib.metadata, sys; from importlib.metadata import version;"
+    early = "print(version('abc'), 'zipfile' in sys.modules);"
+    late = "import importlib.metadata._meta; print(importlib.metadata.metadata('trio')['name'])"
+    assert say(f"{begin} {use} {early} {late}") == "3 False\ntrio"
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    """It is the same, whether the module says it, says nothing, or is not there at all."""
+    begin = "import importlib.metadata as all, attr, trio; from concordiad.ops.postponed import version;"
+    same = "[version(name) == all.version(name) for name in ('trio', 'h11', 'outcome', 'prompt_toolkit')]"
+    assert say(f"{begin} print({same})") == "[True, True, True, True]"
+
+
+def test_version_of_what_is_not_installed_is_an_error() -> None:
+    """What asks for it learns the same as from the module itself."""
+    begin = "from importlib.metadata import PackageNotFoundError; from concordiad.ops.postponed import version\n"
+    assert say(f"{begin}try: version('no-such-thing')\nexcept PackageNotFoundError as error: print(error.name)") == (
+        "no-such-thing"
+    )
