@@ -105,6 +105,19 @@ class Journal:
         if ask.error is not None:
             raise ask.error
 
+    async def prove(self, fresh_s: float) -> None:
+        """
+        Show that it records: by a durable commit of the last `fresh_s` seconds, or by one that is made for this.
+
+        Raises:
+            JournalError: it does not, and why.
+        """
+        await trio.lowlevel.checkpoint()
+        if self.health.fault is not None:
+            raise JournalStalled(self.health.fault)
+        if trio.current_time() - self.health.synced_at >= fresh_s:
+            await self.record(Transaction("", is_durable=True, is_refusable=True))
+
     def leave(self, transaction: Transaction) -> None:
         """
         Leave a transaction behind, without waiting for what becomes of it: the journal says so if it is lost.
@@ -308,7 +321,7 @@ class _Recorder:
         try:
             if self._store.has_unsynced:
                 await self._move()
-            began_at = time.perf_counter()
+            began_at, asked_at = time.perf_counter(), trio.current_time()
             if self._store.has_thread:
                 await trio.to_thread.run_sync(self._store.commit, transactions)
             else:
@@ -318,6 +331,8 @@ class _Recorder:
             self._stall(error)
             return False
         self._health.commits.note(time.perf_counter() - began_at)
+        if any(each.is_durable for each in transactions) or not transactions:
+            self._health.synced_at = asked_at
         self._taken = []
         for each in group:
             each.answer(None)

@@ -6,6 +6,7 @@ ends the journal.
 """
 
 import enum
+import math
 import sqlite3
 from typing import Final
 
@@ -91,10 +92,12 @@ class Health:
         fault: why it does not, in a sentence without a full stop; None while it does.
         commits: how long those took that succeeded, in seconds.
         set_aside: files that are the journal's no more, by path: they are kept, and never read.
+        synced_at: when the last durable commit began that has succeeded, by the loop's clock.
     """
 
     def __init__(self) -> None:
         self.fault: str | None = None
+        self.synced_at = -math.inf
         self.set_aside: list[str] = []
         self.commits = Histogram(COMMIT_S)
         self._changed = trio.Event()

@@ -115,7 +115,7 @@ class Store:
 
     def commit(self, transactions: Sequence[Transaction]) -> None:
         """
-        Commit transactions as one, durable if any of them asks for it; without any, try whether a commit works.
+        Commit transactions as one, durable if any of them asks for it; with nothing to write, try whether that works.
 
         Raises:
             sqlite3.Error, OSError, MemoryError: nothing of it was committed.
@@ -126,7 +126,7 @@ class Store:
             if is_durable != self._is_full_sync:
                 writer.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
                 self._is_full_sync = is_durable
-            if transactions:
+            if any(each.events or each.changes for each in transactions):
                 write(writer, transactions)
             else:
                 touch(writer)

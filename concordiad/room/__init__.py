@@ -70,6 +70,7 @@ from concordiad.room.messages import (
     Judge,
     Kick,
     Kicked,
+    Knock,
     ListApprovals,
     ListWaiting,
     MakeInvite,
@@ -288,6 +289,12 @@ class Room:
             "cursor": {"epoch": self.transcript.cursor.epoch, "seq": self.transcript.cursor.seq},
             "merging": queue.merging.view(told["tokens_saved"]),
         }
+
+    async def prove(self) -> None:
+        """Have everybody answer who is asked things from outside. Raises RoomError: it ends, or cannot serve."""
+        await ask(self._writer, Describe)
+        await ask(self._batcher, DescribeQueue)
+        await ask(self._reception, Knock)
 
     async def measure(self) -> Measures:
         """Measure what the room does, for a program. Raises RoomError."""

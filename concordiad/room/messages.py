@@ -577,4 +577,11 @@ class EndInvites:
     reply: Reply[None]
 
 
-ToReception = Admit | MakeInvite | RevokeInvite | Kick | EndInvites
+@frozen
+class Knock:
+    """Answer, to show that there is somebody."""
+
+    reply: Reply[None]
+
+
+ToReception = Knock | Admit | MakeInvite | RevokeInvite | Kick | EndInvites

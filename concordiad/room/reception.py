@@ -30,6 +30,7 @@ from concordiad.room.messages import (
     Invited,
     Kick,
     Kicked,
+    Knock,
     MakeInvite,
     Post,
     Revoked,
@@ -158,6 +159,8 @@ class _Reception:
                     return Kicked(*guestbook.kick(who, reason, by, entries))
                 case EndInvites(by):
                     return guestbook.close(by, entries)
+                case Knock():
+                    return None
         except RoomError as error:
             return error
 

@@ -52,5 +52,6 @@ def _ask(settings: Metrics) -> Finding:
     finally:
         connection.close()
     if answer.status != 200:
-        return error(NAME, f"the daemon is not ready: {said}", 'see docs/operation.md, "When the journal fails"')
+        remedy = 'see "When the journal fails" and "Alerts" in docs/operation.md'
+        return error(NAME, f"the daemon is not ready: {said}", remedy)
     return ok(NAME, f"at http://{settings.listen}/metrics, for whoever has the credential; the daemon is ready")

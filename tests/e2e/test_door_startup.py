@@ -5,6 +5,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -57,7 +58,10 @@ def test_configured_door(site: Site) -> None:
         url = url_of(daemon)
         daemon.wait_for_log(" invite create")
         assert get(url, "/healthz") == (200, b"ok\n")
-        assert get(url, "/readyz") == (200, b"ok\n")
+        # A disk that stalls for seconds is told, too.
+        deadline = time.monotonic() + PATIENCE_S
+        while (answer := get(url, "/readyz")) != (200, b"ok\n"):
+            assert time.monotonic() < deadline, answer
         assert get(url, "/nothing")[0] == 404
         silent = socket.create_connection(("127.0.0.1", urlsplit(url).port or 0))
         with silent:

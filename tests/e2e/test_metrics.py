@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from tests.pages import page, rows, section
 from tests.support.daemon import Daemon, Site
 from tests.support.patience import PATIENCE_S
 from tests.support.promtool import promtool
+from tests.support.small_disk import small_disk
 
 TOKEN = "0123456789abcdef-token"
 
@@ -99,7 +101,32 @@ def test_health_is_for_everybody(measured: Site) -> None:
     """Whoever watches over the daemon needs no credential: the loop turns, and the journal and the rooms are there."""
     with measured.running() as daemon:
         assert ask(daemon, "/healthz", credential=None) == Answer(200, "ok\n")
-        assert ask(daemon, "/readyz", credential=None) == Answer(200, "ok\n")
+        assert wait_for(daemon, 200) == "ok\n"
+
+
+def test_a_full_disk_is_found_by_whoever_asks_for_readiness(tmp_path: Path) -> None:
+    """Before anybody has submitted in vain: the reason is plain and names no place, and it passes with the outage."""
+    token = tmp_path / "token"
+    token.touch(mode=0o600)
+    token.write_text(TOKEN)
+    with small_disk(tmp_path / "state") as disk:
+        site = Site(tmp_path, {"metrics": {"listen": "127.0.0.1:0", "credential": str(token)}})
+        with site.running() as daemon:
+            assert wait_for(daemon, 200) == "ok\n"
+            disk.fill()
+            said = wait_for(daemon, 503)
+            assert said.startswith("the journal cannot record: database or disk is full")
+            assert str(tmp_path) not in said
+            disk.free()
+            assert wait_for(daemon, 200) == "ok\n"
+
+
+def wait_for(daemon: Daemon, status: int) -> str:
+    """Ask for readiness until the answer has that status, and return what it says."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (answer := ask(daemon, "/readyz", credential=None)).status != status:
+        assert time.monotonic() < deadline, answer
+    return answer.body
 
 
 @pytest.mark.parametrize(

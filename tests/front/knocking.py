@@ -20,6 +20,7 @@ from concordiad.front.pages import Page
 from concordiad.front.sources import Source
 from concordiad.house import Command, House
 from concordiad.journal import Journal, open_memory_journal
+from concordiad.journal.faults import Health
 
 PAGES = {
     b"/": Page("text/html; charset=utf-8", '"index"', b"<!doctype html>"),
@@ -206,8 +207,18 @@ class Porch:
 class StallingJournal:
     """A journal that answers nothing."""
 
+    health = Health()
+
     async def read(self, *_: object) -> Any:
         await trio.sleep_forever()
+
+
+class ServedRoom:
+    """A room whose owners answer."""
+
+    async def prove(self) -> None:
+        """Answer."""
+        await trio.lowlevel.checkpoint()
 
 
 @asynccontextmanager
@@ -226,7 +237,7 @@ async def open_door(
     async with open_memory_journal() as memory:
         send, commands = trio.open_memory_channel[Command](1)
         with send, commands, bind_door(table, may_move=False) as entrance:
-            some: Any = {"main": object()} if rooms is None else rooms
+            some: Any = {"main": ServedRoom()} if rooms is None else rooms
             house = _make_house(some, journal or memory, table, send)
             door = DoorState(table, entrance, PAGES, head_s)
             async with trio.open_nursery() as connections:

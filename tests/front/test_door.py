@@ -3,9 +3,10 @@
 import pytest
 import trio
 
-from concordiad.errors import JournalError
+from concordiad.errors import JournalError, RoomError
 from concordiad.front.door import KEPT_REQUESTS
-from tests.front.knocking import JOIN, KEY, OURS, PAGES, UPGRADE, Client, StallingJournal, head, open_door
+from concordiad.journal.faults import Health
+from tests.front.knocking import JOIN, KEY, OURS, PAGES, UPGRADE, Client, ServedRoom, StallingJournal, head, open_door
 
 BARE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 SECURITY = {
@@ -247,8 +248,59 @@ async def test_not_ready_once_the_rooms_have_ended() -> None:
         assert (await porch.ask("/readyz")).status == 503
 
 
+class EndingRoom:
+    """A room that drains."""
+
+    async def prove(self) -> None:
+        await trio.lowlevel.checkpoint()
+        raise RoomError.not_now("the room is closing")
+
+
+class SilentRoom:
+    """A room whose owners are stuck; counts how often they were asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def prove(self) -> None:
+        self.asked += 1
+        await trio.sleep_forever()
+
+
+async def test_a_room_that_ends_is_no_fault_as_long_as_another_is_served() -> None:
+    """A reload ends rooms and begins them anew; only where none is left there is nothing to come for."""
+    async with open_door(rooms={"old": EndingRoom(), "main": ServedRoom()}) as porch:
+        assert (await porch.ask("/readyz")).status == 200
+    async with open_door(rooms={"old": EndingRoom()}) as porch:
+        assert (await porch.ask("/readyz")).body == b"no room is served\n"
+
+
+async def test_a_room_that_does_not_answer_is_not_served(autojump_clock: trio.testing.MockClock) -> None:
+    """Its tasks are asked, and not asked again before they have answered; its name is told to nobody."""
+    room = SilentRoom()
+    async with open_door(rooms={"secret": room, "main": ServedRoom()}) as porch:
+        for _ in range(3):
+            answer = await porch.ask("/readyz")
+            assert (answer.status, answer.body) == (503, b"a room has not answered for 2 s\n")
+        assert room.asked == 1
+
+
+async def test_readiness_syncs_the_disk_once_for_many(mock_clock: trio.testing.MockClock) -> None:
+    """Whoever asks has a durable commit made that is seconds old at most, and cannot have one made for each asking."""
+    async with open_door() as porch:
+        commits = porch.house.journal.health.commits
+        seen = []
+        for _ in range(9):
+            assert (await porch.ask("/readyz")).status == 200
+            seen.append(sum(commits.counts))
+            mock_clock.jump(1.0)
+        assert seen == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
 class FailingJournal:
     """A journal that cannot be read; counts how often it was asked."""
+
+    health = Health()
 
     def __init__(self) -> None:
         self.asked = 0

@@ -71,6 +71,36 @@ async def test_it_is_well_again_though_nobody_asks(autojump_clock: MockClock) ->
         assert trio.current_time() - began_at <= RETRY_S
 
 
+async def test_proof_is_a_durable_commit_of_late_or_one_that_is_made_for_it(autojump_clock: MockClock) -> None:
+    """What others had synced will do, what was only recorded will not; one that fails is an outage like any other."""
+    async with open_memory_journal() as journal:
+        commits = journal.health.commits
+        await journal.record(event(1))
+        await journal.prove(3.0)
+        assert sum(commits.counts) == 1
+        await trio.sleep(3.0)
+        await journal.record(Transaction("main", [Recorded(2, b"{}")]))
+        await journal.prove(3.0)
+        assert sum(commits.counts) == 3
+        await trio.sleep(3.0)
+        await forbid(journal)
+        with pytest.raises(JournalStalled, match="readonly"):
+            await journal.prove(3.0)
+        await forbid(journal, is_forbidden=False)
+        await journal.health.wait_until(is_well=True)
+        await journal.prove(3.0)
+
+
+async def test_proof_writes_to_the_file(tmp_path: Path) -> None:
+    """With nothing to record, the log grows all the same: an empty transaction would prove nothing."""
+    path = tmp_path / "journal.db"
+    async with open_journal(path) as journal:
+        log = path.with_name(f"{path.name}-wal")
+        before = log.stat().st_size
+        await journal.prove(0.0)
+        assert log.stat().st_size > before
+
+
 async def test_the_end_of_a_journal_that_fails_says_what_is_lost(autojump_clock: MockClock) -> None:
     """After some last tries, in bounded time: how much, and of which rooms."""
     with pytest.RaisesGroup(pytest.RaisesExc(JournalError, match="not recorded: 1 events and 0 .* of room main")):

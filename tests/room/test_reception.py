@@ -29,6 +29,7 @@ from concordiad.room.messages import (
     Invited,
     Kick,
     Kicked,
+    Knock,
     MakeInvite,
     Post,
     Revoked,
@@ -152,6 +153,18 @@ async def test_nobody_is_told_before_it_is_durable() -> None:
     assert types_of(recorder.posts[1:]) == ["guest.joined"]
     assert [type(change) for change in recorder.posts[1].changes] == [Invite, Member]
     assert recorder.posts[1].is_durable
+
+
+async def test_somebody_answers_a_knock() -> None:
+    """As long as the journal records; with a journal that does not, nobody could be let in."""
+    async with open_memory_journal() as journal, working(journal) as desk:
+        await ask(desk.inbox, Knock)
+        await forbid(journal)
+        with pytest.raises(RoomError):
+            await desk.invite()
+        with pytest.raises(RoomError, match="readonly"):
+            await ask(desk.inbox, Knock)
+        await forbid(journal, is_forbidden=False)
 
 
 async def test_a_thousand_come_in_few_commits(tmp_path: Path) -> None:
