@@ -330,6 +330,7 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
 
     transcript = await _open_transcript(setup)
     guestbook = await open_guestbook(setup.name, setup.journal, setup.new_id, setup.now)
+    figures = TurnFigures()
     questions, matcher_inbox = trio.open_memory_channel[Judge](QUESTIONS)
     batcher_ends = BatcherEnds(batcher_inbox, to_fanout.clone(), to_writer.clone(), questions)
     valve = Valve()
@@ -341,7 +342,7 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
         async with trio.open_nursery() as lasting:
             with to_fanout, to_batcher, to_writer, to_reception:
                 lasting.start_soon(run_fanout, fanout_inbox, transcript, setup.journal, setup.now, valve)
-                first = await recover(_recovery_of(setup), to_fanout)
+                first = await recover(_recovery_of(setup, figures), to_fanout)
                 batcher = await _make_batcher(setup, transcript, guestbook, first)
                 lasting.start_soon(run_batcher, batcher, batcher_ends)
                 if setup.grouper is not None:
@@ -352,7 +353,7 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
                     closers.start_soon(_pass_on_closing, setup, to_batcher, to_writer)
                     closers.start_soon(run_outage, setup.journal.health, to_fanout.clone())
                     async with trio.open_nursery() as agent_side:
-                        agent_side.start_soon(run_writer, await _make_writer(setup, writer_ends), writer_ends)
+                        agent_side.start_soon(run_writer, await _make_writer(setup, writer_ends, figures), writer_ends)
                         agent_side.start_soon(run_keeper, _make_keeper(setup), keeper_ends)
                         voice = Voice(setup.spec.secrets)
                         ways_in = (to_batcher, to_writer, to_reception)
@@ -387,9 +388,17 @@ async def _open_transcript(setup: RoomSetup) -> Transcript:
     return Transcript(name, epochs, last, await journal.read(first_seq, name), setup.now)
 
 
-def _recovery_of(setup: RoomSetup) -> Recovery:
-    spec = setup.spec
-    return Recovery(setup.name, spec.kind, spec.environment, setup.after_crash, setup.journal, setup.new_id, setup.now)
+def _recovery_of(setup: RoomSetup, figures: TurnFigures) -> Recovery:
+    return Recovery(
+        setup.name,
+        setup.spec.kind,
+        setup.spec.environment,
+        setup.after_crash,
+        setup.journal,
+        setup.new_id,
+        setup.now,
+        figures,
+    )
 
 
 async def _make_batcher(
@@ -418,9 +427,11 @@ async def _make_batcher(
     )
 
 
-async def _make_writer(setup: RoomSetup, ends: WriterEnds) -> Writer:
+async def _make_writer(setup: RoomSetup, ends: WriterEnds, figures: TurnFigures) -> Writer:
     askers = Askers(setup.merging.attribution, await setup.journal.read(read_askers, setup.name))
-    return Writer(setup.name, setup.graces, setup.new_id, setup.now, ends, setup.row.idle_s, setup.limits, askers)
+    return Writer(
+        setup.name, setup.graces, setup.new_id, setup.now, ends, setup.row.idle_s, setup.limits, askers, figures
+    )
 
 
 def _make_keeper(setup: RoomSetup) -> Keeper:

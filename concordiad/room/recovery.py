@@ -13,6 +13,7 @@ from attrs import evolve
 
 from concordiad.agent.history import find_answer
 from concordiad.core.agents import Kind
+from concordiad.core.figures import TurnFigures
 from concordiad.core.model import AfterCrash, Merge, Outcome, Prompt, PromptState, Turn
 from concordiad.core.views import members, prompt_view
 from concordiad.errors import RoomError
@@ -27,6 +28,7 @@ from concordiad.journal.rows import (
 from concordiad.room.approvals import Resolution, resolved
 from concordiad.room.ledger import InProgress, close_turn
 from concordiad.room.messages import Draft, Post, note, record
+from concordiad.room.scribe import tell_end
 
 UNKNOWN = "daemon_died: concordiad ended while the agent worked on it; whether it was done is not known"
 FOUND = "from_history: concordiad ended while the agent worked on it; the answer is from the agent's own history"
@@ -43,6 +45,7 @@ class Recovery(NamedTuple):
         after_crash: what becomes of a turn that was with it.
         new_id: makes ids.
         now: Unix seconds.
+        figures: what became of the room's turns: those that are closed here are counted there.
     """
 
     room: str
@@ -52,6 +55,7 @@ class Recovery(NamedTuple):
     journal: Journal
     new_id: Callable[[], str]
     now: Callable[[], float]
+    figures: TurnFigures
 
     @property
     def is_rehearsal(self) -> bool:
@@ -84,6 +88,7 @@ async def _close(about: Recovery, turn: Turn, prompts: list[Prompt], fanout: tri
     entry = close_turn(progress, outcome, reason, about.now(), is_rehearsal=about.is_rehearsal)
     new = _ask_again(about, prompts) if outcome is Outcome.UNCERTAIN else []
     await note(fanout, [entry.draft], entry.changes)
+    tell_end(entry.progress, about.figures)
     if not new:
         return []
     message = "asked again after a crash, as the room is set to (after_crash): it may be done twice"

@@ -52,6 +52,13 @@ def canonical_line(progress: InProgress) -> dict[str, Any]:
     }
 
 
+def tell_end(progress: InProgress, figures: TurnFigures) -> None:
+    """Count a turn that has ended, and write its line in the log."""
+    line = canonical_line(progress)
+    figures.count(progress.turn, line["queued_s"] if progress.turn.prompts else None, progress.api_retries)
+    _log.info("turn_finished", **line)
+
+
 class Scribe:
     """
     What is recorded for the writer.
@@ -61,6 +68,7 @@ class Scribe:
         hold: the agent that it is about.
         fanout: where it is sent.
         now: Unix seconds.
+        figures: what became of the turns until now; of none where it is left out.
 
     Attributes:
         session_id: the conversation that the agent has; None where the next one begins anew.
@@ -70,7 +78,14 @@ class Scribe:
         figures: what became of the turns.
     """
 
-    def __init__(self, room: str, hold: Hold, fanout: trio.MemorySendChannel[Post], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        room: str,
+        hold: Hold,
+        fanout: trio.MemorySendChannel[Post],
+        now: Callable[[], float],
+        figures: TurnFigures | None = None,
+    ) -> None:
         self._now = now
         self.fault: dict[str, str] | None = None
         self._room = room
@@ -80,7 +95,7 @@ class Scribe:
         self.session_id: str | None = None
         self.has_history = False
         self.model: str | None = None
-        self.figures = TurnFigures()
+        self.figures = TurnFigures() if figures is None else figures
 
     def begin(self, incarnation: Incarnation) -> None:
         """Write for another incarnation."""
@@ -99,9 +114,7 @@ class Scribe:
         if fault is not None:
             self._note_fault(fault, (turn.reason or "").partition(": ")[2])
         if turn.outcome is not None:
-            line = canonical_line(entry.progress)
-            self.figures.count(turn, line["queued_s"] if turn.prompts else None, entry.progress.api_retries)
-            _log.info("turn_finished", **line)
+            tell_end(entry.progress, self.figures)
 
     async def tell(self, draft: Draft, change: Change | None = None) -> None:
         """Have one event recorded, with the row that belongs to it."""

@@ -37,6 +37,7 @@ from concordiad.core.agents import (
 )
 from concordiad.core.attribution import Askers, lines_like_ours
 from concordiad.core.faults import Fault
+from concordiad.core.figures import TurnFigures
 from concordiad.core.model import Approval, Author, Origin, Outcome, Prompt, Turn, rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer
 from concordiad.core.views import author_view, members
@@ -141,6 +142,7 @@ class Writer:
         idle_s: an agent that has had no turn, and no work in the background, for so long is ended until there is a
             prompt; 0: never.
         askers: who has asked in the room so far.
+        figures: what became of the turns since the daemon's start; the writer's from now on.
     """
 
     def __init__(
@@ -153,6 +155,7 @@ class Writer:
         idle_s: float = 0.0,
         limits: Limits | None = None,
         askers: Askers | None = None,
+        figures: TurnFigures | None = None,
     ) -> None:
         self._room = room
         self._graces = graces
@@ -161,7 +164,7 @@ class Writer:
         self._askers = Askers() if askers is None else askers
         self._state = WriterState.DOWN
         self._hold = Hold()
-        self._scribe = Scribe(room, self._hold, ends.fanout, now)
+        self._scribe = Scribe(room, self._hold, ends.fanout, now, figures)
         self._desk = Desk(room, now)
         self._controls = Controls()
         self._approvals = Approvals(room, graces.approval_s, new_id, now)

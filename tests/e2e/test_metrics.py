@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.e2e.gate import Gate
 from tests.pages import page, rows, section
 from tests.support.daemon import Daemon, Site
 from tests.support.patience import PATIENCE_S
@@ -78,6 +79,21 @@ def test_measures_are_those_of_what_happened(measured: Site) -> None:
         assert promtool("check", "metrics", given=answer.body) == (0, "")
         named = set(re.findall(r"^# TYPE (\w+)", answer.body, re.MULTILINE))
         assert named == {row[0].strip("`") for row in rows(section(page("docs/operation.md"), "### What is measured"))}
+
+
+def test_turns_that_the_last_run_left_are_counted(measured: Site, gate: Gate) -> None:
+    """What is uncertain after a crash is a turn that has ended, with its line in the log: an alert is to see it."""
+    with measured.running() as daemon:
+        client = daemon.follow()
+        client.submit(str(gate))
+        turn = client.next("turn.started")["turn"]["id"]
+        daemon.kill()
+    gate.open()
+    with measured.running() as daemon:
+        answer = ask(daemon)
+        assert 'concordia_turns_total{room="main",outcome="uncertain"} 1\n' in answer.body
+        line = json.loads(daemon.wait_for_log("turn_finished"))
+        assert (line["turn"], line["outcome"]) == (turn, "uncertain")
 
 
 def test_whoever_may_not_is_told_one_and_the_same(measured: Site) -> None:
