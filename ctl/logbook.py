@@ -78,6 +78,20 @@ class JournalSource:
         self._wanted = wanted
         self._cursor: str | None = None
 
+    def is_readable(self) -> bool:
+        """Tell whether this person may read any of it: a unit of the machine's is for systemd-journal and adm alone."""
+        try:
+            said = subprocess.run(
+                [*self._command(), "--quiet", "--lines=1"], stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
+        except OSError:
+            return False
+        return said.returncode == 0 and bool(said.stdout.strip())
+
+    def _command(self) -> list[str]:
+        unit = "--user-unit" if self._unit.is_users else "--unit"
+        return ["journalctl", unit, self._unit.name, "--output=json", "--no-pager"]
+
     def latest(self, lines: int) -> Iterator[Json]:
         """Read what there is: of all, so many lines; else everything, for what is not wanted does not count."""
         since = [] if self._wanted.since is None else [f"--since=@{unix_time(self._wanted.since):.0f}"]
@@ -90,11 +104,9 @@ class JournalSource:
         )
 
     def _read(self, *options: str) -> Iterator[Json]:
-        unit = "--user-unit" if self._unit.is_users else "--unit"
         room = [] if self._wanted.room is None else [f"{PREFIX}ROOM={self._wanted.room}"]
-        command = ["journalctl", unit, self._unit.name, "--output=json", "--no-pager", *options, *room]
         try:
-            reading = subprocess.Popen(command, stdout=subprocess.PIPE)
+            reading = subprocess.Popen([*self._command(), *options, *room], stdout=subprocess.PIPE)
         except OSError as error:
             raise Failure(f"journalctl, which has this log, cannot be run: {error.strerror}") from error
         with reading:

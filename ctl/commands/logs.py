@@ -2,7 +2,6 @@
 
 import json
 from collections import deque
-from shutil import which
 from typing import Final
 
 import click
@@ -57,8 +56,8 @@ def logs(
     """
     Show the daemon's log, of all rooms or of one.
 
-    Where systemd's journal has it, it is read from there; else the daemon is asked for the latest 1000 entries. Ids may
-    be shortened to their beginning. A TIME is as in `history`.
+    Where systemd's journal has it, and you may read that, it is read from there; else the daemon is asked for the
+    latest 1000 entries. Ids may be shortened to their beginning. A TIME is as in `history`.
     """
     if is_users and unit is None:
         raise click.UsageError("--user says whose the --unit is: give both")
@@ -91,9 +90,11 @@ def _find(settings: Settings, wanted: Wanted, unit: Unit | None, patience_s: flo
                 raise
             hint = settings.command("logs", "--unit", "concordiad.service")
             raise Failure(f"{failure.message}\n  what systemd's journal has of it: {hint}", EXIT_NO_DAEMON) from failure
-        if first["unit"] is None or which("journalctl") is None:
-            return DaemonSource(settings.connect, first, patience_s, _tell_away)
-        unit = Unit(first["unit"]["name"], first["unit"]["of_user"])
+        kept = DaemonSource(settings.connect, first, patience_s, _tell_away)
+        if first["unit"] is None:
+            return kept
+        source = JournalSource(Unit(first["unit"]["name"], first["unit"]["of_user"]), wanted)
+        return source if source.is_readable() else kept
     return JournalSource(unit, wanted)
 
 

@@ -130,6 +130,20 @@ def test_journal_is_asked_where_the_daemon_says_so(tmp_path: Path, control_socke
     assert (tmp_path / "asked").read_text().split()[0] == "--user-unit"
 
 
+@pytest.mark.parametrize(("status", "entries"), [("1", None), ("0", "")])
+def test_who_may_not_read_the_journal_asks_the_daemon(
+    tmp_path: Path, control_socket: Path, journal: Path, status: str, entries: str | None
+) -> None:
+    """A member of the daemon's group is a host, but mostly not of the groups that may read systemd's journal."""
+    (tmp_path / "status").write_text(status)
+    if entries is not None:
+        (tmp_path / "journal").write_text(entries)
+    with scripted_daemon(control_socket, kept(*ENTRIES, unit={"name": "concordiad.service", "of_user": False})):
+        ran = run(tmp_path, "logs", "-o", "json", PATH=f"{journal}:/usr/bin:/bin")
+    assert [json.loads(line)["event"] for line in ran.out.splitlines()] == [each["event"] for each in ENTRIES]
+    assert (ran.code, ran.err) == (0, "")
+
+
 def test_journal_that_cannot_be_read_is_a_failure(tmp_path: Path, journal: Path) -> None:
     """Whoever may not read the journal does not take it for empty."""
     (tmp_path / "status").write_text("1")

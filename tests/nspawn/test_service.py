@@ -89,6 +89,30 @@ def test_a_restart_refuses_nobody(concordia: Installed) -> None:
     assert result["pids"] == 4
 
 
+def test_a_turn_is_one_entry_with_its_fields(concordia: Installed) -> None:
+    """In systemd's journal each thing is a field; a host who may not read that is told the same by the daemon."""
+    machine = concordia.machine
+    told = json.loads(concordia.ctl("submit", "--wait", "-o", "json", "[[text:logged]]").stdout.splitlines()[-1])
+    turn, prompt = told["turn"]["id"], told["prompt"]["id"]
+    chosen = ("CONCORDIA_EVENT=turn_finished", f"CONCORDIA_TURN={turn}")
+    command = ("journalctl", "--output=json", f"--unit={SERVICE}", *chosen)
+    concordia.wait_until(lambda: machine.read(*command) != "", "the journal has the turn")
+    (entry,) = map(json.loads, machine.read(*command).splitlines())
+    assert entry["PRIORITY"] == "6"
+    assert entry["SYSLOG_IDENTIFIER"] == "concordiad"
+    assert entry["_SYSTEMD_UNIT"] == SERVICE
+    assert entry["MESSAGE"].startswith("turn_finished ")
+    assert (entry["CONCORDIA_ROOM"], entry["CONCORDIA_OUTCOME"]) == ("main", "completed")
+    assert json.loads(entry["CONCORDIA_PROMPTS"]) == [prompt]
+    assert "logged" not in json.dumps(entry)
+
+    for user in ("root", "ada"):
+        of_turn = concordia.ctl("logs", "--turn", turn, "-o", "json", user=user)
+        (line,) = map(json.loads, of_turn.stdout.splitlines())
+        assert (line["event"], line["prompts"], of_turn.stderr) == ("turn_finished", [prompt], "")
+    assert concordia.ctl("logs", user="ben", check=False).returncode == NOT_ALLOWED
+
+
 def test_a_good_configuration_is_taken_and_a_bad_one_is_not(concordia: Installed) -> None:
     """A reload opens a new room while a turn of another one goes on; a bad file changes nothing and says why."""
     machine, pid = concordia.machine, concordia.pid

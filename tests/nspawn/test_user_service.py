@@ -69,6 +69,28 @@ def test_a_person_has_a_daemon_of_ones_own(ben: Person) -> None:
     assert ben.run("test", "-e", f"/run/user/{ben.number}/concordia/control.sock", check=False).returncode == 1
 
 
+def test_doctor_says_when_a_persons_daemon_ends_with_the_session(ben: Person) -> None:
+    """Without lingering it is a warning, whose remedy, typed as it stands, mends it."""
+    machine = ben.machine
+    # Who is logged in has a manager also without lingering.
+    session = ("--unit=ben-is-here", "--service-type=exec", "--property=PAMName=login", "--uid=ben")
+    machine.run("systemd-run", *session, "sleep", "infinity")
+    machine.run("loginctl", "disable-linger", "ben")
+    status, found, remedy = look(ben)["linger"]
+    assert (status, found) == ("warning", "it ends when you log out")
+    machine.run(*str(remedy).split())
+    findings = look(ben)
+    assert "linger" not in findings
+    assert findings["user unit"][0] == "ok"
+    machine.run("systemctl", "stop", "ben-is-here")
+
+
+def look(person: Person) -> dict[str, tuple[str, str, str | None]]:
+    """Ask for the doctor's findings, by their names: each with its status, what was found, and the remedy."""
+    said = person.run("concordiactl", "doctor", "-o", "json", check=False).stdout
+    return {each["name"]: (each["status"], each["found"], each["remedy"]) for each in json.loads(said)["findings"]}
+
+
 def test_nobody_else_gets_at_a_persons_daemon(ben: Person) -> None:
     """Another person, a host of the system's daemon, finds neither the socket nor the state."""
     for place in (f"/run/user/{ben.number}/concordia", "/home/ben/.local/state/concordia"):
