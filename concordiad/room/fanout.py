@@ -265,19 +265,20 @@ class Transcript:
             if seq > self._backlog.last_seq:
                 self._backlog.append(line)
         published, seq = [line for line, _ in piece], piece[-1][1]
-        for encoding, subscribers in list(self._subscribers.items()):
+        chosen = [(encoding, alike, list(alike.items())) for encoding, alike in self._subscribers.items()]
+        has_let_go = False
+        for encoding, alike, followers in chosen:
             chunk = encoding(published)
-            followers = list(subscribers.items())
             at_once = min(max(DELIVERED_BYTES // max(len(chunk), 1), 1), DELIVERIES)
             for start in range(0, len(followers), at_once):
+                now = followers[start : start + at_once]
                 if start:
                     yield
-                # By its number: who has left meanwhile and come again has had the piece already.
-                slow = [
-                    subscriber
-                    for subscriber, number in followers[start : start + at_once]
-                    if subscribers.get(subscriber) == number and not subscriber.deliver(chunk, seq)
-                ]
+                    has_let_go = True
+                if has_let_go:
+                    # By its number: who has left meanwhile and come again has had the piece already.
+                    now = [(subscriber, number) for subscriber, number in now if alike.get(subscriber) == number]
+                slow = [subscriber for subscriber, _ in now if not subscriber.deliver(chunk, seq)]
                 for subscriber in slow:
                     self.unsubscribe(subscriber)
 

@@ -17,7 +17,16 @@ from concordiad.journal import Journal, Reader, _Ask, open_memory_journal
 from concordiad.journal.rows import RoomEpoch, Transaction, read_events, read_prompt
 from concordiad.journal.schema import open_memory
 from concordiad.journal.store import Store
-from concordiad.room.fanout import DELIVERED_BYTES, PIECE_BYTES, Missed, Transcript, plain_lines, run_fanout
+from concordiad.room.fanout import (
+    DELIVERED_BYTES,
+    DELIVERIES,
+    PIECE_BYTES,
+    Encoding,
+    Missed,
+    Transcript,
+    plain_lines,
+    run_fanout,
+)
 from concordiad.room.messages import DRAFTS, Draft, Post, record
 from tests.room.samples import NOW, clock, prompt
 
@@ -25,11 +34,11 @@ from tests.room.samples import NOW, clock, prompt
 class ReadingFollower:
     """Take everything."""
 
-    encoding = staticmethod(plain_lines)
     asker: str | None = None
     is_told_of_hosts = False
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: Encoding = plain_lines) -> None:
+        self.encoding = encoding
         self.chunks: list[bytes] = []
         self.seq = 0
 
@@ -295,11 +304,8 @@ async def test_an_encoding_is_written_once_for_all_who_share_it() -> None:
         encoded.append(b"".join(lines).upper())
         return encoded[-1]
 
-    class ShoutedAt(ReadingFollower):
-        encoding = staticmethod(shouting)
-
     async with open_bench() as (bench, _):
-        followers = [ReadingFollower(), ShoutedAt(), ShoutedAt()]
+        followers = [ReadingFollower(), ReadingFollower(shouting), ReadingFollower(shouting)]
         for follower in followers:
             bench.transcript.subscribe(follower, 0)
         await bench.post(draft(1), draft(2))
@@ -343,6 +349,27 @@ def test_who_comes_and_goes_while_a_piece_is_handed_out_gets_everything_once() -
         continue
     assert leaving.chunks == []
     assert {tuple(event["n"] for event in each.events) for each in {*followers, new} - {leaving}} == {(1, 2)}
+
+
+def test_who_comes_while_others_with_another_encoding_are_served_gets_everything_once() -> None:
+    """The backlog gives the newcomer the piece, so it is not handed it when its own kind's turn comes."""
+    transcript = Transcript("main", [EpochStart(3, 1)], 0, 1)
+    framed = [ReadingFollower(b"".join) for _ in range(DELIVERIES + 1)]
+    for follower in framed:
+        transcript.subscribe(follower, 0)
+    plain, new = ReadingFollower(), ReadingFollower()
+    transcript.subscribe(plain, 0)
+    _, lines = transcript.number([Post([draft(1)])], NOW)
+    steps = transcript.publishing(lines)
+    next(steps)
+    assert not plain.chunks
+    missed = transcript.subscribe(new, 0)
+    assert missed is not None
+    assert missed.is_live
+    new.chunks += missed.lines
+    for _ in steps:
+        continue
+    assert {tuple(event["n"] for event in each.events) for each in [*framed, plain, new]} == {(1,)}
 
 
 async def test_who_missed_too_much_is_not_subscribed() -> None:
