@@ -126,7 +126,6 @@ class Outbox:
         "_has_changed",
         "_is_called",
         "_is_sealed",
-        "_is_sending",
         "_limit_bytes",
         "_write",
         "waiting_bytes",
@@ -145,7 +144,6 @@ class Outbox:
         self._drained: trio.Event | None = None
         self._has_changed = False
         self._is_called = False
-        self._is_sending = False
         self._is_sealed = False
         self.waiting_bytes = 0
 
@@ -164,7 +162,7 @@ class Outbox:
         if self._is_sealed or not data:
             return
         rest: bytes | memoryview = data
-        if self._write is not None and not self.waiting_bytes and not self._is_sending:
+        if self._write is not None and not self.waiting_bytes:
             try:
                 # Of what is large, the rest is for the sender, which lets others run between two pieces.
                 sent = self._write(data if len(data) <= PIECE_BYTES else memoryview(data)[:PIECE_BYTES])
@@ -283,12 +281,8 @@ class Outbox:
 
     async def _flush(self, stream: trio.abc.SendStream) -> None:
         chunks, self._chunks = self._chunks, []
-        self._is_sending = True
-        try:
-            for data in [b"".join(chunks)] if self.waiting_bytes <= PIECE_BYTES else chunks:
-                await self._send(stream, memoryview(data))
-        finally:
-            self._is_sending = False
+        for data in [b"".join(chunks)] if self.waiting_bytes <= PIECE_BYTES else chunks:
+            await self._send(stream, memoryview(data))
         if not self._chunks:
             self._note_drained()
 
@@ -398,7 +392,7 @@ class Follower:
     def deliver(self, chunk: bytes, seq: int) -> bool:
         """Take live lines, or be dropped because the client reads too slowly."""
         outbox = self._outbox
-        if outbox.waiting_bytes > outbox.limit_bytes:
+        if outbox.waiting_bytes and not outbox.has_room:
             self.is_live = False
             outbox.wake()
             return False
