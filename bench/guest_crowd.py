@@ -72,6 +72,8 @@ class Crowd:
         self._epoll = select.epoll()
         self._take: dict[int, tuple[Guest, Callable[[Guest, bytes], None]]] = {}
         self.guests: list[Guest] = []
+        # One for all: a fresh one of this size for every read would cost the guests more than the reading.
+        self._buffer = memoryview(bytearray(RECEIVE_BYTES))
         self._expected = b""
         self._frame_bytes = FRAME_BYTES
         self._counts: list[int] = []
@@ -197,15 +199,15 @@ class Crowd:
 
     def _poll(self, timeout_s: float) -> bool:
         ready = self._epoll.poll(timeout_s, 4096)
-        take = self._take
+        take, buffer = self._take, self._buffer
         for number, _ in ready:
             guest, heard = take[number]
             try:
-                data = guest.socket.recv(RECEIVE_BYTES)
+                size = guest.socket.recv_into(buffer)
             except BlockingIOError:
                 continue
-            if data:
-                heard(guest, data)
+            if size:
+                heard(guest, bytes(buffer[:size]))
             else:
                 self._leave(guest)
         return bool(ready)

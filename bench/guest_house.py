@@ -46,7 +46,9 @@ async def run_house(setup: Setup) -> None:
 
 async def _obey(transcript: Transcript) -> None:
     prepared: list[list[bytes]] = []
-    while line := await trio.to_thread.run_sync(sys.stdin.readline):
+    # Read as the peers read theirs: a thread that waits for a line would be counted with what the line asks for.
+    async for line in trio.lowlevel.FdStream(sys.stdin.fileno()):
+        # Each is one write, and the next comes after its answer.
         command = json.loads(line)
         if command["do"] == "prepare":
             parts = chunks(command["first"], command["events"], command["burst"])
