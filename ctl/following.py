@@ -1,5 +1,5 @@
 """
-`submit --wait` and `--follow`: a feed that listens first and submits second, so nothing is missed.
+`--wait` and `--follow` of `submit` and `retry`: a feed that listens first and asks second, so nothing is missed.
 
 What is over the prompt's head on standard error (its place, the agent's tools, what must be approved), its answer on
 standard output. Whatever ends the waiting leaves the prompt as it is, and says how to come back to it.
@@ -29,10 +29,10 @@ Json = dict[str, Any]
 
 
 def submit_and_wait(
-    settings: Settings, params: Json, timeout_s: float | None, reconnect_s: float, *, is_streaming: bool
+    settings: Settings, method: str, params: Json, timeout_s: float | None, reconnect_s: float, *, is_streaming: bool
 ) -> None:
     """
-    Submit a prompt and print what becomes of it.
+    Hand in a prompt by this method, and print what becomes of it.
 
     Raises:
         Failure: the turn ended in anything but `completed`, or the waiting ended before the turn did.
@@ -42,7 +42,7 @@ def submit_and_wait(
     connect = partial(settings.connect, deadline=math.inf if until is None else until)
     with Feed(connect, settings.room_name, reconnect_s, line) as feed:
         feed.begin(last=0)
-        result = _submit(settings, feed, params)
+        result = _submit(settings, feed, method, params)
         watch = PromptWatch(result["prompt"])
         waiter = Waiter(settings, feed, watch, line, is_streaming=is_streaming)
         try:
@@ -66,11 +66,11 @@ def submit_and_wait(
             raise Failure(kept, EXIT_NO_DAEMON) from failure
 
 
-def _submit(settings: Settings, feed: Feed, params: Json) -> Json:
+def _submit(settings: Settings, feed: Feed, method: str, params: Json) -> Json:
     if "key" in params:
-        return feed.ask("prompt.submit", **params)
+        return feed.ask(method, **params)
     try:
-        return feed.ask_once("prompt.submit", **params)
+        return feed.ask_once(method, **params)
     except ConnectionLost as lost:
         raise Failure(_nobody_can_tell(settings, lost), EXIT_NO_DAEMON) from lost
     except TimedOut as late:
@@ -81,7 +81,7 @@ def _nobody_can_tell(settings: Settings, failure: Failure) -> str:
     history = settings.command("history", "--prompts", "-n", "3")
     return (
         f"{failure.message} while it was handed the prompt: nobody can tell whether it was kept\n"
-        f"  look, once the daemon is back: {history}\n  (with --key it is harmless to submit it again)"
+        f"  look, once the daemon is back: {history}\n  (with --key it is harmless to ask again)"
     )
 
 

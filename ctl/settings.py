@@ -165,6 +165,32 @@ reconnect_option = click.option(
 )
 
 
+def waiting_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Let a command wait for the turn of the prompt that it hands in: `wait`, `follow`, `timeout` and `reconnect`."""
+    help_of_timeout = "Stop waiting after this time; the prompt goes on."
+    options = (
+        click.option("--wait", is_flag=True, help="Wait until its turn ends, and print the answer."),
+        click.option("--follow", is_flag=True, help="Wait, and print the answer as it comes."),
+        click.option("--timeout", type=read_duration, metavar="DURATION", help=help_of_timeout),
+        reconnect_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def will_wait(*, wait: bool, follow: bool, timeout: float | None) -> bool:
+    """
+    Tell whether these say to wait.
+
+    Raises:
+        UsageError: they do not, but say for how long.
+    """
+    if timeout is not None and not (wait or follow):
+        raise click.UsageError("--timeout is about waiting: give --wait or --follow with it")
+    return wait or follow
+
+
 Examples = tuple[tuple[str, str], ...]
 """Command lines, each with what it does."""
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from ctl.prompts import read_text
-from ctl.settings import Command, Settings, read_duration, reconnect_option
+from ctl.settings import Command, Settings, read_duration, waiting_options, will_wait
 
 
 class _Submit(Command):
@@ -28,12 +28,7 @@ class _Submit(Command):
     ),
 )
 @click.argument("text", nargs=-1)
-@click.option("--wait", is_flag=True, help="Wait until its turn ends, and print the answer.")
-@click.option("--follow", is_flag=True, help="Wait, and print the answer as it comes.")
-@click.option(
-    "--timeout", type=read_duration, metavar="DURATION", help="Stop waiting after this time; the prompt goes on."
-)
-@reconnect_option
+@waiting_options
 @click.option("--key", help="Make a retry harmless: the same key is the same prompt.")
 @click.option("--priority", type=click.Choice(["low", "normal", "high"]), help="Who goes first (high: hosts only).")
 @click.option(
@@ -64,9 +59,7 @@ def submit(
     Several words are one prompt. Without TEXT, or with -, the prompt is read from standard input. A DURATION is
     90, 90s, 5m, 2h or 1d.
     """
-    is_waiting = wait or follow
-    if timeout is not None and not is_waiting:
-        raise click.UsageError("--timeout is about waiting: give --wait or --follow with it")
+    is_waiting = will_wait(wait=wait, follow=follow, timeout=timeout)
     prompt = read_text(text)
     params: dict[str, Any] = {"text": prompt, "room": settings.room_name}
     given = {"key": key, "priority": priority, "expires_s": expires, "alone": alone or None, "raw": raw or None}
@@ -74,7 +67,7 @@ def submit(
     if is_waiting:
         from ctl.following import submit_and_wait
 
-        submit_and_wait(settings, params, timeout, reconnect, is_streaming=follow)
+        submit_and_wait(settings, "prompt.submit", params, timeout, reconnect, is_streaming=follow)
         return
     with settings.connect() as connection:
         result = connection.call("prompt.submit", **params)

@@ -493,16 +493,6 @@ def test_split_says_what_it_did(tmp_path: Path, control_socket: Path) -> None:
     assert ran == (0, f"prompt {PROMPT} has a turn for itself, place 3\n", "")
 
 
-@pytest.mark.parametrize(("words", "params"), [((), {}), (("--key", "k"), {"key": "k"})])
-def test_retry_prints_the_new_prompt(
-    tmp_path: Path, control_socket: Path, words: tuple[str, ...], params: dict[str, str]
-) -> None:
-    """Its id alone, as `submit` does."""
-    result = {"prompt": prompt(id="new", retry_of=PROMPT), "turn": None}
-    with scripted_daemon(control_socket, serving("prompt.retry", result, room="main", id=PROMPT, **params)):
-        assert run(tmp_path, "retry", PROMPT, *words) == (0, "new\n", "")
-
-
 @pytest.mark.parametrize(("words", "params"), [((), {}), (("--turn", TURN), {"turn": TURN})])
 def test_interrupt_can_be_guarded(
     tmp_path: Path, control_socket: Path, words: tuple[str, ...], params: dict[str, str]

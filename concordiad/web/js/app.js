@@ -6,10 +6,11 @@
  */
 
 import { Outbox } from "./outbox.js";
-import { mayAnswer, maySubmit } from "./rights.js";
+import { mayAnswer, mayAskAgain, maySubmit } from "./rights.js";
 import { Room } from "./room.js";
 import { LATEST } from "./session.js";
 import { Activity } from "./view/activity.js";
+import { Again } from "./view/again.js";
 import { Approvals } from "./view/approvals.js";
 import { Aside } from "./view/aside.js";
 import { Banner, wordsFor } from "./view/banner.js";
@@ -45,7 +46,11 @@ export class App {
     this.#session = session;
     const call = (method, params) => session.call(method, { room: name, ...params });
     const place = (id) => document.getElementById(id);
-    const entries = new Entries(this.#room);
+    const again = new Again({
+      ask: (id, key) => call("prompt.retry", { id, key }),
+      may: (author) => mayAskAgain(this.#me, author),
+    });
+    const entries = new Entries(this.#room, again);
     const outbox = new Outbox(name, store, call, this.#refresh);
     const composer = new Composer({
       submit: (text) => {

@@ -12,6 +12,11 @@ export function mayCancel(me, prompt) {
   return me.role === "host" || (me.role === "driver" && prompt.author.id === me.id);
 }
 
+/** Asks again in one's own name what came to nothing. */
+export function mayAskAgain(me, author) {
+  return me.role === "host" || (me.role === "driver" && author.id === me.id);
+}
+
 /** A driver stops only a turn whose first prompt is theirs: who asks the same later takes no right away. */
 export function mayInterrupt(me, turn) {
   return me.role === "host" || (me.role === "driver" && turn.authors?.[0]?.id === me.id);

@@ -245,6 +245,65 @@ def test_growing_text_ends_as_the_whole(page: Browser, lines: list[str]) -> None
     assert run(page, "view/live.js", body, [f"{line}\n" for line in lines])
 
 
+ASKING_AGAIN = """
+    const [ada, ben] = [{id: "a", name: "ada"}, {id: "b", name: "ben"}];
+    const asked = [];
+    let answer = Promise.resolve();
+    const again = new it.Again({ask: (id, key) => (asked.push([id, key]), answer), may: ({id}) => id === args[0]});
+    const turn = (...more) => Object.assign({prompts: ["p"], authors: [ada], outcome: "failed", text: "x"}, ...more);
+    const press = async (element) => {
+      element.querySelector("button").click();
+      await new Promise((done) => setTimeout(done));
+    };
+"""
+
+
+def test_a_click_without_an_answer_is_repeated_and_no_other(page: Browser) -> None:
+    """It has the same key until there is an answer; what is asked after that is another prompt."""
+    body = (
+        ASKING_AGAIN
+        + """
+        const element = again.button(turn());
+        answer = Promise.reject(new Error("not connected"));
+        await press(element);
+        const problem = element.querySelector(".problem").textContent;
+        answer = Promise.resolve();
+        await press(element);
+        again.take({type: "prompt.accepted", seq: 5, prompt: {retry_of: "p"}});
+        again.take({type: "prompt.cancelled", seq: 7, prompt: {retry_of: "p"}});
+        again.take({type: "prompt.accepted", seq: 5, prompt: {retry_of: "p"}});
+        await press(element);
+        const [[, first], [, second], [, third]] = asked;
+        return [problem, asked.length, first === second, second === third];"""
+    )
+    assert run(page, "view/again.js", body, "a") == ["not connected", 3, True, False]
+
+
+@pytest.mark.parametrize(
+    ("me", "changes", "asked"),
+    [
+        ("a", {}, ["p"]),
+        ("b", {}, None),
+        ("a", {"outcome": "completed"}, None),
+        ("a", {"prompts": [], "authors": []}, None),
+        ("b", {"merged": [{"prompt": "p", "author": {"id": "a"}}, {"prompt": "q", "author": {"id": "b"}}]}, ["q"]),
+    ],
+)
+def test_ones_own_prompt_of_a_turn_is_asked_again(
+    page: Browser, me: str, changes: dict[str, object], asked: list[str] | None
+) -> None:
+    """Of what was merged it is one's own; what was answered, or was the agent's, is not asked."""
+    body = (
+        ASKING_AGAIN
+        + """
+        const element = again.button(turn(args[1]));
+        if (element === null) return null;
+        await press(element);
+        return asked.map(([id]) => id);"""
+    )
+    assert run(page, "view/again.js", body, me, changes) == asked
+
+
 FAKE_SOCKET = """
     class DroppingSocket extends EventTarget {
       static OPEN = 1;
@@ -343,11 +402,13 @@ def test_ten_thousand_events_freeze_nothing(page: Browser) -> None:
     body = """
         const {Entries} = await import("/js/view/entries.js");
         const {Room} = await import("/js/room.js");
+        const {Again} = await import("/js/view/again.js");
         const scroller = document.createElement("div");
         scroller.className = "scroller";
         scroller.style.cssText = "height: 600px; overflow: auto";
         document.body.append(scroller);
-        const transcript = new it.Transcript(scroller, scroller, new Entries(new Room()), {load: async () => []});
+        const entries = new Entries(new Room(), new Again({}));
+        const transcript = new it.Transcript(scroller, scroller, entries, {load: async () => []});
         transcript.reset(0);
         for (let seq = 1; seq <= 10_000; seq += 1) {
           const turn = `t${Math.floor(seq / 4)}`;

@@ -84,6 +84,32 @@ def test_a_question_is_answered_by_its_choices(visit: Visit) -> None:
     ada.assert_fits()
 
 
+def test_what_came_to_nothing_is_asked_again(visit: Visit, gate: Gate) -> None:
+    """Its author has a button for it, which says when the room has it again, and is back when it was taken back."""
+    ada, ben = visit("ada", is_phone=True), visit("ben")
+    ada.send("[[text:Half]][[hang]]")
+    ada.browser.find(".entry.live.text")
+    ada.browser.find(".stop").click()
+    ada.browser.find(".again button", "Ask again")
+    ada.browser.screenshot("page-phone-again")
+    ada.send(str(gate))
+    ada.browser.find(".now .stop")
+    ada.browser.find(".again button", "Ask again").click()
+    ada.browser.find(".again button:disabled", "Asked again")
+    ada.browser.find(".now .waiting", "1 waiting").click()
+    ada.browser.find(".queue li.mine button", "Take back").click()
+    ada.browser.press(Key.ESCAPE)
+    ada.browser.find(".again button:enabled", "Ask again")
+    gate.open()
+    ada.wait_for_end_of_turn()
+    ada.browser.find(".again button:enabled", "Ask again").click()
+    ada.browser.find(".now .stop").click()
+    for page in (ada, ben):
+        page.wait_for_end_of_turn("Interrupted by ada", count=2)
+        page.assert_fits()
+    assert not ben.saw(".again"), "others' prompts are for others to ask again"
+
+
 def test_the_queue_shows_ones_own_place(visit: Visit, gate: Gate) -> None:
     """Who waits sees the own place, and can take the own prompt back, but nobody else's. Authors take turns."""
     ada, ben = visit("ada"), visit("ben", is_phone=True)

@@ -21,15 +21,19 @@ export class Entries {
   /** The reader's id. */
   me = null;
   #room;
+  #again;
   #calls = new Map();
   #results = new Map();
   #over = new Map();
 
-  constructor(room) {
+  /** @param {Room} room @param {Again} again */
+  constructor(room, again) {
     this.#room = room;
+    this.#again = again;
   }
 
   clear() {
+    this.#again.clear();
     this.#calls.clear();
     this.#results.clear();
     this.#over.clear();
@@ -37,6 +41,7 @@ export class Entries {
 
   /** Events come in their order, or as a page of older ones, that in itself is in order. */
   entryOf(event) {
+    this.#again.take(event);
     const element = this.#show(event);
     if (element !== null && event.parent) {
       element.classList.add("sub");
@@ -56,7 +61,7 @@ export class Entries {
         return turnStarted(event, this.#context());
       case "turn.finished":
         this.#settle(event.turn.id);
-        return turnFinished(event, this.#context());
+        return turnFinished(event, this.#context(), this.#again.button(event.turn));
       case "agent.text":
         return h("div.entry.text.markdown", {}, markdown(event.text));
       case "agent.thinking":

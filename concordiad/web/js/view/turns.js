@@ -75,7 +75,7 @@ const ENDS = {
   uncertain: ["Uncertain", "warn"],
 };
 
-export function turnFinished({ turn, by, at }, { me }) {
+export function turnFinished({ turn, by, at }, { me }, again) {
   const [word, kind] = ENDS[turn.outcome] ?? [visibleLine(turn.outcome ?? "ended"), "plain"];
   const isTelling = turn.reason && turn.outcome !== "interrupted";
   const figures = [
@@ -89,5 +89,6 @@ export function turnFinished({ turn, by, at }, { me }) {
     { title: wholeTime(at) },
     h("p", {}, h("span.outcome", {}, word), by ? [" by ", nameOf(by, me)] : null, shown),
     isTelling ? h("p.reason", { dir: "auto", title: turn.reason }, sentenceOf(turn.reason)) : null,
+    again,
   );
 }
