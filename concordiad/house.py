@@ -356,7 +356,7 @@ class Housekeeper:
         Close a room by command; returns once it has ended.
 
         Raises:
-            RoomError: there is none.
+            RoomError: there is none; or it is closed, but that its invites are over is not recorded yet.
         """
         if command.room in self._unopened:
             return await self._give_up(command.room)
@@ -366,12 +366,19 @@ class Housekeeper:
             raise RoomError.not_found(f"there is no room {command.room[:40]!r}")
         row = evolve(opened.setup.row, is_closed=True)
         cancelled = await room.cancel_all(row, command.by)
-        # A room that is opened under this name later is another one, to which nobody has been invited yet.
-        await room.end_invites(command.by)
+        late: RoomError | None = None
+        try:
+            # A room that is opened under this name later is another one, to which nobody has been invited yet.
+            await room.end_invites(command.by)
+        except RoomError as error:
+            # It is closed already: nothing could be refused any more.
+            late = error
         opened.setup.closing.set()
         await opened.ended.wait()
         self._rooms.pop(command.room, None)
         self._open.pop(command.room, None)
+        if late is not None:
+            raise RoomError(late.code, f"room {command.room} is closed, and nobody is invited any more: {late}")
         return cancelled
 
     async def _give_up(self, name: str) -> int:

@@ -60,6 +60,8 @@ def make_token() -> str:
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
+TAKING: Final = (RevokeInvite, Kick, EndInvites)
+"""What only takes a right: it is done whatever the journal can record, because nobody may have to wait for it."""
 OTHERS: Final = ("you", "host", "agent", "claude", "rehearsal", "concordia", "concordiad")
 """What else speaks in a room, or is called by these words in it: no guest may pass for it."""
 
@@ -100,8 +102,9 @@ class _Reception:
         fault = self._journal.health.fault
         if fault is not None:
             for message in messages:
-                message.reply.answer(RoomError.not_now(fault, retry_after_s=RETRY_S))
-            messages = []
+                if not isinstance(message, TAKING):
+                    message.reply.answer(RoomError.not_now(fault, retry_after_s=RETRY_S))
+            messages = [message for message in messages if isinstance(message, TAKING)]
         marks: list[tuple[ToReception, Any, Entries]] = []
         for message in messages:
             own = Entries()
@@ -135,10 +138,12 @@ class _Reception:
                 self._guestbook.forget_admission(answer, own)
             else:
                 holds.add_all(own)
-            if isinstance(answer, Revoked | Kicked):
-                told.append((message, _done_already(error), own))
+            if isinstance(answer, RoomError):
+                told.append((message, answer, own))
+            elif isinstance(message, TAKING):
+                told.append((message, _done_already(error) if own.rows else answer, own))
             else:
-                told.append((message, answer if isinstance(answer, RoomError) else error, own))
+                told.append((message, error, own))
         holds.add_all(lapsed)
         if holds.rows:
             with suppress(trio.BrokenResourceError):

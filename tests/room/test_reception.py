@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from concordiad.room.messages import (
     ARRIVALS,
     DRAFTS,
     Admit,
+    EndInvites,
     Invited,
     Kick,
     Kicked,
@@ -86,6 +87,10 @@ class Desk:
     async def kick(self, who: str) -> Kicked:
         """Remove a guest."""
         return await ask(self.inbox, lambda reply: Kick(who, "spam", ANN, reply))
+
+    async def close(self) -> None:
+        """End every invite."""
+        await ask(self.inbox, lambda reply: EndInvites(ANN, reply))
 
     async def events(self) -> list[dict[str, Any]]:
         """Read what was recorded."""
@@ -283,6 +288,35 @@ async def test_what_cannot_be_recorded_gives_nobody_a_right(skipping: MockClock)
         assert (bob.member.name, bob.invite.used, desk.guestbook.count) == ("bob", 2, 2)
         assert [each.used for each in await journal.read(read_invites, "main", 10) if each.id == invite.id] == [2]
         assert ann.member.id != bob.member.id
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_right_is_taken_while_nothing_can_be_recorded(skipping: MockClock, is_known: bool) -> None:
+    """Whoever finds out that the disk is full: who is put out is out, and that is recorded later."""
+    async with open_memory_journal() as journal, working(journal) as desk:
+        made = [await desk.invite() for _ in range(3)]
+        guests = [await desk.admit(token, f"guest {number}") for number, (_, token) in enumerate(made)]
+        chairs = [Chair() for _ in guests]
+        before = await desk.told()
+        with ExitStack() as seats:
+            for chair, guest in zip(chairs, guests, strict=True):
+                seats.enter_context(seated(desk.guestbook, chair, guest))
+            dismissed = []
+            for asking in (desk.revoke(made[0].invite.id), desk.kick("guest 1"), desk.close()):
+                await forbid(journal)
+                if is_known:
+                    with pytest.raises(RoomError):
+                        await desk.invite()
+                with pytest.raises(RoomError, match="holds from now on, but it is not recorded yet"):
+                    await asking
+                dismissed.append([bool(chair.dismissed) for chair in chairs])
+                await forbid(journal, is_forbidden=False)
+                await journal.health.wait_until(is_well=True)
+        # Who was invited to a room that closes may read its last events.
+        assert dismissed == [[True, False, False], [True, True, False], [True, True, False]]
+        ends = ["invite.revoked", "guest.left revoked", "guest.kicked spam", "guest.left kicked"]
+        assert (await desk.told())[len(before) :] == [*ends, "invite.revoked", "invite.revoked", "guest.left revoked"]
+        assert all(each.revoked_at is not None for each in await journal.read(read_invites, "main", 10))
 
 
 async def test_leaving_is_told_after_a_while(skipping: MockClock) -> None:
