@@ -42,6 +42,7 @@ from concordiad.ops.activation import Passed, take_sockets
 from concordiad.ops.ids import IdFactory
 from concordiad.ops.log import Log
 from concordiad.ops.notify import Manager, find_manager, run_notifying
+from concordiad.ops.threads import in_thread
 from concordiad.room import Room
 
 ENDS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -338,7 +339,7 @@ async def run_reloading(wishes: AsyncIterator[int] | None, setup: Setup, house: 
 
 async def _reload(setup: Setup, house: House) -> str:
     try:
-        config = await trio.to_thread.run_sync(setup.read_config)
+        config = await in_thread(setup.read_config)
         done = await house.reload(config)
     except (ConfigError, RoomError) as error:
         _log.error("configuration_refused", why=str(error), in_force="the one before")

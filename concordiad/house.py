@@ -35,6 +35,7 @@ from concordiad.journal.rows import (
 from concordiad.meaning import Grouper
 from concordiad.ops.ids import IdFactory
 from concordiad.ops.log import Log
+from concordiad.ops.threads import in_thread, long_in_thread
 from concordiad.room import Room, RoomSetup, run_room
 from concordiad.room.messages import Reply, ask, serve
 
@@ -448,7 +449,7 @@ class Housekeeper:
         workdir = Path(row.workdir)
         agent = config.agents.get(row.agent)
         # What an agent's own unit may see is not for the daemon to look at.
-        if (agent is None or agent.socket is None) and not await trio.Path(workdir).is_dir():
+        if (agent is None or agent.socket is None) and not await in_thread(workdir.is_dir):
             raise ConfigError(f"room {row.name}: its workdir {workdir} is no directory: create it, or name another one")
         if agent is None:
             known = ", ".join(sorted(config.agents))
@@ -459,7 +460,7 @@ class Housekeeper:
         agent = evolve(
             agent, model=row.model or agent.model, permission_mode=row.permission_mode or agent.permission_mode
         )
-        return await trio.to_thread.run_sync(self._make_spec, row.agent, agent, workdir)
+        return await long_in_thread(self._make_spec, row.agent, agent, workdir)
 
     async def _make_setup(self, row: RoomRow, config: Config) -> RoomSetup:
         return RoomSetup(

@@ -18,6 +18,7 @@ from typing import Final
 import trio
 
 from concordiad.errors import AgentError
+from concordiad.ops.threads import in_thread
 
 SESSION_FLAGS: Final = ("--resume", "--session-id", "-r")
 LOCK_S: Final = 10.0
@@ -61,7 +62,7 @@ async def claim(command: Sequence[str], environment: Mapping[str, str]) -> Async
         AgentError: somebody has one of them, or another daemon has been about to start an agent for too long.
     """
     async with _locked(environment.get("CLAUDE_CONFIG_DIR") or environment.get("HOME") or "/"):
-        owner = await trio.to_thread.run_sync(find_owner, sessions_of(command))
+        owner = await in_thread(find_owner, sessions_of(command))
         if owner is not None:
             raise AgentError(
                 f"process {owner[0]} works on the conversation {owner[1]} already, and two would spoil it: end that"

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, Protocol
 import trio
 
 from concordiad.errors import AgentError, AgentGone, AgentUnfit
+from concordiad.ops.threads import in_thread, is_want_of_threads
 
 SCARCE: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ETXTBSY)
 """What keeps a program from being started today and not tomorrow: all else would be met again."""
@@ -132,8 +133,9 @@ async def spawn(command: Sequence[str], cwd: Path, environment: Mapping[str, str
 
     Raises:
         AgentUnfit: the program or the directory is not there, or may not be used; the message names it.
+        AgentError: the machine has no room for it at the moment.
     """
-    if not await trio.Path(cwd).is_dir():
+    if not await in_thread(cwd.is_dir):
         raise AgentUnfit(f"the room's directory {cwd} is not there: create it, or change workdir")
     try:
         process = await trio.lowlevel.open_process(
@@ -150,4 +152,8 @@ async def spawn(command: Sequence[str], cwd: Path, environment: Mapping[str, str
         raise kind(f"the agent {command[0]} cannot be started: {error.strerror}; check its command") from error
     except ValueError as error:
         raise AgentUnfit(f"the agent {command[0]} cannot be started: {error}; check its settings") from error
+    except RuntimeError as error:
+        if not is_want_of_threads(error):
+            raise
+        raise AgentError(f"the agent {command[0]} cannot be started: {error}") from error
     return AgentProcess(process, write_s)

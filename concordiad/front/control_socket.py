@@ -30,6 +30,7 @@ from concordiad.front.outbox import Budget, Outbox, writer_of
 from concordiad.front.peer import Peer, identify
 from concordiad.front.scarcity import ACCEPT_PAUSE_S, Reserve, Scarcity
 from concordiad.house import House
+from concordiad.ops.threads import in_thread
 from concordiad.room.fanout import plain_lines
 
 READ_BYTES: Final = 64 * 1024
@@ -213,11 +214,11 @@ async def _identify(stream: trio.SocketStream, journal_id: str, reserve: Reserve
         OSError: nobody can know at the moment, for want of descriptors.
     """
     try:
-        return await trio.to_thread.run_sync(identify, stream, journal_id)
+        return await in_thread(identify, stream, journal_id)
     except OSError:
         if not reserve.spend():
             raise
-    return await trio.to_thread.run_sync(identify, stream, journal_id)
+    return await in_thread(identify, stream, journal_id)
 
 
 async def _refuse(stream: trio.SocketStream, why: str) -> None:

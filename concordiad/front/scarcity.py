@@ -19,6 +19,11 @@ ACCEPT_PAUSE_S: Final = 0.1
 """Pause after such an accept: until some connection ends."""
 TOLD_EVERY_S: Final = 10.0
 """The next line about it comes after this at the earliest."""
+HINTS: Final = {
+    errno.EMFILE: "see to the limit of open files: ulimit -n, or LimitNOFILE= of the unit",
+    errno.ENFILE: "see to the machine's limit of open files: sysctl fs.file-max",
+}
+SHORT_OF_MEMORY: Final = "the machine is short of memory: see what takes it, and MemoryMax= of the unit"
 
 RESERVE: Final = 8
 """Descriptors kept back: a host's connection, what is open while it is found out who that is, and some for a rush."""
@@ -58,7 +63,7 @@ class Scarcity:
             listener=self._listener,
             why=error.strerror,
             times=self._untold,
-            hint="see to the limit of open files: ulimit -n, or LimitNOFILE= of the unit",
+            hint=HINTS.get(error.errno, SHORT_OF_MEMORY),
             **more,
         )
         self._told_at, self._untold = self._clock(), 0

@@ -33,6 +33,7 @@ from concordiad.journal.schema import open_memory, open_reader, open_writer
 from concordiad.journal.starting import make_sound
 from concordiad.journal.store import Store, open_checkpointer
 from concordiad.journal.sums import Damaged, Ledger
+from concordiad.ops.threads import in_thread
 
 _log = structlog.get_logger("concordiad.journal")
 
@@ -176,7 +177,7 @@ class Reader:
             if not self._store.has_thread:
                 await trio.lowlevel.checkpoint()
                 return self._query(query, *args)
-            return await trio.to_thread.run_sync(self._query, query, *args, limiter=self._store.limiter)
+            return await in_thread(self._query, query, *args, limiter=self._store.limiter)
         except (sqlite3.Error, OSError) as error:
             raise JournalError(f"the journal cannot be read: {describe(error)}; {remedy(error)}") from error
 
@@ -323,7 +324,7 @@ class _Recorder:
                 await self._move()
             began_at, asked_at = time.perf_counter(), trio.current_time()
             if self._store.has_thread:
-                await trio.to_thread.run_sync(self._store.commit, transactions)
+                await in_thread(self._store.commit, transactions)
             else:
                 await trio.lowlevel.checkpoint()
                 self._store.commit(transactions)
@@ -378,7 +379,7 @@ class _Recorder:
     async def _move(self) -> None:
         """Give up a file of which a sync has failed; meanwhile nobody reads it and nobody copies its log back."""
         async with self._store.checkpointing:
-            self._health.set_aside = await trio.to_thread.run_sync(self._store.move, limiter=self._store.limiter)
+            self._health.set_aside = await in_thread(self._store.move, limiter=self._store.limiter)
         _log.error("journal_moved", why="a sync of the old file has failed", set_aside=self._health.set_aside[-1])
 
     @contextmanager
@@ -427,4 +428,4 @@ async def run_checkpointer(store: Store, full: trio.MemoryReceiveChannel[None]) 
         async for _ in full:
             if store.has_thread:
                 async with store.checkpointing:
-                    await trio.to_thread.run_sync(store.checkpoint)
+                    await in_thread(store.checkpoint)

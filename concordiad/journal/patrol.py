@@ -13,6 +13,7 @@ import trio
 from concordiad.journal.check import read_slice
 from concordiad.journal.starting import CHECK_BYTES
 from concordiad.journal.store import Store
+from concordiad.ops.threads import in_thread
 
 SLICE: Final = 200
 """Events that are read in one go: about a millisecond, in a thread of its own."""
@@ -27,13 +28,13 @@ async def run_patrol(store: Store) -> None:
     Owns: a connection of its own, slice by slice. Ends when: all is read, or the file is given up.
     """
     path = store.path
-    if path is None or (await trio.Path(path).stat()).st_size <= CHECK_BYTES:
+    if path is None or (await in_thread(path.stat)).st_size <= CHECK_BYTES:
         return
     limiter = trio.CapacityLimiter(1)
     after: int | None = 0
     while after is not None and not store.has_unsynced:
         began = time.perf_counter()
-        after = await trio.to_thread.run_sync(_look, store, after, limiter=limiter)
+        after = await in_thread(_look, store, after, limiter=limiter)
         await trio.sleep(REST * (time.perf_counter() - began))
 
 

@@ -24,6 +24,7 @@ from concordiad.core.breaker import Breaker, BreakerInput
 from concordiad.core.grouping import GARBAGE, Candidate, Doubt, Grouped, read_answer, request_body
 from concordiad.meaning import MeaningError
 from concordiad.meaning.replies import Trouble, read_failure
+from concordiad.ops.threads import in_thread
 
 ATTEMPTS: Final = 3
 """Tries of one question: what fails three times within seconds fails a fourth time too."""
@@ -76,7 +77,7 @@ class Gemini:
         try:
             body = await self._ask_often(request_body(candidates), began + self._settings.deadline_s)
             # Long prompts take a while to compare, and the daemon has other things to do.
-            grouped = await trio.to_thread.run_sync(read_answer, body, candidates, abandon_on_cancel=True)
+            grouped = await in_thread(read_answer, body, candidates, abandon_on_cancel=True)
             how = BreakerInput.SUCCEEDED
         except Doubt as doubt:
             how = BreakerInput.FAILED if doubt.reason in GARBAGE else BreakerInput.SUCCEEDED

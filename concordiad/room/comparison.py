@@ -6,6 +6,8 @@ from typing import Final
 
 import trio
 
+from concordiad.ops.threads import in_thread
+
 NEEDED: Final = ("concordiad.core.phrasing", "rapidfuzz.fuzz")
 """What `core/similarity.py` imports when it is called, in this order."""
 
@@ -24,4 +26,4 @@ async def prepare_comparison() -> None:
     """
     await trio.lowlevel.checkpoint()
     if NEEDED[-1] not in sys.modules:
-        await trio.to_thread.run_sync(load_comparison)
+        await in_thread(load_comparison)

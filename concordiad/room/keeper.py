@@ -27,6 +27,7 @@ from concordiad.core.views import members
 from concordiad.errors import AgentError, AgentUnfit, RoomError
 from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import read_session
+from concordiad.ops.threads import long_in_thread
 from concordiad.room.ledger import mark
 from concordiad.room.messages import (
     AgentGone,
@@ -228,7 +229,7 @@ class Keeper:
                 process.kill()
                 with trio.move_on_after(self._graces.kill_s, shield=True):
                     await process.wait()
-                    await trio.to_thread.run_sync(end_leftovers, agent_mark)
+                    await long_in_thread(end_leftovers, agent_mark)
             process.release()
         _log.info(
             "agent_exited", room=self._room, incarnation=incarnation_id, exit=str(ended), stderr=str(diagnosis) or None
@@ -275,7 +276,7 @@ class Keeper:
             nursery.start_soon(self._end_when_told, process, incarnation.end)
             ended = await process.wait()
             # What it left behind may hold its pipes open.
-            await trio.to_thread.run_sync(end_leftovers, agent_mark)
+            await long_in_thread(end_leftovers, agent_mark)
             is_granted = True
             while is_granted:
                 # Not while the journal keeps us from reading: what is in the pipe is to be heard once it can record.

@@ -25,6 +25,7 @@ from concordiad.journal.rows import (
     read_running_turns,
     read_session,
 )
+from concordiad.ops.threads import in_thread
 from concordiad.room.approvals import Resolution, resolved
 from concordiad.room.ledger import InProgress, close_turn
 from concordiad.room.messages import Draft, Post, note, record
@@ -108,7 +109,7 @@ async def _find_answer(about: Recovery, turn: Turn) -> str | None:
     session = await about.journal.read(read_session, about.room)
     if session is None or session.session_id is None:
         return None
-    return await trio.to_thread.run_sync(find_answer, about.kind, about.environment, session.session_id, turn.id)
+    return await in_thread(find_answer, about.kind, about.environment, session.session_id, turn.id)
 
 
 def _ask_again(about: Recovery, prompts: list[Prompt]) -> list[Prompt]:
