@@ -71,7 +71,7 @@ def phrase_of(text: str, parts: Sequence[Part]) -> Phrase | None:
     if len(text) > LONGEST_PHRASE or not any(part.kind is Kind.PROSE for part in parts) or not is_legible(text):
         return None
     words = words_of(parts)
-    if _is_command(words) or sum(word.meant in ENDS for word in words) > MOST_SENTENCES:
+    if _is_sign(words) or _is_command(words) or sum(word.meant in ENDS for word in words) > MOST_SENTENCES:
         return None
     is_as_typed = all(word.typed == word.meant for word in words if word.typed and not word.meant.startswith(LETTER))
     is_quoting = any(word.meant in LITERAL for word in words) or _is_quoting(words)
@@ -98,6 +98,11 @@ def _is_quoting(words: Sequence[Word]) -> bool:
         word in QUOTING or (word in COMMITTING and after and after not in ARTICLES)
         for word, after in zip(typed, follow, strict=True)
     )
+
+
+def _is_sign(words: Sequence[Word]) -> bool:
+    """Tell whether all there is is one letter or digit: a choice, a key, a variable, in which each mark may count."""
+    return [len(word.typed) for word in words if word.typed] == [1]
 
 
 def _is_command(words: Sequence[Word]) -> bool:
