@@ -197,13 +197,18 @@ def _row(what: str, load: Callable[[Hosted], None]) -> Row:
         f"{what}: the longest of {sum(counts):,} steps",
         ours=milliseconds(longest[0][0]),
         peer="–",
-        ratio=f"{counts[-1]} longer than 5 ms; {longest[0][1]}",
+        ratio=f"{counts[-1]} longer than 5 ms; {_account(*longest[0])}",
         target=f"≤ {milliseconds(HELD_S)}",
         is_reached=longest[0][0] <= HELD_S,
         figures={
             **dict(zip([*names, "longer"], counts, strict=True)),
-            **{f"longest_{place}_{name}_s": held_s for place, (held_s, name) in enumerate(longest)},
+            **{f"longest_{place}_{_account(*step)}_s": step[0] for place, step in enumerate(longest)},
             "garbage_s": told["collected_s"],
             "took_s": took_s,
         },
     )
+
+
+def _account(_: float, name: str, collected_s: float, pages: int) -> str:
+    """Say whose a step was, and what of it was not that task's own work."""
+    return f"{name}, {milliseconds(collected_s)} of it the collector, {pages} pages"

@@ -10,6 +10,7 @@ at that moment holds no loop of ours. The collector of garbage runs within steps
 import gc
 import json
 import os
+import resource
 import sys
 import time
 from bisect import bisect_left
@@ -36,21 +37,27 @@ class HeldLoop(trio.abc.Instrument):
 
     Attributes:
         counts: steps by their length: up to each of EDGES_S, and longer ones.
-        longest: the longest of them, with their tasks' names.
+        longest: the longest of them, with their tasks' names, and of each how long the collector of garbage worked in
+            it and how many pages of memory the kernel had to give it.
+        collected_s: the longest collection.
     """
 
     def __init__(self) -> None:
         self._began = 0.0
+        self._pages = 0
+        self._within_s = 0.0
         self.reset()
 
     def reset(self) -> None:
         """Begin anew."""
         self.counts = [0] * (len(EDGES_S) + 1)
-        self.longest: list[tuple[float, str]] = []
+        self.longest: list[tuple[float, str, float, int]] = []
         self._collecting_s = self.collected_s = 0.0
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Begin to count."""
+        self._within_s = 0.0
+        self._pages = _pages()
         self._began = time.thread_time()
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
@@ -58,20 +65,27 @@ class HeldLoop(trio.abc.Instrument):
         held_s = time.thread_time() - self._began
         self.counts[bisect_left(EDGES_S, held_s)] += 1
         if len(self.longest) < LONGEST or held_s > self.longest[-1][0]:
-            self.longest = sorted([*self.longest, (held_s, _name(task))], reverse=True)[:LONGEST]
+            step = (held_s, _name(task), self._within_s, _pages() - self._pages)
+            self.longest = sorted([*self.longest, step], reverse=True)[:LONGEST]
 
     def collected(self, phase: str, _: dict[str, int]) -> None:
         """Hear of the collector of garbage."""
         if phase == "start":
             self._collecting_s = time.thread_time()
         else:
-            self.collected_s = max(self.collected_s, time.thread_time() - self._collecting_s)
+            took_s = time.thread_time() - self._collecting_s
+            self._within_s += took_s
+            self.collected_s = max(self.collected_s, took_s)
 
     def report(self) -> dict[str, Any]:
         """Tell of the steps since the last time."""
         told = {"counts": self.counts, "longest": self.longest, "collected_s": self.collected_s}
         self.reset()
         return told
+
+
+def _pages() -> int:
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
 
 
 def _name(task: trio.lowlevel.Task) -> str:
