@@ -28,6 +28,7 @@ SPAN: Final = re.compile(
 """What stands in quotes, each kind closed on its own line: CODE_LINE's rule takes care of what is not."""
 PAIRS: Final = (("«", "»"), ("「", "」"), ("『", "』"))
 BLANKS: Final = " \t"
+SEVERAL_BLANKS: Final = re.compile(f"[{BLANKS}]{{2,}}|\t")
 """Other white space may be what is asked about."""
 SHORT_LINE: Final = 32
 """Characters. Who wraps lines wraps them longer; a shorter one may be a command, a name or an entry of a list."""
@@ -65,7 +66,7 @@ MOST_LINES: Final = 200
 """The same in lines."""
 
 
-class Kind(enum.Enum):
+class Kind(enum.StrEnum):
     """How a part of a prompt is to be read."""
 
     PROSE = "prose"
@@ -112,7 +113,7 @@ def parts_of(text: str) -> list[Part]:
 
 def letters_of(parts: Iterable[Part]) -> str:
     """Write parts so that two prompts are the same exactly if this is."""
-    return "".join(f"{part.kind.value}{len(part.text)} {part.text}" for part in parts)
+    return "".join(f"{part.kind}{len(part.text)} {part.text}" for part in parts)
 
 
 def _has(text: str, words: Collection[str]) -> bool:
@@ -191,16 +192,18 @@ def _prose(lines: list[str]) -> Part:
 
 def _spans(prose: str, is_decomposed: bool) -> Iterator[Part]:
     """Part prose from what is quoted in it; a space at a border stays with the prose, and tells whether words touch."""
-    at = 0
+    exact, at = Kind.EXACT, 0
     for found in SPAN.finditer(prose):
-        yield from _plain(prose[at : found.start()], is_decomposed)
-        yield Part(Kind.EXACT, found[0])
-        at = found.end()
-    yield from _plain(prose[at:], is_decomposed)
+        start, end = found.span()
+        if start > at:
+            yield _plain(prose[at:start], is_decomposed)
+        yield Part(exact, found[0])
+        at = end
+    if at < len(prose):
+        yield _plain(prose[at:], is_decomposed)
 
 
-def _plain(prose: str, is_decomposed: bool) -> Iterator[Part]:
+def _plain(prose: str, is_decomposed: bool) -> Part:
     """Write prose in composed letters only if it has no others: "é" in both forms may be asked about."""
-    if prose:
-        composed = unicodedata.normalize("NFC", prose) if is_decomposed else prose
-        yield Part(Kind.PROSE, re.sub(f"[{BLANKS}]+", " ", composed))
+    composed = unicodedata.normalize("NFC", prose) if is_decomposed else prose
+    return Part(Kind.PROSE, SEVERAL_BLANKS.sub(" ", composed))

@@ -22,6 +22,7 @@ from concordiad.errors import JournalError
 from concordiad.journal import Journal
 from concordiad.journal.rows import read_events
 from concordiad.room.fanout import Encoding, Transcript
+from concordiad.room.slices import Slices
 
 PAGE_EVENTS: Final = 500
 """Events read from the journal at once for a reader that catches up."""
@@ -257,6 +258,7 @@ class Outbox:
         up, or holds on to a large message that it does not read.
         """
         is_done = False
+        slices = Slices()
         try:
             # Whatever changes while something is awaited is looked at in the next round.
             while self._has_changed:
@@ -266,6 +268,9 @@ class Outbox:
                     self._has_changed = True
                 elif await self._catch_up(journal):
                     self._has_changed = True
+                    # A socket that takes everything at once would be given all of the backlog at a stretch.
+                    if slices.is_over():
+                        await trio.lowlevel.checkpoint()
             is_done = True
         finally:
             self._is_called = False

@@ -2,13 +2,19 @@
 
 import ctypes
 import gc
+import mmap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 MMAP_BYTES: Final = 4 * 1024 * 1024
 """Blocks of this size and more go back to the kernel at once."""
 KEPT_BYTES: Final = 16 * 1024 * 1024
 """What may stay free and unreturned: some copies of a long line, as pump and journal make them."""
+LEAST_BYTES: Final = 1024 * 1024
+"""What is worth being given back: to look for it takes more than to let it be."""
+SIZES: Final = Path("/proc/self/statm")
+"""The process's sizes in pages; the second one is what is in memory (proc(5))."""
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
@@ -33,15 +39,43 @@ def keep_freed_memory() -> None:
         mallopt(_M_ARENA_MAX, 1)
 
 
-def give_back_memory() -> None:
+class Spare:
     """
-    Return to the kernel what was freed: for a quiet moment after a rush.
+    What was taken in a rush and is free since: for a quiet moment after it.
 
     A thousand guests who come at once are each told of all the others; what that took would stay as long as the daemon.
+    How much of what there is is free nobody can tell for less than it takes to give it back, so what counts is how
+    much more there is than the last time.
     """
-    trim = _find("malloc_trim")
-    if trim is not None:
-        trim(0)
+
+    def __init__(self) -> None:
+        self._least_bytes = resident_bytes()
+
+    def is_due(self) -> bool:
+        """Tell whether there may be enough to be worth it."""
+        now_bytes = resident_bytes()
+        self._least_bytes = min(self._least_bytes, now_bytes)
+        return now_bytes - self._least_bytes >= LEAST_BYTES
+
+    def give_back(self) -> None:
+        """
+        Return to the kernel what was freed.
+
+        That takes 0.1 ms a megabyte and more, so it is for a thread of its own: Python's lock is not held meanwhile,
+        and whoever takes a block of some size waits.
+        """
+        trim = _find("malloc_trim")
+        if trim is not None:
+            trim(0)
+        self._least_bytes = resident_bytes()
+
+
+def resident_bytes() -> int:
+    """Tell how much memory the process has; 0 where the kernel does not say it in Linux's way."""
+    try:
+        return int(SIZES.read_text(encoding="ascii").split()[1]) * mmap.PAGESIZE
+    except OSError:
+        return 0
 
 
 def spare_what_stays() -> None:

@@ -2,7 +2,8 @@
 The prompts of one room that wait, and the one task that owns them.
 
 Laws: nobody is told of a prompt before it is durable; a prompt is handed to the writer only when the writer asked;
-whatever the inbox holds is decided together and recorded in one commit; no other task waits long for that.
+whatever the inbox holds, up to ROUND_BYTES, is decided together and recorded in one commit; no other task waits long
+for that.
 """
 
 from collections import OrderedDict
@@ -25,6 +26,7 @@ from concordiad.journal.rows import read_prompt, read_prompt_by_key
 from concordiad.journal.sums import RowDamaged
 from concordiad.room.decisions import Decisions
 from concordiad.room.messages import (
+    ROUND_BYTES,
     SUBMITTERS,
     Cancel,
     CancelAll,
@@ -472,7 +474,7 @@ async def run_batcher(batcher: Batcher, ends: BatcherEnds) -> None:
             messages: list[ToBatcher] = []
             with trio.move_on_at(batcher.next_deadline()):
                 try:
-                    messages = take_all(inbox, [await inbox.receive()], SUBMITTERS)
+                    messages = take_all(inbox, [await inbox.receive()], SUBMITTERS, ROUND_BYTES)
                 except trio.EndOfChannel:
                     return
             with answering(messages):

@@ -33,7 +33,7 @@ class Decisions:
         self.answers: list[tuple[Reply[Any], object]] = []
         self._by_key: dict[tuple[str, str], str] = {}
         self._rows: list[RoomRow] = []
-        self._told: list[tuple[str, Prompt | None, dict[str, Any]]] = []
+        self._told: list[tuple[str, Prompt | None, dict[str, Any] | Joined]] = []
 
     def undo(self, queue: Queue) -> None:
         """Have everything wait again as it did before."""
@@ -74,7 +74,8 @@ class Decisions:
         """Tell what the queue has changed until now."""
         for told in self.changes.told:
             if isinstance(told, Joined):
-                self._told.append(("prompt.merged", told.prompt, joined_members(told.prompt, told.others)))
+                # Written one by one in `draft`: of a large group each is told of all others.
+                self._told.append(("prompt.merged", told.prompt, told))
             else:
                 by = None if told.by is None else author_view(told.by)
                 more = {"from": list(told.others), "by": by, "reason": told.reason}
@@ -99,7 +100,8 @@ class Decisions:
 
     def draft(self, index: int, places: dict[str, int]) -> Draft:
         """Write one of the events."""
-        event_type, prompt, more = self._told[index]
+        event_type, prompt, told = self._told[index]
+        more = joined_members(told.prompt, told.others) if isinstance(told, Joined) else told
         if prompt is None:
             return Draft(event_type, members(**more))
         place = places.get(prompt.id) if prompt.state is PromptState.WAITING else None

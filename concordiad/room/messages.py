@@ -5,6 +5,7 @@ Law: whoever owns an inbox answers every question in it, at the latest when it e
 """
 
 import enum
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -34,6 +35,9 @@ FACTS: Final = 64
 """Messages that wait for the writer: one or two a chunk of output, and what people ask of the turn."""
 QUESTIONS: Final = 1
 """Questions that wait for the matcher: the batcher asks the next one when it has the answer to the last."""
+ROUND_BYTES: Final = 1024 * 1024
+"""Of prompts that are decided together, and of posts that are recorded together, besides the one that makes it more: to
+give the memory of more than some megabytes back at once would hold the loop."""
 ARRIVALS: Final = 256
 """Messages that wait for the reception, and that it decides and records in one go: some ten milliseconds' work."""
 
@@ -110,14 +114,28 @@ def close_replies(messages: Sequence[object]) -> None:
             reply.close()
 
 
-def take_all(inbox: trio.MemoryReceiveChannel[M], taken: list[M], limit: int) -> list[M]:
-    """Take what an inbox holds without waiting, up to the limit, after what was taken already."""
-    while len(taken) < limit:
+def take_all(inbox: trio.MemoryReceiveChannel[M], taken: list[M], limit: int, limit_bytes: float = math.inf) -> list[M]:
+    """
+    Take what an inbox holds without waiting, after what was taken already.
+
+    Args:
+        limit: how many there are at most.
+        limit_bytes: once they are so large together, nothing more is taken.
+    """
+    left_bytes = limit_bytes - sum(map(size_of, taken))
+    while len(taken) < limit and left_bytes > 0:
         try:
-            taken.append(inbox.receive_nowait())
+            message = inbox.receive_nowait()
         except (trio.WouldBlock, trio.EndOfChannel):
             break
+        taken.append(message)
+        left_bytes -= size_of(message)
     return taken
+
+
+def size_of(message: object) -> int:
+    """Tell about how many bytes a message carries, if it may be large; else 0."""
+    return getattr(message, "size_bytes", 0)
 
 
 class Draft(NamedTuple):
@@ -194,6 +212,11 @@ class Submit:
 
     submission: Submission
     reply: Reply[Placed]
+
+    @property
+    def size_bytes(self) -> int:
+        """About how large the text is."""
+        return len(self.submission.text)
 
 
 @frozen

@@ -1,8 +1,10 @@
 """The outbox over real sockets: at once where they take it, in order, bounded, caught up without gap or repeat."""
 
 import socket
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -14,6 +16,7 @@ from concordiad.front.outbox import STALL_S, Budget, Outbox, writer_of
 from concordiad.journal import Journal, open_memory_journal
 from concordiad.room.fanout import Transcript, plain_lines, run_fanout
 from concordiad.room.messages import DRAFTS, Draft, Post, record
+from concordiad.room.slices import SLICE_S
 from tests.room.samples import clock
 
 LIMIT = 8 * 1024
@@ -250,6 +253,34 @@ async def test_who_reads_slowly_misses_nothing(make_line: MakeLine, events: int)
         assert (seqs(data), follower.is_live, follower.lag_events) == (list(range(1, events + 1)), True, 0)
         await room.whisper()
         assert b"agent.delta" in await line.theirs.receive_some(65536)
+
+
+async def test_others_have_their_turns_while_a_backlog_is_given(make_line: MakeLine) -> None:
+    """A socket that takes all of it at once does not hold the loop until all of it is written."""
+
+    def write_slowly(lines: Sequence[bytes]) -> bytes:
+        until = time.perf_counter() + SLICE_S
+        while time.perf_counter() < until:
+            pass
+        return plain_lines(lines)
+
+    async def look() -> None:
+        while True:
+            seen.append(follower.seq)
+            await trio.lowlevel.checkpoint()
+
+    async with open_rooms("main") as ((room,), journal, nursery), trio.open_nursery() as looking:
+        await room.say(20, LIMIT - 1000)
+        line = make_line()
+        follower = line.outbox.follow(room.transcript, write_slowly, 0)
+        seen: list[int] = []
+        looking.start_soon(look)
+        nursery.start_soon(line.send, journal)
+        await line.outbox.rested()
+        # Trio gives tasks their turns by lot, so another one may have two between two of a task's own.
+        assert max(later - earlier for earlier, later in pairwise(seen)) <= 2
+        assert (follower.seq, follower.is_live) == (20, True)
+        looking.cancel_scope.cancel()
 
 
 async def test_several_rooms_are_followed_each_from_its_place(make_line: MakeLine) -> None:

@@ -21,6 +21,7 @@ from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
 from concordiad.room.fanout import Transcript, run_fanout
 from concordiad.room.messages import (
     DRAFTS,
+    ROUND_BYTES,
     SUBMITTERS,
     Cancel,
     CancelAll,
@@ -83,6 +84,20 @@ async def test_what_waits_in_the_inbox_is_recorded_as_one() -> None:
         bench.recorder.let_go()
         await wait_all_tasks_blocked()
         assert [len(post.drafts) for post in bench.recorder.posts] == [1, 50]
+
+
+async def test_huge_prompts_are_recorded_a_few_at_a_time() -> None:
+    """Their memory would else be taken all at once, and given back at once, which holds the loop."""
+    async with open_bench() as bench, trio.open_nursery() as nursery:
+        bench.recorder.hold()
+        nursery.start_soon(bench.submit, submission("first"))
+        await wait_all_tasks_blocked()
+        for number in range(10):
+            nursery.start_soon(bench.submit, submission(str(number).ljust(ROUND_BYTES // 4, "x")))
+        await wait_all_tasks_blocked()
+        bench.recorder.let_go()
+        await wait_all_tasks_blocked()
+        assert [len(post.drafts) for post in bench.recorder.posts] == [1, 4, 4, 2]
 
 
 async def test_a_listing_shows_nothing_that_is_not_recorded() -> None:

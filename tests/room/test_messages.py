@@ -6,7 +6,18 @@ from trio.testing import wait_all_tasks_blocked
 
 from concordiad.core.codes import NOT_NOW
 from concordiad.errors import RoomError
-from concordiad.room.messages import DescribeQueue, QueueState, Reply, answering, ask, serve, take_all
+from concordiad.room.messages import (
+    DescribeQueue,
+    Draft,
+    Post,
+    QueueState,
+    Reply,
+    answering,
+    ask,
+    serve,
+    size_of,
+    take_all,
+)
 
 STATE = QueueState(3, is_paused=False)
 
@@ -112,3 +123,16 @@ def test_only_what_there_is_is_taken_and_no_more_than_the_limit() -> None:
     assert take_all(inbox, [-1], 4) == [-1, 0, 1, 2]
     assert take_all(inbox, [], 10) == [3, 4]
     assert take_all(inbox, [], 10) == []
+
+
+def test_what_is_large_is_taken_a_few_at_a_time() -> None:
+    """The one that reaches the limit is the last one; what was taken before counts, and something always comes."""
+    posts = [Post([Draft("notice", b"x" * 10_000)]) for _ in range(6)]
+    size_bytes = size_of(posts[0])
+    send, inbox = trio.open_memory_channel[Post](10)
+    for post in posts[1:]:
+        send.send_nowait(post)
+    assert take_all(inbox, posts[:1], 9, size_bytes * 2.5) == posts[:3]
+    assert take_all(inbox, [], 9, 1) == posts[3:4]
+    assert take_all(inbox, posts[:1], 9, 1) == posts[:1]
+    assert take_all(inbox, [], 9) == posts[4:]
