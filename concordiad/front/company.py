@@ -15,6 +15,7 @@ from concordiad.core.frames import PING, close_frame
 from concordiad.front.outbox import Budget, Follower, Outbox
 from concordiad.front.owned_stream import OwnedStream
 from concordiad.ops.memory import Spare
+from concordiad.ops.threads import in_thread
 from concordiad.room import Room
 
 SILENT: Final = close_frame(1001, "no answer to a ping")
@@ -100,7 +101,7 @@ async def run_wheel(company: Company) -> None:
         while True:
             await trio.sleep(company.limits.keepalive_s)
             if spare.is_due():
-                nursery.start_soon(trio.to_thread.run_sync, spare.give_back)
+                nursery.start_soon(in_thread, spare.give_back)
             for guest in list(company.here):
                 if guest.heard_at < asked_at:
                     guest.end(SILENT)
