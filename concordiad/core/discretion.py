@@ -1,11 +1,14 @@
 """
-What guests are not told of what the transcript records: the ids of invites, and the keys of other people's prompts.
+What guests are not told of what the transcript records.
+
+That is the ids of invites, the keys of other people's prompts, and what Concordia itself says of the machine: numbers
+of processes, paths, names of conversations.
 
 Law: the journal and hosts have everything; whatever leaves for a guest, live or from the record, has been through here.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -16,37 +19,66 @@ from concordiad.errors import LocalProtocolError
 
 _TYPE: Final = b'"type":"'
 """Stands in front of an event's type; the envelope's own comes first, and no room's name can hold a quote."""
-_KEY: Final = ("prompt", "key")
 _KEYS_NAME: Final = b',"key":'
 _KEYS_VALUE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|null')
 _SHOWN_BYTES: Final = 200
-_HIDDEN: Final[Mapping[bytes, tuple[str, ...]]] = {
-    b"prompt.accepted": _KEY,
-    b"prompt.merged": _KEY,
-    b"prompt.split": _KEY,
-    b"prompt.cancelled": _KEY,
-    b"prompt.expired": _KEY,
-    b"guest.joined": ("invite",),
-    b"invite.created": ("invite", "id"),
-    b"invite.revoked": ("invite", "id"),
+UNSTARTED: Final = "it could not be started"
+"""What guests are told of an agent that was never spawned: why names its program, its directory, or another process."""
+
+
+def _hide_invite(event: dict[str, Any]) -> None:
+    event["invite"] = None
+
+
+def _hide_invites_id(event: dict[str, Any]) -> None:
+    event["invite"]["id"] = None
+
+
+def _hide_process(event: dict[str, Any]) -> None:
+    event["pid"] = None
+
+
+def _hide_want(event: dict[str, Any]) -> None:
+    if event["incarnation"] is None:
+        event["reason"] = UNSTARTED
+
+
+def _hide_failure(event: dict[str, Any]) -> None:
+    if event["state"] == "agent-failing":
+        event["reason"] = None
+
+
+_KEYED: Final = frozenset(
+    (b"prompt.accepted", b"prompt.merged", b"prompt.split", b"prompt.cancelled", b"prompt.expired")
+)
+"""Events with a prompt's key. All guests get the same bytes, so a key is not in its author's either."""
+_HIDING: Final[Mapping[bytes, Callable[[dict[str, Any]], None]]] = {
+    b"guest.joined": _hide_invite,
+    b"invite.created": _hide_invites_id,
+    b"invite.revoked": _hide_invites_id,
+    b"agent.started": _hide_process,
+    b"agent.exited": _hide_want,
+    b"room.changed": _hide_failure,
 }
-"""Where in an event that is. All guests get the same bytes, so a key is not in its author's either."""
-_FAMILIES: Final = frozenset(each[:6] for each in _HIDDEN)
+"""What takes out of another event what is not for guests."""
+_FAMILY_BYTES: Final = 7
+_FAMILIES: Final = frozenset(each[:_FAMILY_BYTES] for each in (*_KEYED, *_HIDING))
 """Beginnings of those types: most events are of others, and are looked at no further."""
 
 
 def event_for_guests(event: bytes) -> bytes:
     """Take out of an event, or of the message that tells of it, what guests are not told."""
     start = event.find(_TYPE) + len(_TYPE)
-    if event[start : start + 6] not in _FAMILIES:
+    if event[start : start + _FAMILY_BYTES] not in _FAMILIES:
         return event
-    hidden = _HIDDEN.get(event[start : event.find(b'"', start)])
-    if hidden is None:
-        return event
-    if hidden == _KEY:
+    event_type = event[start : event.find(b'"', start)]
+    if event_type in _KEYED:
         return _without_key(event)
+    hide = _HIDING.get(event_type)
+    if hide is None:
+        return event
     message = msgspec.json.decode(event)
-    _hide(message.get("params", message), hidden)
+    hide(message.get("params", message))
     return msgspec.json.encode(message)
 
 
@@ -62,13 +94,6 @@ def _without_key(event: bytes) -> bytes:
     if found is None:
         raise LocalProtocolError(f"an event of a prompt has no key where one belongs: {event[:_SHOWN_BYTES]!r}")
     return b"%bnull%b" % (event[:start], event[found.end() :])
-
-
-def _hide(place: dict[str, Any], hidden: tuple[str, ...]) -> None:
-    *path, last = hidden
-    for name in path:
-        place = place[name]
-    place[last] = None
 
 
 def prompt_for(

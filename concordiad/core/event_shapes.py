@@ -62,7 +62,7 @@ EVENTS: Final[Mapping[str, Schema]] = {
     "agent.started": an_object(
         {
             "incarnation": ID,
-            "pid": INTEGER,
+            "pid": or_null(INTEGER),
             "agent": STRING,
             "kind": one_of(*Kind),
             "version": or_null(STRING),

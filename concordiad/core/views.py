@@ -284,8 +284,10 @@ def guest_view(
 
 
 def room_view_for_guests(room: dict[str, Any]) -> dict[str, Any]:
-    """Show a room without what is of the machine that it is on."""
-    return {**room, "workdir": None, "agent": {**room["agent"], "pid": None, "session_id": None}}
+    """Show a room without what is of the machine that it is on; why there is no agent may name a path or a process."""
+    agent = {**room["agent"], "pid": None, "session_id": None}
+    reason = None if room["state"] in ("agent-down", "agent-failing") else room["reason"]
+    return {**room, "workdir": None, "reason": reason, "agent": agent}
 
 
 def members(**values: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""What guests are not told of the record: invites' ids, and the keys of others."""
+"""What guests are not told of the record: invites' ids, the keys of others, and what is of the machine."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from attrs import evolve
 
-from concordiad.core.discretion import event_for_guests, prompt_for
+from concordiad.core.discretion import UNSTARTED, event_for_guests, prompt_for
 from concordiad.core.event_shapes import EVENTS
 from concordiad.core.model import Author, AuthorKind, InviteState, Prompt
 from concordiad.core.shapes import ref
@@ -16,6 +16,16 @@ from tests.core.things import make_invite
 
 ANN = Author("guest:1", "ann", AuthorKind.GUEST)
 PROMPT = Prompt(id="1", room="main", author=ANN, text='"type":"guest.joined","key":"k"', submitted_at=0.0, key="k-1")
+
+
+WANT = "the room's directory /home/ada/shop is not there: create it, or change workdir"
+OF_THE_MACHINE: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "a process": ("agent.started", {"incarnation": "1", "pid": 4711}, {"pid": None}),
+    "a directory": ("agent.exited", {"incarnation": None, "reason": WANT}, {"reason": UNSTARTED}),
+    "a failure": ("room.changed", {"state": "agent-failing", "reason": WANT}, {"reason": None}),
+    "what the agent said": ("agent.exited", {"incarnation": "1", "reason": "exit status 1: no key"}, {}),
+    "an API": ("room.changed", {"state": "api-failing", "reason": "api_error 529: overloaded"}, {}),
+}
 
 
 def event(event_type: str, **fields: Any) -> bytes:
@@ -36,7 +46,7 @@ def with_secret(event_type: str) -> dict[str, Any]:
     return fields
 
 
-@pytest.mark.parametrize("event_type", EVENTS)
+@pytest.mark.parametrize("event_type", sorted(EVENTS.keys() - {case[0] for case in OF_THE_MACHINE.values()}))
 def test_no_event_tells_guests_a_key_or_an_invite(event_type: str) -> None:
     """Whatever type of event has a prompt or an invite in it, live or recorded; the rest of it stays as it is."""
     fields = with_secret(event_type)
@@ -46,6 +56,17 @@ def test_no_event_tells_guests_a_key_or_an_invite(event_type: str) -> None:
         part = "key" if name == "prompt" else "id"
         assert shown[name] == ({**value, part: None} if isinstance(value, dict) else None)
     assert shown == {**msgspec.json.decode(told), **{name: shown[name] for name in fields}}
+    live = msgspec.json.decode(event_for_guests(encode_event(told)))
+    assert live == {"jsonrpc": "2.0", "method": "event", "params": shown}
+
+
+@pytest.mark.parametrize("case", OF_THE_MACHINE)
+def test_no_event_tells_guests_of_the_machine(case: str) -> None:
+    """Which process an agent is, and why none could be spawned, is for hosts; how one ended is for all."""
+    event_type, fields, hidden = OF_THE_MACHINE[case]
+    told = event(event_type, **fields)
+    shown = {**msgspec.json.decode(told), **hidden}
+    assert msgspec.json.decode(event_for_guests(told)) == shown
     live = msgspec.json.decode(event_for_guests(encode_event(told)))
     assert live == {"jsonrpc": "2.0", "method": "event", "params": shown}
 

@@ -286,12 +286,11 @@ def test_guest_for_others() -> None:
 
 def test_room_for_guests() -> None:
     """A guest learns nothing of the machine: neither the directory nor the process nor its conversation's file."""
-    room = {"name": "main", "workdir": "/srv", "agent": {"name": "claude", "pid": 7, "session_id": "s"}}
-    assert room_view_for_guests(room) == {
-        "name": "main",
-        "workdir": None,
-        "agent": {"name": "claude", "pid": None, "session_id": None},
-    }
+    agent = {"name": "claude", "pid": 7, "session_id": "s"}
+    room = {"name": "main", "workdir": "/srv", "state": "agent-down", "reason": "no /srv", "agent": agent}
+    shown = {"workdir": None, "reason": None, "agent": {"name": "claude", "pid": None, "session_id": None}}
+    assert room_view_for_guests(room) == {**room, **shown}
+    assert room_view_for_guests({**room, "state": "paused", "reason": "lunch"})["reason"] == "lunch"
     assert room["workdir"] == "/srv"
 
 

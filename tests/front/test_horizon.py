@@ -119,6 +119,9 @@ async def test_guest_from_the_start_sees_everything_but_the_machine(tmp_path: Pa
         assert [room["workdir"], room["agent"]["pid"], room["agent"]["session_id"]] == [None] * 3
         hosts = (await inside.call(HOST, "events.subscribe"))["snapshot"]["room"]
         assert None not in (hosts["workdir"], hosts["agent"]["pid"], hosts["agent"]["session_id"])
+        for reader, pid in ((HOST, hosts["agent"]["pid"]), (guest, None)):
+            events = (await inside.call(reader, "events.list"))["events"]
+            assert [event["pid"] for event in events if event["type"] == "agent.started"] == [pid]
 
 
 async def test_other_rooms_are_not_there(tmp_path: Path) -> None:
