@@ -69,6 +69,27 @@ def test_a_denial_has_its_reason(visit: Visit, site: Site) -> None:
     ada.assert_fits()
 
 
+def test_what_is_approved_can_be_read_to_its_end(visit: Visit) -> None:
+    """On a phone, under a name that leaves little room: nothing of a command is beside the screen or kept silent."""
+    ada = visit("Ada Augusta Byron, Countess of Lovelace", is_phone=True, may_approve=True)
+    ada.send(f"[[tool:true {'x' * 2500}; rm it]] [[text:done]]")
+    ada.browser.find(".approvals .below", "It goes on below")
+    ada.browser.screenshot("page-phone-long-approval")
+    assert ada.evaluate(
+        "[...document.querySelectorAll('.approvals pre')].every((pre) => pre.scrollWidth <= pre.clientWidth)"
+    )
+    assert ada.evaluate(
+        "[...document.querySelectorAll('.header .state span')].every((it) => it.scrollWidth <= it.clientWidth)"
+    )
+    ada.browser.find(".header .tag", "rehearsal")
+    ada.evaluate("document.querySelector('.approvals .inside').scrollTo(0, 100_000)")
+    ada.browser.wait_until("document.querySelector('.approvals .below').hidden")
+    ada.browser.wait_until("!document.querySelector('.approvals .primary').disabled")
+    ada.browser.find(".approvals button", "Deny").click()
+    ada.wait_for_end_of_turn()
+    ada.assert_fits()
+
+
 def test_a_question_is_answered_by_its_choices(visit: Visit) -> None:
     """The agent's question is shown with its choices, and takes the one that was chosen."""
     ada = visit("ada", is_phone=True, may_approve=True)

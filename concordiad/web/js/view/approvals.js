@@ -2,12 +2,14 @@
  * What the agent waits for people to decide: permissions, and questions with their choices.
  *
  * Contract: one card for each, made once, so that nothing moves or is lost while somebody writes in it. Its buttons
- * work after ARMED_MS, because a card that comes under a finger is no consent. Who may not answer sees who may.
+ * work after ARMED_MS, because a card that comes under a finger is no consent. Who may not answer sees who may. What is
+ * to be decided is never beside the screen, and where it goes on below, that is said.
  */
 
 import { clock } from "../format.js";
 import { visibleLine } from "../text.js";
 import { fill, h, show } from "./dom.js";
+import { icon } from "./icons.js";
 import { Questions } from "./questions.js";
 import { showInput } from "./tool.js";
 
@@ -50,6 +52,8 @@ class Card {
   mayAnswer;
   #approval;
   #actions;
+  #body = h("div.inside");
+  #below = h("p.below", { hidden: true, "aria-hidden": "true" }, icon("down"), "It goes on below");
   #left = h("span.left", { title: "Then it is denied", "aria-hidden": "true" });
   #problem = h("p.problem", { role: "alert" });
   #buttons = [];
@@ -60,7 +64,7 @@ class Card {
     this.mayAnswer = mayAnswer;
     this.#actions = actions;
     const isQuestion = approval.kind === "question";
-    const body = h("div.inside");
+    this.#body.addEventListener("scroll", () => this.#look(), { passive: true });
     this.element = h(
       "article.card",
       {
@@ -73,16 +77,24 @@ class Card {
         isQuestion ? "The agent asks" : ["The agent wants to use ", h("span.tool", {}, visibleLine(approval.tool))],
         this.#left,
       ),
-      body,
+      this.#body,
+      this.#below,
       mayAnswer ? this.#choices(isQuestion) : h("p.dim", {}, "A host decides, or a driver who may."),
     );
-    this.#fillBody(body, approval, isQuestion);
+    this.#fillBody(this.#body, approval, isQuestion);
     this.tick(Date.now());
   }
 
   tick(now) {
     const seconds = (Date.parse(this.#approval.expires_at) - now) / 1000;
     this.#left.textContent = seconds > 0 ? `${clock(seconds)} left` : "";
+    this.#look();
+  }
+
+  /* A phone shows no bar for what can be scrolled, and what is approved is to be read to its end. */
+  #look() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#body;
+    show(this.#below, scrollHeight - scrollTop - clientHeight > 4);
   }
 
   async #fillBody(body, approval, isQuestion) {

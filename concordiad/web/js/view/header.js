@@ -56,7 +56,7 @@ export class Header {
 
   show(status, room, me, roomName) {
     const isRehearsal = room.agent?.rehearsal === true;
-    fill(this.#title, roomName, isRehearsal && h("span.tag", { title: "No model is behind this agent" }, "rehearsal"));
+    fill(this.#title, h("span", {}, roomName), isRehearsal && h("span.tag", { title: "No model is behind this agent" }, "rehearsal"));
     const [words, kind] = stateOf(status, room);
     if (this.#state.textContent !== words) fill(this.#state, h("span.dot"), h("span", {}, words));
     this.#state.className = `state ${kind}`;
