@@ -68,7 +68,7 @@ def complete_approval(context: click.Context, _: click.Parameter, incomplete: st
 
 
 def complete_invite(context: click.Context, _: click.Parameter, incomplete: str) -> Items:
-    """Complete the id of an invite that is open."""
+    """Complete the id of an invite that can be revoked."""
     asked = _ask(context, "invite.list", room=_room(context))
     invites = ((each["id"], _invite(each)) for each in asked.get("invites", ()))
     return _matching(incomplete, invites)

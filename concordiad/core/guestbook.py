@@ -269,8 +269,8 @@ class Guestbook:
         found = [invite for each, invite in living.items() if each.startswith(identity)]
         if not found:
             hint = did_you_mean(identity, living, "see `concordiactl invite list`")
-            raise RoomError.not_found(f"no open invite {identity[:40]} in room {self._room}{hint}")
-        invite = _only(found, f"open invite {identity[:40]}", self._room)
+            raise RoomError.not_found(f"no invite {identity[:40]} in force in room {self._room}{hint}")
+        invite = _only(found, f"invite {identity[:40]}", self._room)
         return self._revoke(invite, by, entries, REVOKED)
 
     def forget_invite(self, invite: Invite) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from concordiad.core.discretion import event_for_guests, hide_key, prompt_for
-from concordiad.core.model import InviteState, Prompt, PromptState
+from concordiad.core.model import Prompt, PromptState
 from concordiad.core.nearest import COMPARED, did_you_mean
 from concordiad.core.portions import first_portion
 from concordiad.core.views import (
@@ -262,12 +262,11 @@ async def list_events(house: House, params: EventsList, caller: Caller) -> dict[
 
 
 async def list_invites(house: House, params: InviteList, caller: Caller) -> dict[str, Any]:
-    """Show the invites that let somebody in, or also those that do not any more. Raises RoomError."""
+    """Show the invites that let somebody in, or back in, or also those that do not any more. Raises RoomError."""
     room = find_room(house, params.room, caller)
     now = time.time()
     if not params.all:
-        living = room.guestbook.invites()
-        return {"invites": [invite_view(each, state) for each, state in living if state is InviteState.OPEN]}
+        return {"invites": [invite_view(each, state) for each, state in room.guestbook.invites()]}
     invites = await house.journal.read(read_invites, room.name, PEOPLE)
     return {"invites": [invite_view(invite, invite.state(now)) for invite in invites]}
 

@@ -181,18 +181,18 @@ def _row(about: dict[str, Any], now: float) -> tuple[str, ...]:
     name="list",
     cls=Command,
     examples=(
-        ("concordiactl invite list", "The links that can still be used, or that somebody is here by."),
+        ("concordiactl invite list", "The links that let somebody in, or back in."),
         ("concordiactl invite list --all -o json | jq -r '.invites[].state'", "All that ever were, for a program."),
     ),
 )
-@click.option("--all", "with_ended", is_flag=True, help="Also those that are used up, expired or revoked.")
+@click.option("--all", "with_ended", is_flag=True, help="Also those that are expired or revoked.")
 @click.pass_obj
 def list_invites(settings: Settings, with_ended: bool) -> None:
     """List the room's invites; never their links."""
     with settings.connect() as connection:
         result = connection.call("invite.list", room=settings.room_name, all=with_ended)
     if not result["invites"] and not settings.is_json:
-        Screen.err().line(f"no invite {'was ever made' if with_ended else 'is open'} in room {settings.room_name}")
+        Screen.err().line(f"no invite {'was ever made' if with_ended else 'is in force'} in room {settings.room_name}")
         return
     now = time.time()
     text = "" if settings.is_json else table(Screen.out(), HEADER, [_row(about, now) for about in result["invites"]])

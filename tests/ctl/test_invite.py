@@ -203,7 +203,7 @@ def test_invites_are_an_object_for_programs(tmp_path: Path, control_socket: Path
 def test_no_invites_are_no_data(tmp_path: Path, control_socket: Path) -> None:
     """The sentence about it is for people."""
     with scripted_daemon(control_socket, listing()):
-        assert run(tmp_path, "invite", "list") == (0, "", "no invite is open in room main\n")
+        assert run(tmp_path, "invite", "list") == (0, "", "no invite is in force in room main\n")
     control_socket.unlink()
     with scripted_daemon(control_socket, listing()):
         assert run(tmp_path, "invite", "list", "-o", "json") == (0, '{"invites": []}\n', "")

@@ -174,6 +174,8 @@ async def test_people_over_the_wire(tmp_path: Path) -> None:
             ("dee", "driver"),
             ("vic", "viewer"),
         ]
+        in_force = (await inside.call(HOST, "invite.list"))["invites"]
+        assert [invite["state"] for invite in in_force] == ["used_up", "used_up"]
         kicked = await inside.call(HOST, "guest.kick", id="dee", reason="spam")
         revoked = await inside.call(HOST, "invite.revoke", id=for_host[1]["invite"])
         assert (kicked["guest"]["id"], kicked["invite"]["state"]) == (driver.author.id, "used_up")
@@ -183,6 +185,8 @@ async def test_people_over_the_wire(tmp_path: Path) -> None:
         assert (await inside.call(HOST, "guest.list"))["guests"] == []
         states = [invite["state"] for invite in (await inside.call(HOST, "invite.list", all=True))["invites"]]
         assert states == ["used_up", "revoked"]
+        in_force = (await inside.call(HOST, "invite.list"))["invites"]
+        assert [invite["state"] for invite in in_force] == ["used_up"]
         assert (await inside.call(HOST, "room.list"))["rooms"][0]["guests"] == 0
 
 
