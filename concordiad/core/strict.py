@@ -20,6 +20,9 @@ STRUCTURE_ERRORS: Final = (ClassValidationError, IterableValidationError, ValueE
 QUOTED_LENGTH: Final = 100
 """How much of a bad value an error shows: it may be as long as a message."""
 
+LISTED: Final = 1000
+"""Entries of a list: more than anything has a use for, fewer than would take long to look at."""
+
 _NAMES: Final = {
     bool: "a boolean",
     int: "a number",
@@ -74,7 +77,13 @@ def _make_mapping_hook(kind: Any, converter: cattrs.Converter) -> _Structure:
 def _make_tuple_hook(kind: Any, converter: cattrs.Converter) -> _Structure:
     # Left to itself, cattrs takes a string for the list of its letters and an object for the list of its keys.
     structure = list_structure_factory(kind, converter)
-    return _only(list, "a list", lambda value, _: tuple(structure(value, kind)))
+    return _only(list, "a list", lambda value, _: tuple(structure(_listed(value), kind)))
+
+
+def _listed(value: list[Any]) -> list[Any]:
+    if len(value) > LISTED:
+        raise ValueError(f"has {len(value)} entries, at most {LISTED} are taken")
+    return value
 
 
 def _structure_number(value: object, _: object) -> float:

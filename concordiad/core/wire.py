@@ -17,6 +17,7 @@ import msgspec
 from attrs import field, frozen
 
 from concordiad.core.codes import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, UNKNOWN_METHOD, Code
+from concordiad.core.lengthy import Unreasonable, make_shape, read_params
 from concordiad.core.model import History, Outcome, Priority, PromptState
 from concordiad.core.roles import Role
 from concordiad.core.strict import (
@@ -346,7 +347,7 @@ class InviteCreate:
 
 @frozen
 class InviteList:
-    """The open invites of a room; with `all` also those that are used up or over."""
+    """The invites of a room that are neither revoked nor expired; with `all` also those that are."""
 
     room: str = "main"
     all: bool = False
@@ -515,6 +516,7 @@ _ROOM_METHODS: Final = frozenset(
     if getattr(attrs.fields_dict(params).get("room"), "default", None) == DEFAULT_ROOM
 )
 """The methods that are about one room, which may be left out."""
+_SHAPES: Final = {method: make_shape(params) for method, params in METHODS.items()}
 
 
 @frozen
@@ -581,7 +583,11 @@ def decode_request(message: bytes, default_room: str = DEFAULT_ROOM) -> Request:
     if params_class is None:
         raise BadRequest(UNKNOWN_METHOD, f"there is no method {quote(envelope.method)}: see docs/protocol.md", identity)
     try:
-        members = msgspec.json.decode(envelope.params)
+        members = read_params(envelope.params, _SHAPES[envelope.method])
+    except Unreasonable as error:
+        unreasonable = BadRequest(INVALID_PARAMS, f"params cannot be met: {error}", identity)
+        unreasonable.method = envelope.method
+        raise unreasonable from error
     except RecursionError as error:
         raise BadRequest(PARSE_ERROR, "the JSON is nested too deeply: flatten it", identity) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,7 +1,7 @@
 """One message of a client and its answer, the same over every transport."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 import trio
@@ -23,6 +23,9 @@ from concordiad.front.outbox import STALL_S
 from concordiad.house import House
 from concordiad.ops.requests import meeting
 from concordiad.room import Room
+
+TOLD_CHARACTERS: Final = 64
+"""How much of a room's name is told: twice what one may have. Anybody may ask for a room by a name of a megabyte."""
 
 _log = structlog.get_logger("concordiad.requests")
 
@@ -55,7 +58,12 @@ async def answer(message: bytes, caller: Caller, house: House) -> Answered:
 async def _meet(request: Request, caller: Caller, house: House) -> Answered:
     """Meet a request that was understood; one that is to change something is a line of the log."""
     began_at = trio.current_time()
-    about = {"method": request.method, "caller": caller.author.id, "room": getattr(request.params, "room", None)}
+    room: str | None = getattr(request.params, "room", None)
+    about: dict[str, Any] = {
+        "method": request.method,
+        "caller": caller.author.id,
+        "room": room and room[:TOLD_CHARACTERS],
+    }
     try:
         met = await call(house, caller, request)
     except (RoomError, JournalError) as error:

@@ -440,6 +440,16 @@ def test_bad_json_of_a_guest_is_answered(calm: Scene, case: str) -> None:
     assert (refused["error"]["data"]["name"], "result" in met) == (name, True)
 
 
+def test_what_a_guest_names_makes_no_long_line_of_the_log(calm: Scene) -> None:
+    """A viewer who asks for a room by a name of half a megabyte does not fill the disk with it."""
+    with calm.enter() as guest:
+        before = len(answers(guest))
+        guest.request("prompt.submit", text="hi", room="a-long-name" + "x" * 500_000)
+        guest.until(lambda _: len(answers(guest)) > before)
+        assert answers(guest)[-1]["error"]["data"]["name"] == "not_allowed"
+    assert len(calm.daemon.wait_for_log("a-long-name")) < 1000
+
+
 @pytest.mark.parametrize("case", IN_PARTS)
 def test_a_good_hello_in_parts_lets_in_like_a_whole_one(calm: Scene, case: str) -> None:
     """Where a first message is heard makes no difference to whom it lets in."""
