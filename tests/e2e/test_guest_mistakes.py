@@ -65,6 +65,22 @@ def test_links_are_nowhere_at_rest(site: Site) -> None:
     assert [each for each in secrets if each.encode() in b"".join([*kept, command_line, daemon.log.encode()])] == []
 
 
+def test_what_is_kept_is_its_owners_alone(site: Site) -> None:
+    """Others can read nothing of it, and nothing lies where everybody may write (CVE-2026-46406)."""
+    shared = site.home / "shared"
+    shared.mkdir()
+    site.environment["TMPDIR"] = str(shared)
+    with site.running() as daemon:
+        host = daemon.follow()
+        guest, _ = join(host.call("invite.create", role="driver")["invite"]["url"], "ada")
+        assert guest.finished(guest.submit("Is anything lying about?")["id"])["outcome"] == "completed"
+        kept = [path for place in (site.state, site.runtime) for path in (place, *place.rglob("*"))]
+        assert {path.name for path in kept} >= {"journal.db", "control.sock"}
+        assert [path for path in kept if path.lstat().st_mode & 0o077] == []
+        guest.close()
+    assert list(shared.iterdir()) == []
+
+
 def test_a_token_in_the_query_opens_nothing(host: ControlClient, daemon: Daemon) -> None:
     """A link's token is behind the #, which browsers send nobody; in a query it is no token, and in no log."""
     link = read_link(host.call("invite.create")["invite"]["url"])
