@@ -17,7 +17,7 @@ _LIVE_TEXT: Final = b'"type":"agent.delta"'
 _HEAD_BYTES: Final = 200
 """An event's type stands this near to its line's beginning: the envelope is written before the body."""
 OPEN_MOST: Final = 64
-"""Blocks whose live text may be held back at once: an agent streams one or two."""
+"""Blocks whose live text is followed at once: an agent streams one or two."""
 
 
 class Masker:
@@ -73,12 +73,13 @@ class LiveMasker:
     Masks the lines of one room as they are published.
 
     A secret may come in two pieces of live text: what may be the beginning of one is held back until the next piece
-    shows what it is. If none comes, the finished block has it, masked.
+    shows what it is. If none comes, the finished block has it, masked. A piece whose block was not seen up to there, as
+    nobody followed, may begin with the rest of a secret: it is left out, as clients would do with it.
     """
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
-        self._held: dict[tuple[Any, Any], tuple[str, int]] = {}
+        self._open: dict[tuple[Any, Any], tuple[str, int]] = {}
 
     def mask(self, lines: Sequence[bytes]) -> Sequence[bytes]:
         """Mask some lines, in the order in which they are published."""
@@ -97,15 +98,16 @@ class LiveMasker:
         message = msgspec.json.decode(line)
         event = message["params"]
         block = (event.get("turn"), event.get("block"))
-        held, end = self._held.pop(block, ("", 0))
+        held, end = self._open.pop(block, ("", 0))
+        if event["offset"] == 0:
+            held, end = "", 0
         if end != event["offset"]:
-            held = ""
+            return None
         text = held + event["text"]
         tail = self._masker.tail_of(text)
-        if tail:
-            if len(self._held) >= OPEN_MOST:
-                self._held.pop(next(iter(self._held)))
-            self._held[block] = (text[-tail:], event["offset"] + len(event["text"]))
+        if len(self._open) >= OPEN_MOST:
+            self._open.pop(next(iter(self._open)))
+        self._open[block] = (text[len(text) - tail :], end + len(event["text"]))
         shown = self._masker.mask_text(text[: len(text) - tail])
         if not shown:
             return None

@@ -75,17 +75,22 @@ def test_a_secret_in_pieces_is_never_shown(before: str, after: str, cuts: list[i
 
 
 def test_text_without_a_secret_passes_and_blocks_are_apart() -> None:
-    """What one block holds back is not put into another one; a piece after a gap goes on by itself."""
+    """What one block holds back is not put into another one, and a block may begin anew."""
     masker = LiveMasker(Masker([SECRET]))
     assert shown_of(masker.mask([delta("hello ", 0), delta("world", 6)])) == "hello world"
     assert masker.mask([delta("sk-ant", 0, block=1)]) == []
     (other,) = masker.mask([delta("-api", 0, block=2)])
     assert msgspec.json.decode(other)["params"]["text"] == "-api"
-    (later,) = masker.mask([delta("later", 99, block=1)])
-    assert (msgspec.json.decode(later)["params"]["text"], msgspec.json.decode(later)["params"]["offset"]) == (
-        "later",
-        99,
-    )
+    assert shown_of(masker.mask([delta("again ", 0, block=1), delta("so", 6, block=1)])) == "again so"
+
+
+def test_a_secret_whose_beginning_nobody_followed_does_not_end_in_the_clear() -> None:
+    """Who comes while it is written, or was behind, gets no piece that goes on from what was never looked at."""
+    masker = LiveMasker(Masker([SECRET]))
+    assert masker.mask([delta(SECRET[9:], 12), delta(" and more", 26)]) == []
+    assert shown_of(masker.mask([delta("hello", 0), delta(SECRET[-4:], 40)])) == "hello"
+    assert masker.mask([delta(SECRET[-4:], 44)]) == []
+    assert shown_of(masker.mask([delta("hello", 0), delta(" world", 5)])) == "hello world"
 
 
 def test_recorded_lines_are_masked_whole() -> None:
