@@ -26,7 +26,7 @@ from concordiad.core.wire import MESSAGE_LIMIT_BYTES, encode_error
 from concordiad.errors import ConfigError, RemoteProtocolError, RoomError
 from concordiad.front.answering import Answered, answer, too_much
 from concordiad.front.caller import Caller
-from concordiad.front.outbox import Budget, Outbox, writer_of
+from concordiad.front.outbox import Budget, Outbox, socket_of
 from concordiad.front.peer import Peer, identify
 from concordiad.front.scarcity import ACCEPT_PAUSE_S, Reserve, Scarcity
 from concordiad.house import House
@@ -249,7 +249,7 @@ async def serve_connection(
         def call_sender() -> None:
             nursery.start_soon(_run_sender, stream, outbox, house, nursery.cancel_scope)
 
-        outbox = Outbox(house.config.limits.follower_bytes, budget, call_sender, writer_of(stream))
+        outbox = Outbox(house.config.limits.follower_bytes, budget, call_sender, socket_of(stream))
         nursery.start_soon(_close_when, house.ended, outbox, nursery.cancel_scope)
         try:
             await _converse(requests, caller, house, outbox)

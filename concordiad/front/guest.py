@@ -32,7 +32,7 @@ from concordiad.errors import RoomError
 from concordiad.front.answering import answer, too_much
 from concordiad.front.caller import Caller
 from concordiad.front.company import Company, Guest
-from concordiad.front.outbox import Outbox, writer_of
+from concordiad.front.outbox import Outbox, socket_of
 from concordiad.front.owned_stream import OwnedStream
 from concordiad.front.readings import subscribe
 from concordiad.front.websocket import WebSocket
@@ -147,7 +147,7 @@ class GuestConnection:
         self._upgrade = upgrade
         self._first = first
         self._hello_by = hello_by
-        self._outbox = Outbox(limits.guest_bytes, company.budget, self._call_sender, writer_of(transport))
+        self._outbox = Outbox(limits.guest_bytes, company.budget, self._call_sender, socket_of(transport))
         self._stream = OwnedStream(transport, behind, self._outbox, limits.message_bytes, self._hear, refusal=REFUSED)
         self._websocket = WebSocket(self._stream, WAITING_REQUESTS, limits.message_bytes)
         self._guest = Guest(source.address, self._outbox, self._stream)

@@ -35,25 +35,23 @@ STALL_S: Final = 60.0
 
 Read = Callable[[int], Awaitable[bytes | bytearray]]
 """Waits for what comes, at most so many bytes; none at the end. Raises BrokenResourceError, ClosedResourceError."""
-Write = Callable[[bytes | memoryview], int]
-"""Gives bytes to a socket without waiting and tells how many it took. Raises OSError."""
 
 
-def writer_of(stream: trio.abc.Stream) -> Write | None:
+def socket_of(stream: trio.abc.Stream) -> int | None:
     """
-    Find the way past Trio's send_all to a plain socket; None for a stream that has to transform what it sends.
+    Find the way past Trio's send_all, a plain socket's number; None for a stream that has to transform what it sends.
 
-    The socket's number is looked up only once, for it would cost a fifth of a delivery: whoever closes the stream has
-    sealed the box before, or the number might be another connection's by then.
+    It is looked up only once, for that would cost a fifth of a delivery: whoever closes the stream has sealed the box
+    before, or the number might be another connection's by then.
     """
-    return partial(os.write, stream.socket.fileno()) if isinstance(stream, trio.SocketStream) else None
+    return stream.socket.fileno() if isinstance(stream, trio.SocketStream) else None
 
 
 def reader_of(stream: trio.abc.Stream) -> Read:
     """
     Find the shortest way to read a stream: of a plain socket past Trio's, whose calls are a kilobyte while they wait.
 
-    Like `writer_of` it keeps the socket's number; who waits by it is woken by Trio when the socket is closed.
+    Like `socket_of` it keeps the socket's number; who waits by it is woken by Trio when the socket is closed.
     """
     return (
         partial(_read_socket, stream.socket.fileno()) if isinstance(stream, trio.SocketStream) else stream.receive_some
@@ -114,7 +112,7 @@ class Outbox:
         limit_bytes: above this, `put` waits and live lines are refused; a message of more is large.
         budget: what large messages are charged to.
         call_sender: called when `run` has something to do and does not run; starts a task for it.
-        write: the way to the socket; None where only the sender can send.
+        socket: the number of the plain socket that takes the bytes; None where only the sender can send.
     """
 
     __slots__ = (
@@ -128,17 +126,17 @@ class Outbox:
         "_is_called",
         "_is_sealed",
         "_limit_bytes",
-        "_write",
+        "_socket",
         "waiting_bytes",
     )
 
     def __init__(
-        self, limit_bytes: int, budget: Budget, call_sender: Callable[[], None], write: Write | None = None
+        self, limit_bytes: int, budget: Budget, call_sender: Callable[[], None], socket: int | None = None
     ) -> None:
         self._limit_bytes = limit_bytes
         self._budget = budget
         self._call_sender = call_sender
-        self._write = write
+        self._socket = socket
         self._charged_bytes = 0
         self._chunks: list[bytes | memoryview] = []
         self._followers: dict[str, Follower] = {}
@@ -163,10 +161,10 @@ class Outbox:
         if self._is_sealed or not data:
             return
         rest: bytes | memoryview = data
-        if self._write is not None and not self.waiting_bytes:
+        if self._socket is not None and not self.waiting_bytes:
             try:
                 # Of what is large, the rest is for the sender, which lets others run between two pieces.
-                sent = self._write(data if len(data) <= PIECE_BYTES else memoryview(data)[:PIECE_BYTES])
+                sent = os.write(self._socket, data if len(data) <= PIECE_BYTES else memoryview(data)[:PIECE_BYTES])
             except OSError:
                 # It would block, or it is broken: the sender finds that out.
                 sent = 0

@@ -265,7 +265,8 @@ class Transcript:
             if seq > self._backlog.last_seq:
                 self._backlog.append(line)
         published, seq = [line for line, _ in piece], piece[-1][1]
-        chosen = [(encoding, alike, list(alike.items())) for encoding, alike in self._subscribers.items()]
+        chosen = [(encoding, alike, list(alike)) for encoding, alike in self._subscribers.items()]
+        latest = self._subscriptions
         has_let_go = False
         for encoding, alike, followers in chosen:
             chunk = encoding(published)
@@ -276,9 +277,9 @@ class Transcript:
                     yield
                     has_let_go = True
                 if has_let_go:
-                    # By its number: who has left meanwhile and come again has had the piece already.
-                    now = [(subscriber, number) for subscriber, number in now if alike.get(subscriber) == number]
-                slow = [subscriber for subscriber, _ in now if not subscriber.deliver(chunk, seq)]
+                    # Whoever has left meanwhile is gone, and if it came again, it has had the piece already.
+                    now = [subscriber for subscriber in now if alike.get(subscriber, math.inf) <= latest]
+                slow = [subscriber for subscriber in now if not subscriber.deliver(chunk, seq)]
                 for subscriber in slow:
                     self.unsubscribe(subscriber)
 

@@ -13,7 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from concordiad.config import Guests
 from concordiad.core.frames import PING, is_close
 from concordiad.front.company import SILENT, Company, Guest, run_wheel
-from concordiad.front.outbox import Budget, Outbox, writer_of
+from concordiad.front.outbox import Budget, Outbox, socket_of
 from concordiad.front.owned_stream import OwnedStream
 from tests.support.patience import PATIENCE_S
 
@@ -27,7 +27,7 @@ class Line:
         ours, self.theirs = socket.socketpair()
         self.theirs.setblocking(False)
         self.transport = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
-        outbox = Outbox(4096, Budget(), trio.Event().set, writer_of(self.transport))
+        outbox = Outbox(4096, Budget(), trio.Event().set, socket_of(self.transport))
         self.stream = OwnedStream(self.transport, b"", outbox, 4096, lambda _: True)
         self.guest = Guest("here", outbox, self.stream)
 

@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.core.backlog import EpochStart
-from concordiad.front.outbox import STALL_S, Budget, Outbox, writer_of
+from concordiad.front.outbox import STALL_S, Budget, Outbox, socket_of
 from concordiad.journal import Journal, open_memory_journal
 from concordiad.room.fanout import Transcript, plain_lines, run_fanout
 from concordiad.room.messages import DRAFTS, Draft, Post, record
@@ -43,7 +43,7 @@ class Line:
         self.ours = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
         self.theirs = trio.SocketStream(trio.socket.from_stdlib_socket(theirs))
         self._called = trio.Event()
-        self.outbox = Outbox(limit_bytes, budget or Budget(), self._call, writer_of(self.ours))
+        self.outbox = Outbox(limit_bytes, budget or Budget(), self._call, socket_of(self.ours))
 
     def _call(self) -> None:
         self._called.set()

@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 from wsproto.frame_protocol import FrameProtocol
 
-from concordiad.front.outbox import Budget, Outbox, writer_of
+from concordiad.front.outbox import Budget, Outbox, socket_of
 from concordiad.front.owned_stream import UNFINISHED, OwnedStream
 
 
@@ -19,7 +19,7 @@ class Line:
         ours, self.theirs = socket.socketpair()
         self.theirs.setblocking(False)
         self.transport = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
-        outbox = Outbox(4096, Budget(), trio.Event().set, writer_of(self.transport))
+        outbox = Outbox(4096, Budget(), trio.Event().set, socket_of(self.transport))
         self.stream = OwnedStream(self.transport, b"", outbox, 100_000, lambda _: True)
         self.stream.admit()
         self.has_ended = False

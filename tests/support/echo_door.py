@@ -15,7 +15,7 @@ import trio_websocket
 
 from concordiad.front import owned_stream
 from concordiad.front.http import HeadReader, make_upgrade
-from concordiad.front.outbox import Budget, Outbox, writer_of
+from concordiad.front.outbox import Budget, Outbox, socket_of
 from concordiad.front.owned_stream import OwnedStream
 from concordiad.front.websocket import WebSocket
 from concordiad.journal import Journal, open_memory_journal
@@ -45,7 +45,7 @@ async def run_echo(transport: trio.SocketStream, journal: Journal) -> None:
         def call_sender() -> None:
             tasks.start_soon(_run_sender, transport, outbox, journal)
 
-        outbox = Outbox(MESSAGE_BYTES, Budget(), call_sender, writer_of(transport))
+        outbox = Outbox(MESSAGE_BYTES, Budget(), call_sender, socket_of(transport))
         stream = OwnedStream(transport, request.behind, outbox, MESSAGE_BYTES, lambda _: True)
         stream.admit()
         outbox.push(make_upgrade(request))
