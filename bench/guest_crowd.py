@@ -177,9 +177,14 @@ class Crowd:
             guest.place = 0
             self._take[guest.socket.fileno()] = (guest, self._compare)
 
-    def until_whole(self) -> None:
-        """Read until all of them have all that was expected; the times at which the last one had each are kept."""
-        self._run(lambda: not self._missing)
+    def until_whole(self, *, is_awake: bool = False) -> None:
+        """
+        Read until all of them have all that was expected; the times at which the last one had each are kept.
+
+        Args:
+            is_awake: ask again and again instead of being woken.
+        """
+        self._run(lambda: not self._missing, 0.0 if is_awake else 1.0)
 
     def until_turns(self, turns: int, guests: Iterable[Guest]) -> None:
         """Read until some guests have seen so many turns finish."""
@@ -192,10 +197,10 @@ class Crowd:
 
         self._run(is_enough)
 
-    def _run(self, is_enough: Callable[[], bool]) -> None:
+    def _run(self, is_enough: Callable[[], bool], timeout_s: float = 1.0) -> None:
         until = time.monotonic() + PATIENCE_S
         while not is_enough():
-            assert self._poll(1.0) or time.monotonic() < until, "something did not come"
+            assert self._poll(timeout_s) or time.monotonic() < until, "something did not come"
 
     def _poll(self, timeout_s: float) -> bool:
         ready = self._epoll.poll(timeout_s, 4096)

@@ -4,7 +4,7 @@ import json
 import os
 import resource
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -29,17 +29,18 @@ class Watched:
         self._ns: dict[str, int] = {}
         self._sleeps: dict[str, int] = {}
 
-    def _tasks(self) -> list[Path]:
+    def tasks(self) -> list[Path]:
+        """List its threads' places."""
         return list(self._place.joinpath("task").iterdir())
 
     def cpu_s(self) -> float:
         """Sum up the processor time of all its threads that are alive; one that has ended keeps what it had."""
-        self._ns |= {task.name: int(task.joinpath("schedstat").read_text().split()[0]) for task in self._tasks()}
+        self._ns |= {task.name: int(task.joinpath("schedstat").read_text().split()[0]) for task in self.tasks()}
         return sum(self._ns.values()) * NS
 
     def sleeps(self) -> int:
         """Count the times that one of its threads has gone to sleep, to be woken again."""
-        for task in self._tasks():
+        for task in self.tasks():
             for line in task.joinpath("status").read_text().splitlines():
                 if line.startswith("voluntary_ctxt_switches:"):
                     self._sleeps[task.name] = int(line.split()[1])
@@ -76,6 +77,11 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
+
+    def keep_to(self, processors: Set[int]) -> None:
+        """Let all of its threads run on some processors only; those that they start do as they."""
+        for task in self.watched.tasks():
+            os.sched_setaffinity(int(task.name), processors)
 
     def tell(self, **command: Any) -> None:
         """Tell it to do something."""
