@@ -168,6 +168,22 @@ def _limit(name: str, what: str, taken: dict[str, list[float]], gain: float | No
     return evolve(row, target="–", is_reached=None)
 
 
+def _added(name: str, what: str, taken: dict[str, list[float]]) -> Row:
+    """Compare what a server adds to the bare loop, whose part is the kernel's, with what ws_uv adds."""
+    ours, theirs = (
+        median(way_s - bare_s for way_s, bare_s in zip(taken[way], taken["raw"], strict=True))
+        for way in ("ours", "ws_uv")
+    )
+    return Row(
+        name,
+        f"what is added to the raw loop, {what} : ws_uv",
+        ours=f"{ours * 1e6:.2f} µs",
+        peer=f"{theirs * 1e6:.2f} µs",
+        ratio=f"{ours / theirs:.2f}×",
+        figures={"ours_s": ours, "ws_uv_s": theirs},
+    )
+
+
 def measure_fan_out() -> Sequence[Row]:
     """F1."""
     rows = []
@@ -180,6 +196,7 @@ def measure_fan_out() -> Sequence[Row]:
             _compare("F1", what, taken, "raw", most=1.2),
             _compare("F1", what, taken, "picows"),
             _limit("F1", f"{guests} guests", taken),
+            _added("F1", f"{guests} guests", taken),
         ]
     return rows
 
@@ -194,6 +211,7 @@ def measure_bursts() -> Sequence[Row]:
         _compare("F2", what, taken, "raw", most=1.3),
         _compare("F2", what, taken, "picows"),
         _limit("F2", f"{BURST} events at once", taken, gain=30),
+        _added("F2", f"{BURST} events at once", taken),
     ]
 
 
