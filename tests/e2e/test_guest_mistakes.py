@@ -66,7 +66,7 @@ def test_links_are_nowhere_at_rest(site: Site) -> None:
 
 
 def test_what_is_kept_is_its_owners_alone(site: Site) -> None:
-    """Others can read nothing of it, and nothing lies where everybody may write (CVE-2026-46406)."""
+    """Others can read nothing of it, nothing lies where all may write (CVE-2026-46406), and the log tells no text."""
     shared = site.home / "shared"
     shared.mkdir()
     site.environment["TMPDIR"] = str(shared)
@@ -79,6 +79,8 @@ def test_what_is_kept_is_its_owners_alone(site: Site) -> None:
         assert [path for path in kept if path.lstat().st_mode & 0o077] == []
         guest.close()
     assert list(shared.iterdir()) == []
+    assert "turn_finished" in daemon.log
+    assert "lying about" not in daemon.log
 
 
 def test_a_token_in_the_query_opens_nothing(host: ControlClient, daemon: Daemon) -> None:
