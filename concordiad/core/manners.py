@@ -165,7 +165,14 @@ def _pleading(meant: Sequence[str]) -> int:
     is_noun = not rest or rest[0] in SIGNS or rest[0] in NOUNLIKE
     if _is_pause(meant[count:]) and not _opens(rest):
         return 0
+    if not _is_pause(meant[count:]) and _may_be_verb(meant[0], rest):
+        return 0
     return 0 if is_noun and rest else count + _is_pause(meant[count:])
+
+
+def _may_be_verb(please: str, rest: Sequence[str]) -> bool:
+    """Tell whether a please without a comma may be no courtesy: "please the users", "kindly asked users left"."""
+    return bool(rest) and (rest[0] in ARTICLES if please != "kindly" else rest[0] not in OPENING)
 
 
 def _greeting(meant: list[str]) -> int:

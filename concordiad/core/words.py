@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from concordiad.core.courtesy import CHANGING, PREPOSITIONS
+from concordiad.core.courtesy import CHANGING
 from concordiad.core.layout import Kind, Part
 from concordiad.core.openers import ARTICLES, OPENING
 from concordiad.core.spelled import (
@@ -196,7 +196,8 @@ def _may_be_lowered(core: str, before: str, rest: Sequence[str], is_start: bool)
     if following in PREDICATES:
         return False
     if len(core) == 1:
-        return core == "A" and following not in PREPOSITIONS and following not in ("and", "or")
+        # "A" may be what something is called: "A records are wrong".
+        return False
     is_order = following in ARTICLES and not (len(rest) > 1 and rest[1][0].isdigit())
     return core.lower().replace("’", "'") in OPENING or is_order
 
