@@ -1,8 +1,8 @@
 """
 The daemon's log: structured, on standard error or in systemd's journal; event names are constants.
 
-Laws: never a token or a key, and what is configured as secret is masked wherever it stands; a prompt's text only at
-debug level; nothing in it can steer a terminal.
+Laws: never a token or a key, and what is configured as secret is masked wherever it stands; never a prompt's
+text; nothing in it can steer a terminal.
 """
 
 import logging

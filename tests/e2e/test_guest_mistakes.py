@@ -70,6 +70,7 @@ def test_what_is_kept_is_its_owners_alone(site: Site) -> None:
     shared = site.home / "shared"
     shared.mkdir()
     site.environment["TMPDIR"] = str(shared)
+    site.configure({"guests": {"listen": "127.0.0.1:0"}, "log": {"level": "debug"}})
     with site.running() as daemon:
         host = daemon.follow()
         guest, _ = join(host.call("invite.create", role="driver")["invite"]["url"], "ada")
