@@ -19,12 +19,13 @@ from typing import Final
 
 import structlog
 import trio
-from attrs import evolve, field, frozen
+from msgspec.structs import replace
 
 from concordiad.agent.leftovers import end_leftovers, mark_of
 from concordiad.agent.spec import AgentSpec, make_spec
 from concordiad.config import Agent, Config, Directories, Gemini, Metrics
 from concordiad.core.agents import Kind
+from concordiad.core.discreet import Discreet
 from concordiad.errors import ConfigError, RoomError
 from concordiad.front.company import Company, run_wheel
 from concordiad.front.control_socket import bind_control_socket, open_lock, run_control_socket
@@ -58,8 +59,7 @@ Serve = Callable[[House], Awaitable[None]]
 """Serves a house until it is cancelled."""
 
 
-@frozen
-class Setup:
+class Setup(Discreet, frozen=True):
     """
     Everything that is known before the first task runs.
 
@@ -73,6 +73,8 @@ class Setup:
         token: what whoever asks for measures has to show; None where there are none.
     """
 
+    UNSAID = ("key", "token")
+
     config: Config
     directories: Directories
     make_spec: SpecMaker
@@ -81,8 +83,8 @@ class Setup:
     passed: Passed
     read_config: Callable[[], Config]
     log: Log
-    key: str | None = field(default=None, repr=False)
-    token: str | None = field(default=None, repr=False)
+    key: str | None = None
+    token: str | None = None
 
 
 def prepare(
@@ -113,7 +115,7 @@ def prepare(
     def make(name: str, agent: Agent, workdir: Path) -> AgentSpec:
         spec = make_any(name, agent, workdir)
         log.hide(spec.secrets)
-        return spec if key is None else evolve(spec, secrets=[*spec.secrets, key])
+        return spec if key is None else replace(spec, secrets=[*spec.secrets, key])
 
     def make_any(name: str, agent: Agent, workdir: Path) -> AgentSpec:
         try:

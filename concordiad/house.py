@@ -14,7 +14,9 @@ from typing import Final, NamedTuple
 
 import structlog
 import trio
-from attrs import evolve, field, frozen
+from attrs import evolve
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from concordiad.agent.spec import AgentSpec
 from concordiad.config import ROOM_NAME, Agent, Config
@@ -52,8 +54,7 @@ SpecMaker = Callable[[str, Agent, Path], AgentSpec]
 """Makes an agent's specification; blocks, and raises ConfigError."""
 
 
-@frozen
-class Create:
+class Create(Struct, frozen=True):
     """Open a room that does not exist yet."""
 
     row: RoomRow
@@ -61,8 +62,7 @@ class Create:
     reply: Reply[Room]
 
 
-@frozen
-class Close:
+class Close(Struct, frozen=True):
     """Cancel what waits in a room, let what runs end, and close it."""
 
     room: str
@@ -78,8 +78,7 @@ class Pruned(NamedTuple):
     first_seq: int
 
 
-@frozen
-class PruneNow:
+class PruneNow(Struct, frozen=True):
     """Forget what ended longer ago than seconds, and the oldest events beyond bytes, in some rooms or in all."""
 
     rooms: Sequence[str]
@@ -97,8 +96,7 @@ class Reloaded(NamedTuple):
     at_restart: Sequence[str] = ()
 
 
-@frozen
-class Reload:
+class Reload(Struct, frozen=True):
     """Go by another configuration; answered at once, rooms that it changes drain first and are opened anew."""
 
     config: Config
@@ -111,16 +109,14 @@ AT_RESTART: Final = ("control", "guests", "gemini", "metrics", "journal")
 """Tables of what is bound or accepted once, at the start."""
 
 
-@frozen
-class Unopened:
+class Unopened(Struct, frozen=True):
     """A created room that could not be opened, and why; it is tried again at the next start, until it is closed."""
 
     row: RoomRow
     reason: str
 
 
-@frozen
-class House:
+class House(Struct, frozen=True):
     """
     What everybody else has of the rooms.
 
@@ -144,10 +140,10 @@ class House:
     ended: trio.Event
     _commands: trio.MemorySendChannel[Command]
     page_url: str | None = None
-    unopened: Mapping[str, "Unopened"] = field(factory=dict)
-    links: Links = field(factory=Links)
-    log: Log = field(factory=Log)
-    new_id: Callable[[], str] = field(factory=IdFactory)
+    unopened: Mapping[str, "Unopened"] = field(default_factory=dict)
+    links: Links = field(default_factory=Links)
+    log: Log = field(default_factory=Log)
+    new_id: Callable[[], str] = field(default_factory=IdFactory)
 
     @property
     def config(self) -> Config:
@@ -164,7 +160,7 @@ class House:
 
     async def set_paused(self, room: Room, by: Author, *, is_paused: bool) -> None:
         """Hold a room's waiting prompts back and refuse new ones, or go on; kept over a restart. Raises RoomError."""
-        await room.set_paused(evolve(room.setup.row, is_paused=is_paused), by)
+        await room.set_paused(replace(room.setup.row, is_paused=is_paused), by)
 
     def warnings_of(self, room: Room) -> list[str]:
         """Say what is unwise about a room as it is."""
@@ -261,7 +257,7 @@ class Housekeeper:
         known = {row.name: row for row in await self._journal.read(read_rooms)}
         for name, room in self.config.rooms.items():
             is_paused = name in known and known[name].is_paused
-            await self._open_room(evolve(make_row(name, room), is_paused=is_paused), start)
+            await self._open_room(replace(make_row(name, room), is_paused=is_paused), start)
         for row in known.values():
             if row.is_created and not row.is_closed and row.name not in self.config.rooms:
                 try:
@@ -280,7 +276,7 @@ class Housekeeper:
         known = {row.name: row for row in await self._journal.read(read_rooms)}
         rows = {name: opened.setup.row for name, opened in self._open.items() if opened.setup.row.is_created}
         rows |= {
-            name: evolve(make_row(name, room), is_paused=name in known and known[name].is_paused)
+            name: replace(make_row(name, room), is_paused=name in known and known[name].is_paused)
             for name, room in config.rooms.items()
         }
         setups = {name: await self._make_setup(row, config) for name, row in rows.items()}
@@ -323,7 +319,7 @@ class Housekeeper:
         if setup is not None and not self._closing.is_set():
             known = {row.name: row for row in await self._journal.read(read_rooms)}
             is_paused = name in known and known[name].is_paused
-            await self._begin(evolve(setup, row=evolve(setup.row, is_paused=is_paused)), start)
+            await self._begin(replace(setup, row=replace(setup.row, is_paused=is_paused)), start)
 
     async def create(self, command: Create, start: "Starter") -> None:
         """Open a room by command."""
@@ -365,7 +361,7 @@ class Housekeeper:
         room = self._rooms.get(command.room)
         if opened is None or room is None:
             raise RoomError.not_found(f"there is no room {command.room[:40]!r}")
-        row = evolve(opened.setup.row, is_closed=True)
+        row = replace(opened.setup.row, is_closed=True)
         cancelled = await room.cancel_all(row, command.by)
         late: RoomError | None = None
         try:
@@ -385,8 +381,8 @@ class Housekeeper:
     async def _give_up(self, name: str) -> int:
         """Close a room that could not be opened; nobody follows it, so its prompts end in the ledger alone."""
         waiting = await self._journal.read(read_prompts_in, name, [PromptState.WAITING])
-        ended = [evolve(prompt, state=PromptState.CANCELLED) for prompt in waiting]
-        row = evolve(self._unopened[name].row, is_closed=True)
+        ended = [replace(prompt, state=PromptState.CANCELLED) for prompt in waiting]
+        row = replace(self._unopened[name].row, is_closed=True)
         try:
             await self._journal.record(Transaction(name, changes=[*ended, row], is_durable=True, is_refusable=True))
         except JournalStalled as error:
@@ -491,8 +487,7 @@ class Housekeeper:
         return room
 
 
-@frozen
-class Plan:
+class Plan(Struct, frozen=True):
     """What a new configuration comes to: how each room is to be, and which rooms are no more."""
 
     config: Config

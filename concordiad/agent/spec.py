@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from attrs import field, frozen
-
 from concordiad.agent.find import (
     CODECS,
     PROVIDER_KEYS,
@@ -16,11 +14,11 @@ from concordiad.agent.find import (
 )
 from concordiad.config import Agent
 from concordiad.core.agents import AgentCodec, IdSource, Kind, Settings
+from concordiad.core.discreet import Discreet
 from concordiad.errors import ConfigError
 
 
-@frozen
-class AgentSpec:
+class AgentSpec(Discreet, frozen=True):
     """
     How a room's agent is started.
 
@@ -34,6 +32,8 @@ class AgentSpec:
         socket: where a connection makes it a unit of its own; None for a plain child.
     """
 
+    UNSAID = ("secrets",)
+
     name: str
     kind: Kind
     command: Sequence[str]
@@ -42,7 +42,7 @@ class AgentSpec:
     settings: Settings
     make_codec: Callable[[IdSource], AgentCodec]
     version: str | None
-    secrets: Sequence[str] = field(default=(), repr=False)
+    secrets: Sequence[str] = ()
     socket: str | None = None
 
     @property

@@ -8,7 +8,7 @@ import ipaddress
 import re
 from typing import Final
 
-from attrs import frozen
+from msgspec import Struct
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
@@ -21,8 +21,7 @@ _API_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 MOST_PORT: Final = 65535
 
 
-@frozen
-class Address:
+class Address(Struct, frozen=True):
     """An address to listen on; port 0 is any that is free."""
 
     host: str
@@ -44,8 +43,7 @@ class Address:
         return f"[{self.host}]" if ":" in self.host else self.host
 
 
-@frozen
-class Names:
+class Names(Struct, frozen=True):
     """
     What may stand in a request's Host and Origin.
 

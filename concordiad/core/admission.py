@@ -3,8 +3,7 @@
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, Protocol
 
-from attrs import field, frozen
-
+from concordiad.core.discreet import Discreet
 from concordiad.core.model import Author, History, Horizon, Invite, Member
 from concordiad.core.roles import Role
 from concordiad.core.views import members
@@ -40,8 +39,7 @@ class Seat(Protocol):
         """Tell how many events and bytes the guest is behind."""
 
 
-@frozen
-class Admission:
+class Admission(Discreet, frozen=True):
     """
     Somebody was let in.
 
@@ -51,9 +49,11 @@ class Admission:
         member_token: what it comes back with; None if that is what it came with.
     """
 
+    UNSAID = ("member_token",)
+
     member: Member
     invite: Invite
-    member_token: str | None = field(repr=False)
+    member_token: str | None
 
     @property
     def author(self) -> Author:

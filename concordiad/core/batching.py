@@ -11,7 +11,7 @@ from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from concordiad.core.groups import Changes, Group, Parted, Waiting
 from concordiad.core.model import Author, OrderKey, Prompt, Stage, Standing
@@ -147,7 +147,7 @@ class Queue:
             return prompt
         mine = (waiting.own for waiting in self._own_order.of(prompt.author.id))
         key = self._rounds.next_key(prompt.author.id, prompt.priority, mine)
-        return evolve(prompt, standing=Standing(key, key))
+        return replace(prompt, standing=Standing(key, key))
 
     def _rejoin(self, waiting: Waiting) -> None:
         self._keep(waiting)
@@ -226,7 +226,7 @@ class Queue:
         others = tuple(other.id for other in waiting.group.others(waiting))
         self._part(waiting, f"{by.name} took a prompt back out", changes)
         waiting.features = None
-        waiting.prompt = evolve(waiting.prompt, is_alone=True)
+        waiting.prompt = replace(waiting.prompt, is_alone=True)
         place = waiting.own if others else waiting.standing.place
         for following in self._own_order.after(waiting):
             if following.standing.place > waiting.standing.place:

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.core.vocabulary import NEGATION_SIGNS, NEGATIONS, NUMBER_WORDS, OPPOSITES
 
@@ -50,8 +50,7 @@ class Detail(NamedTuple):
     text: str
 
 
-@frozen
-class Details:
+class Details(Struct, frozen=True):
     """
     What was found in a text.
 

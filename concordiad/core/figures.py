@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import define, field
+from msgspec import Struct, field
 
 from concordiad.core.model import Outcome, Turn
 
@@ -55,8 +55,7 @@ def _of_turns() -> Histogram:
     return Histogram(TURN_S)
 
 
-@define
-class TurnFigures:
+class TurnFigures(Struct):
     """
     What became of a room's turns.
 
@@ -66,10 +65,10 @@ class TurnFigures:
             submission of the first prompt to the hand-over.
     """
 
-    outcomes: dict[Outcome, int] = field(factory=lambda: dict.fromkeys(Outcome, 0))
-    durations: Histogram = field(factory=_of_turns)
-    first_outputs: Histogram = field(factory=_of_turns)
-    queued: Histogram = field(factory=_of_turns)
+    outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    durations: Histogram = field(default_factory=_of_turns)
+    first_outputs: Histogram = field(default_factory=_of_turns)
+    queued: Histogram = field(default_factory=_of_turns)
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0

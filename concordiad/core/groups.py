@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from attrs import define, evolve, field
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from concordiad.core.model import Author, Merge, OrderKey, Prompt, Stage, Standing
 from concordiad.core.similarity import Features, Match
@@ -37,8 +38,7 @@ class Parted(NamedTuple):
     reason: str | None
 
 
-@define(eq=False)
-class Waiting:
+class Waiting(Struct, eq=False):
     """
     A prompt that waits.
 
@@ -94,7 +94,7 @@ class Waiting:
         standing = self.standing if place is None else Standing(self.own, place)
         if (merge, standing) != (self.prompt.merge, self.prompt.standing):
             changes.note(self)
-            self.prompt = changes.rows[self.id] = evolve(self.prompt, merge=merge, standing=standing)
+            self.prompt = changes.rows[self.id] = replace(self.prompt, merge=merge, standing=standing)
 
 
 class Before(NamedTuple):
@@ -105,8 +105,7 @@ class Before(NamedTuple):
     features: Features | None
 
 
-@define
-class Changes:
+class Changes(Struct):
     """
     What a caller has recorded before anybody is told.
 
@@ -116,17 +115,16 @@ class Changes:
         before: those prompts as they were, in case that nothing can be recorded; None for those that did not wait.
     """
 
-    rows: dict[str, Prompt] = field(factory=dict)
-    told: list[Joined | Parted] = field(factory=list)
-    before: dict[str, Before | None] = field(factory=dict)
+    rows: dict[str, Prompt] = field(default_factory=dict)
+    told: list[Joined | Parted] = field(default_factory=list)
+    before: dict[str, Before | None] = field(default_factory=dict)
 
     def note(self, waiting: Waiting) -> None:
         """Keep how a prompt is before it is changed for the first time."""
         self.before.setdefault(waiting.id, Before(waiting, waiting.prompt, waiting.features))
 
 
-@define(eq=False)
-class Group:
+class Group(Struct, eq=False):
     """
     Prompts that share a turn, the leader first.
 
@@ -143,7 +141,7 @@ class Group:
     held_until: float = -math.inf
     is_judged: bool = False
 
-    def __attrs_post_init__(self) -> None:
+    def __post_init__(self) -> None:
         """Let the members know."""
         for member in self.members:
             member.set_group(self)

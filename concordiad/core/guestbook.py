@@ -13,7 +13,7 @@ from hmac import compare_digest
 from typing import Any, Final, TypeVar
 
 import msgspec
-from attrs import evolve
+from msgspec.structs import replace
 
 from concordiad.core.admission import (
     EXPIRED,
@@ -236,7 +236,7 @@ class Guestbook:
             joined_at=self._now(),
             from_seq=seq,
         )
-        invite = evolve(found, used=found.used + 1)
+        invite = replace(found, used=found.used + 1)
         self._keep_invite(invite)
         self._keep_member(member)
         entries.rows[invite.id] = invite
@@ -246,7 +246,7 @@ class Guestbook:
         """Answer once more, with another token: the first one is not known any more, not even here."""
         member_token = self._new_token()
         del self._member_by_token[member.token_hash]
-        member = evolve(member, token_hash=hash_of(member_token))
+        member = replace(member, token_hash=hash_of(member_token))
         self._keep_member(member)
         entries.rows[member.id] = member
         return self._come_in(member, invite, member_token, entries)
@@ -287,7 +287,7 @@ class Guestbook:
         if admission.invite.id in entries.rows:
             self._end_member(member, "", None, Entries())
             invite = self._invites[member.invite]
-            self._keep_invite(evolve(invite, used=invite.used - 1))
+            self._keep_invite(replace(invite, used=invite.used - 1))
         elif has_joined and not self._seats.get(member.id):
             self._note_left(member, "", Entries())
             self._due.pop(member.id, None)
@@ -299,7 +299,7 @@ class Guestbook:
             self._revoke(invite, by, entries, None)
 
     def _revoke(self, invite: Invite, by: Author, entries: Entries, closing: Closing | None) -> tuple[Invite, int]:
-        revoked = evolve(invite, revoked_at=self._now())
+        revoked = replace(invite, revoked_at=self._now())
         entries.rows[revoked.id] = revoked
         entries.add("invite.revoked", invite=invite_view(revoked, InviteState.REVOKED), by=author_view(by))
         return revoked, self._end_invite(invite, "revoked", closing, entries)
@@ -319,11 +319,11 @@ class Guestbook:
             hint = did_you_mean(who, [each.name for each in self._members.values()], "see `concordiactl guests --all`")
             raise RoomError.not_found(f"no guest {who[:40]} in room {self._room}{hint}")
         member = _only(found, f"guest {who[:40]}", self._room)
-        removed = evolve(member, removed_at=self._now())
+        removed = replace(member, removed_at=self._now())
         entries.rows[member.id] = removed
         entries.add("guest.kicked", guest=author_view(member.author), by=author_view(by), reason=reason)
         closed = self._end_member(removed, "kicked", REMOVED, entries)
-        return evolve(removed, here_since=None), self._invites[member.invite], closed
+        return replace(removed, here_since=None), self._invites[member.invite], closed
 
     def _called(self, who: str) -> list[Member]:
         identity = who.removeprefix("guest:")
@@ -439,7 +439,7 @@ class Guestbook:
         return len(seats)
 
     def _note_joined(self, member: Member, invite: Invite, entries: Entries) -> Member:
-        here = evolve(member, here_since=self._now())
+        here = replace(member, here_since=self._now())
         self._members[member.id] = entries.rows[member.id] = here
         self._count += 1
         if self._people:
@@ -456,7 +456,7 @@ class Guestbook:
         return here
 
     def _note_left(self, member: Member, reason: str, entries: Entries) -> None:
-        self._members[member.id] = entries.rows[member.id] = evolve(member, here_since=None)
+        self._members[member.id] = entries.rows[member.id] = replace(member, here_since=None)
         self._count -= 1
         self._people = None
         entries.add("guest.left", guest=author_view(member.author), reason=reason)

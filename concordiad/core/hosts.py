@@ -4,13 +4,12 @@ The hosts who follow a room over the control socket: who is here besides its gue
 Law: somebody who follows several times is here once, from the first to the last of them.
 """
 
-from attrs import define
+from msgspec import Struct
 
 from concordiad.core.model import Author
 
 
-@define
-class _Here:
+class _Here(Struct):
     since: float
     times: int = 1
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.core.batching import Queue
 from concordiad.core.details import contradiction, details_of
@@ -20,8 +20,7 @@ CHECKED_CHARS: Final = 8 * 1024
 """Of originals that a wording is compared with besides those that the model saw: a millisecond's work, or none."""
 
 
-@frozen
-class Asked:
+class Asked(Struct, frozen=True):
     """A question: its number, the groups by their leaders' ids, and of whom each consisted."""
 
     query: int

@@ -9,8 +9,9 @@ import enum
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from attrs import field, frozen
+from msgspec import Struct
 
+from concordiad.core.discreet import Discreet
 from concordiad.core.roles import Role
 
 ID_RANDOM_BYTES: Final = 8
@@ -53,8 +54,7 @@ class AuthorKind(enum.StrEnum):
     AGENT = "agent"
 
 
-@frozen
-class Author:
+class Author(Struct, frozen=True):
     """Who submitted a prompt or did a thing; the name is for people, the id is the identity."""
 
     id: str
@@ -159,8 +159,7 @@ class Standing(NamedTuple):
     place: OrderKey
 
 
-@frozen
-class Merge:
+class Merge(Discreet, frozen=True):
     """
     What became of a prompt that shares a turn with others.
 
@@ -171,14 +170,15 @@ class Merge:
         asked: what the agent is asked for all of them.
     """
 
+    UNSAID = ("asked",)
+
     leader: str
     stage: Stage | None
     similarity: float | None
-    asked: str = field(repr=False)
+    asked: str
 
 
-@frozen
-class Prompt:
+class Prompt(Discreet, frozen=True):
     """
     What one participant submitted; keeps its author for ever.
 
@@ -187,6 +187,8 @@ class Prompt:
         standing: where it stands, or last stood, among those that wait.
         request: by which request it came, for the log of this run of the daemon; the journal does not have it.
     """
+
+    UNSAID = ("request",)
 
     id: str
     room: str
@@ -203,7 +205,7 @@ class Prompt:
     is_alone: bool = False
     merge: Merge | None = None
     standing: Standing | None = None
-    request: str | None = field(default=None, eq=False, repr=False)
+    request: str | None = None
 
     @property
     def asked(self) -> str:
@@ -211,9 +213,10 @@ class Prompt:
         return self.text if self.merge is None else self.merge.asked
 
 
-@frozen
-class Turn:
+class Turn(Discreet, frozen=True):
     """What the agent works on in one go; its id is also the uuid of the line that the agent gets."""
+
+    UNSAID = ("answer",)
 
     id: str
     room: str
@@ -225,7 +228,7 @@ class Turn:
     state: TurnState = TurnState.RUNNING
     outcome: Outcome | None = None
     reason: str | None = None
-    answer: str | None = field(default=None, repr=False)
+    answer: str | None = None
     finished_at: float | None = None
     duration_s: float | None = None
     ttft_s: float | None = None
@@ -242,9 +245,10 @@ class ApprovalKind(enum.StrEnum):
     QUESTION = "question"
 
 
-@frozen
-class Approval:
+class Approval(Discreet, frozen=True):
     """One request of the agent that waits for a person; `request_id` is the agent's own name for it."""
+
+    UNSAID = ("input",)
 
     id: str
     room: str
@@ -252,15 +256,14 @@ class Approval:
     turn: str | None
     kind: ApprovalKind
     tool: str
-    input: bytes = field(repr=False)
+    input: bytes
     """JSON, exactly as the agent sent it."""
     description: str | None
     requested_at: float
     expires_at: float
 
 
-@frozen
-class RoomRow:
+class RoomRow(Struct, frozen=True):
     """
     What the journal knows of a room.
 
@@ -280,8 +283,7 @@ class RoomRow:
     is_closed: bool = False
 
 
-@frozen
-class AgentSession:
+class AgentSession(Struct, frozen=True):
     """The conversation that a room's next incarnation resumes, and the mark of the last incarnation spawned."""
 
     room: str
@@ -309,8 +311,7 @@ class InviteState(enum.StrEnum):
     REVOKED = "revoked"
 
 
-@frozen
-class Invite:
+class Invite(Discreet, frozen=True):
     """
     What lets guests into a room; its token is known only to who was given it.
 
@@ -323,10 +324,12 @@ class Invite:
         may_approve: whether its drivers may answer approvals.
     """
 
+    UNSAID = ("token_hash",)
+
     id: str
     room: str
     role: Role
-    token_hash: bytes = field(repr=False)
+    token_hash: bytes
     created_at: float
     created_by: Author
     expires_at: float | None
@@ -346,8 +349,7 @@ class Invite:
         return InviteState.USED_UP if self.uses is not None and self.used >= self.uses else InviteState.OPEN
 
 
-@frozen
-class Member:
+class Member(Discreet, frozen=True):
     """
     A guest of a room, the same one over all of its connections.
 
@@ -362,12 +364,14 @@ class Member:
         removed_at: when a host removed it.
     """
 
+    UNSAID = ("token_hash", "key_hash")
+
     id: str
     room: str
     invite: str
     name: str
-    token_hash: bytes = field(repr=False)
-    key_hash: bytes | None = field(repr=False)
+    token_hash: bytes
+    key_hash: bytes | None
     joined_at: float
     from_seq: int
     here_since: float | None = None
@@ -379,8 +383,7 @@ class Member:
         return Author(f"{AuthorKind.GUEST}:{self.id}", self.name, AuthorKind.GUEST)
 
 
-@frozen
-class Horizon:
+class Horizon(Struct, frozen=True):
     """
     Where the part of a room's past begins that a guest may see.
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from attrs import define
+from msgspec import Struct
 
 from concordiad.core.model import Prompt, Stage
 
@@ -29,8 +29,7 @@ class Pace:
         return max(round(self.turn_s * turns, 1), 1.0)
 
 
-@define
-class Tally:
+class Tally(Struct):
     """
     What merging has done since the daemon's start.
 

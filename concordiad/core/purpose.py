@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.core.courtesy import CHANGING, READING
 from concordiad.core.details import WORD
@@ -28,8 +28,7 @@ LEAST_OF_WHY: Final = 4
 """Words of a why that has a thing and what it does."""
 
 
-@frozen
-class Purpose:
+class Purpose(Struct, frozen=True):
     """
     What a text asks for.
 

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.core.model import Stage
 
@@ -22,8 +22,7 @@ NEAR: Final = 80.0
 """The least score, of 100: below it too much of a prompt would rest on repaired spelling."""
 
 
-@frozen
-class Features:
+class Features(Struct, frozen=True):
     """
     What of a prompt is compared.
 

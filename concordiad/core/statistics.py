@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from attrs import Factory, define, frozen
+from msgspec import Struct, field
 
 from concordiad.core.model import Author, Outcome
 
@@ -20,8 +20,7 @@ FAR: Final = 0.95
 """Which of a day's figures are shown, as shares: half of them are no larger than the one, nearly all than the other."""
 
 
-@frozen
-class TurnFigures:
+class TurnFigures(Struct, frozen=True):
     """
     One turn that is over.
 
@@ -42,8 +41,7 @@ class TurnFigures:
     waits_s: Sequence[float]
 
 
-@define
-class Sums:
+class Sums(Struct):
     """
     What turns came to, or somebody's share of it.
 
@@ -79,15 +77,14 @@ class Sums:
         self.cost_usd += other.cost_usd
 
 
-@define
-class Period:
+class Period(Struct):
     """A day, or all of the time: its sums, its outcomes, and how long things took."""
 
-    sums: Sums = Factory(Sums)
-    outcomes: Counter[Outcome] = Factory(Counter)
-    durations_s: list[float] = Factory(list)
-    ttfts_s: list[float] = Factory(list)
-    waits_s: list[float] = Factory(list)
+    sums: Sums = field(default_factory=Sums)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    durations_s: list[float] = field(default_factory=list)
+    ttfts_s: list[float] = field(default_factory=list)
+    waits_s: list[float] = field(default_factory=list)
 
     def add(self, turn: TurnFigures) -> None:
         """Add one turn."""
@@ -98,8 +95,7 @@ class Period:
         self.waits_s += turn.waits_s
 
 
-@define
-class Statistics:
+class Statistics(Struct):
     """
     Turns of some time.
 
@@ -111,10 +107,10 @@ class Statistics:
     """
 
     utc_offset_s: int
-    whole: Period = Factory(Period)
-    days: dict[str, Period] = Factory(dict)
-    people: dict[str, Author] = Factory(dict)
-    shares: dict[tuple[str, str | None], Sums] = Factory(dict)
+    whole: Period = field(default_factory=Period)
+    days: dict[str, Period] = field(default_factory=dict)
+    people: dict[str, Author] = field(default_factory=dict)
+    shares: dict[tuple[str, str | None], Sums] = field(default_factory=dict)
 
     def add(self, turn: TurnFigures) -> None:
         """Count one turn, which is no older than the one before."""

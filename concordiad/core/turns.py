@@ -8,7 +8,7 @@ over only in state IDLE, so that the agent never holds two lines of ours.
 import enum
 from typing import Final
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from concordiad.core.model import Outcome, Prompt, PromptState, Turn, TurnState
 from concordiad.errors import LocalProtocolError
@@ -46,7 +46,7 @@ def move_prompt(prompt: Prompt, move: PromptMove | Outcome, turn: str | None = N
     state = PROMPT_TABLE.get((prompt.state, move))
     if state is None:
         raise LocalProtocolError(f"prompt {prompt.id} is {prompt.state}, it cannot be {move}")
-    return evolve(prompt, state=state, turn=turn)
+    return replace(prompt, state=state, turn=turn)
 
 
 class TurnMove(enum.StrEnum):
@@ -71,7 +71,7 @@ def move_turn(turn: Turn, move: TurnMove | Outcome) -> Turn:
     state = TURN_TABLE.get((turn.state, move))
     if state is None:
         raise LocalProtocolError(f"turn {turn.id} is {turn.state}, it cannot be {move}")
-    return evolve(turn, state=state, outcome=move if isinstance(move, Outcome) else None)
+    return replace(turn, state=state, outcome=move if isinstance(move, Outcome) else None)
 
 
 class WriterState(enum.StrEnum):

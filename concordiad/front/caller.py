@@ -1,13 +1,12 @@
 """Who calls: what every method and every reading goes by."""
 
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.core.model import Author, Horizon
 from concordiad.core.roles import Role
 
 
-@frozen
-class Caller:
+class Caller(Struct, frozen=True):
     """
     Who calls, as the transport found out; never what the caller says of itself.
 

@@ -8,7 +8,7 @@ import time
 from typing import Final
 
 import trio
-from attrs import define, field
+from msgspec import Struct, field
 
 from concordiad.config import Guests
 from concordiad.core.frames import PING, close_frame
@@ -21,8 +21,7 @@ from concordiad.room import Room
 SILENT: Final = close_frame(1001, "no answer to a ping")
 
 
-@define
-class Company:
+class Company(Struct):
     """
     All guests of one door.
 
@@ -35,8 +34,8 @@ class Company:
 
     limits: Guests
     hello_s: float
-    budget: Budget = field(factory=Budget)
-    here: dict["Guest", None] = field(factory=dict)
+    budget: Budget = field(default_factory=Budget)
+    here: dict["Guest", None] = field(default_factory=dict)
 
 
 class Guest:

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from typing import Final
 
 import structlog
-from attrs import evolve, frozen
+from attrs import evolve
+from msgspec import Struct
+from msgspec.structs import replace
 
 from concordiad.config import DEFAULT_LISTEN, Guests
 from concordiad.core.addresses import Names, make_names, parse_origin
@@ -27,8 +29,7 @@ DESCRIPTORS_BESIDES: Final = 256
 _log = structlog.get_logger("concordiad.door")
 
 
-@frozen
-class Entrance:
+class Entrance(Struct, frozen=True):
     """
     A port that is bound, and what it speaks.
 
@@ -68,7 +69,7 @@ def bind_door(settings: Guests, *, may_move: bool, passed: socket.socket | None 
                 f"guests.listen is {settings.listen}, but the service manager listens on {at[0]}:{at[1]}: name the same"
                 " address in both"
             )
-        bound = evolve(address, port=listening.getsockname()[1])
+        bound = replace(address, port=listening.getsockname()[1])
         names = make_names((scheme, bound), settings.public_url, settings.hosts, settings.origins)
         url = settings.public_url or f"{scheme}://{bound.name}:{bound.port}"
         yield Entrance(listening, tls, names, "://".join(parse_origin(url)))

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import structlog
 import trio
 import trio_websocket
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.core.admission import NOT_ADMITTED, Admission
 from concordiad.core.allowance import Allowance
@@ -80,8 +80,7 @@ class Introduction(NamedTuple):
     request_id: int | str | None
 
 
-@frozen
-class _Admitted:
+class _Admitted(Struct, frozen=True):
     """
     Somebody who was let in.
 

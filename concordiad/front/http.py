@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Final
 
 import h11
-from attrs import frozen
+from msgspec import Struct
 from wsproto.utilities import generate_accept_token
 
 HEAD_FAULTS: Final = (400, 431, 501)
@@ -50,8 +50,7 @@ class HeadFault(Exception):
         self.status = status
 
 
-@frozen
-class Request:
+class Request(Struct, frozen=True):
     """
     A request's head.
 
@@ -203,8 +202,7 @@ def make_upgrade(request: Request) -> bytes:
     )
 
 
-@frozen
-class Response:
+class Response(Struct, frozen=True):
     """
     What a request is answered.
 

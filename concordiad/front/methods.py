@@ -8,7 +8,7 @@ import os
 import time
 from typing import Any
 
-from attrs import frozen
+from msgspec import Struct
 
 import concordiad
 from concordiad.core.codes import NOT_FOUND
@@ -69,8 +69,7 @@ from concordiad.room.approvals import texts_of
 from concordiad.room.messages import Submission
 
 
-@frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """What a request is answered; with `follow`, the connection then follows that room after that number."""
 
     result: dict[str, Any]

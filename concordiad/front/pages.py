@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.front.http import Request, Response
 
@@ -29,8 +29,7 @@ KINDS: Final[Mapping[str, str]] = {
 """What is served; a file of any other kind that lies there (an editor's copy) is not."""
 
 
-@frozen
-class Page:
+class Page(Struct, frozen=True):
     """One file: its type, the name of this very content, and the content."""
 
     kind: str

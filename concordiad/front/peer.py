@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import trio
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.agent.leftovers import MARK, mark_of
 from concordiad.core.model import Author, AuthorKind
@@ -26,8 +26,7 @@ SO_PEERPIDFD: Final = 77
 _UCRED: Final = struct.Struct("3i")
 
 
-@frozen
-class Peer:
+class Peer(Struct, frozen=True):
     """
     A process that connected.
 

@@ -6,7 +6,7 @@ Law: a record is for hosts alone; to a guest there is one room, and none when th
 
 import difflib
 
-from attrs import field, frozen
+from msgspec import Struct, field
 
 from concordiad.core.wire import Cursor
 from concordiad.errors import RoomError
@@ -17,8 +17,7 @@ from concordiad.room import Room
 from concordiad.room.messages import Placed
 
 
-@frozen
-class Record:
+class Record(Struct, frozen=True):
     """What can be read of a room, whether it is open or not; the cursor is its end when it was found."""
 
     name: str

@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 
 import structlog
 import trio
-from attrs import field, frozen
+from msgspec import Struct, field
 
 from concordiad.core.model import OnDamage
 from concordiad.errors import JournalError, JournalStalled
@@ -68,8 +68,7 @@ class _Ask:
             self.answered.set()
 
 
-@frozen
-class Journal:
+class Journal(Struct, frozen=True):
     """
     What everybody else has of the journal.
 
@@ -83,7 +82,7 @@ class Journal:
     epoch: int
     _inbox: trio.MemorySendChannel[_Ask]
     _read: "Reader"
-    health: Health = field(factory=Health)
+    health: Health = field(default_factory=Health)
 
     async def record(self, transaction: Transaction) -> None:
         """

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.core.wire import parse_time
 from concordiad.errors import JournalError
@@ -22,8 +22,7 @@ from concordiad.journal.sums import Ledger
 from concordiad.journal.wal import find_flips
 
 
-@frozen
-class Report:
+class Report(Struct, frozen=True):
     """
     What there is to say of a journal.
 

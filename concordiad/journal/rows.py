@@ -8,7 +8,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from attrs import astuple, frozen
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from concordiad.core.backlog import EpochStart
 from concordiad.core.model import (
@@ -90,8 +91,7 @@ class Recorded(NamedTuple):
     json: bytes
 
 
-@frozen
-class Transaction:
+class Transaction(Struct, frozen=True):
     """
     What one owner wants recorded together.
 

@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.core.views import envelope, lost_event, members
 from concordiad.errors import JournalError
@@ -34,8 +34,7 @@ CHOOSING_S: Final = 20.0
 """How long it may take to choose among the places where a bit of the log may have flipped; there are 170 at most."""
 
 
-@frozen
-class Salvaged:
+class Salvaged(Struct, frozen=True):
     """
     What became of a damaged journal.
 

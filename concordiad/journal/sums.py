@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from attrs import field, frozen
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from concordiad.errors import JournalError
 
@@ -63,8 +64,7 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-@frozen
-class Table:
+class Table(Struct, frozen=True):
     """
     A table whose rows have sums.
 
@@ -85,15 +85,15 @@ class Table:
     room: int | None
     key: int
     has_rowid: bool
-    select: str = field(init=False)
-    insert: str = field(init=False)
+    select: str = ""
+    insert: str = ""
 
-    def __attrs_post_init__(self) -> None:
+    def __post_init__(self) -> None:
         columns = ", ".join((*self.columns, "sum"))
         marks = ", ".join("?" * (len(self.columns) + 1))
         # They stand in every statement of the kind.
-        object.__setattr__(self, "select", f"SELECT {columns} FROM {self.name}")
-        object.__setattr__(self, "insert", f"INSERT INTO {self.name} ({columns}) VALUES ({marks})")
+        force_setattr(self, "select", f"SELECT {columns} FROM {self.name}")
+        force_setattr(self, "insert", f"INSERT INTO {self.name} ({columns}) VALUES ({marks})")
 
     def sealed(self, values: Sequence[Any]) -> Values:
         """Give a row as it is written: with its sum, and every value as SQLite will give it back."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import trio
-from attrs import field, frozen
+from msgspec import Struct
 
 BEAT_S: Final = 10.0
 """How often the status is looked at where no watchdog wants more."""
@@ -19,8 +19,7 @@ BEATS_A_WATCH: Final = 3
 _USEC: Final = 1_000_000
 
 
-@frozen
-class Manager:
+class Manager(Struct, frozen=True):
     """
     The service manager's ear.
 
@@ -31,7 +30,7 @@ class Manager:
 
     address: str | None = None
     watch_s: float | None = None
-    _socket: socket.socket | None = field(default=None, repr=False)
+    _socket: socket.socket | None = None
 
     @property
     def beat_s(self) -> float:

@@ -20,7 +20,8 @@ from typing import Any
 
 import msgspec
 import trio
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from concordiad.agent.spec import AgentSpec
 from concordiad.config import Graces, Limits, Merging
@@ -96,8 +97,7 @@ from concordiad.room.valve import Valve
 from concordiad.room.writer import Writer, WriterEnds, run_writer
 
 
-@frozen
-class Measures:
+class Measures(Struct, frozen=True):
     """
     What a room does, in figures; those that count are since the daemon's start.
 
@@ -119,8 +119,7 @@ class Measures:
     turns: TurnFigures
 
 
-@frozen
-class RoomSetup:
+class RoomSetup(Struct, frozen=True):
     """
     What a room is made of.
 
@@ -153,8 +152,8 @@ class RoomSetup:
         mine, others = (
             # A program that was brought up to date meanwhile is no wish for another room.
             (
-                evolve(setup.row, is_paused=False),
-                evolve(setup.spec, version=None),
+                replace(setup.row, is_paused=False),
+                replace(setup.spec, version=None),
                 setup.limits,
                 setup.graces,
                 setup.merging,
@@ -164,8 +163,7 @@ class RoomSetup:
         return mine == others
 
 
-@frozen
-class Room:
+class Room(Struct, frozen=True):
     """
     What everybody outside has of a room: ways into its inboxes, its transcript, its voice for guests, who is here.
 

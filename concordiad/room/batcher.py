@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import trio
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from concordiad.config import Limits
 from concordiad.core.allowance import Allowance
@@ -59,8 +60,7 @@ MOST_AUTHORS: Final = 10_000
 """Authors whose allowances are remembered: whoever is forgotten has been silent for long, so has it all again."""
 
 
-@frozen
-class BatcherEnds:
+class BatcherEnds(Struct, frozen=True):
     """The batcher's ends of the room's channels."""
 
     inbox: trio.MemoryReceiveChannel[ToBatcher]
@@ -249,7 +249,7 @@ class Batcher:
                 decisions.answers.append((reply, [Placed(*each) for each in self._queue.prompts()]))
             case DescribeQueue(reply):
                 oldest_at = self._queue.oldest_at()
-                state = QueueState(len(self._queue), decisions.is_paused, evolve(self._tally), oldest_at)
+                state = QueueState(len(self._queue), decisions.is_paused, replace(self._tally), oldest_at)
                 decisions.answers.append((reply, state))
             case Drain():
                 decisions.is_draining = True
@@ -411,7 +411,7 @@ class Batcher:
             # Nobody need be told who shares a turn with whom where there are none any more.
             self._queue.remove(prompt.id, "", decisions.changes)
             decisions.changes.told.clear()
-            decisions.end("prompt.cancelled", move_prompt(evolve(prompt, merge=None), PromptMove.CANCELLED), by)
+            decisions.end("prompt.cancelled", move_prompt(replace(prompt, merge=None), PromptMove.CANCELLED), by)
             if slices.is_over():
                 await trio.lowlevel.checkpoint()
         decisions.change_room(row, "closed", by)

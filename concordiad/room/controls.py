@@ -1,6 +1,6 @@
 """The control requests that the agent has not answered, and who waits for the answer to an interrupt."""
 
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.core.agents import Answered
 from concordiad.core.model import Turn
@@ -9,8 +9,7 @@ from concordiad.room.messages import Reply
 from concordiad.room.patience import NEVER
 
 
-@frozen
-class _Interruption:
+class _Interruption(Struct, frozen=True):
     """An interrupt that the agent has not answered yet: the turn it is for, and who waits for the answer."""
 
     turn: Turn

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import trio
-from attrs import evolve
+from msgspec.structs import replace
 
 from concordiad.core.agents import Ended
 from concordiad.core.faults import Fault, fault_of
@@ -98,14 +98,14 @@ class Desk:
         """Note that the agent took our line, and perhaps works on it."""
         if self.ours is not None and self.is_ours(turn_id):
             has_begun = has_begun or self.ours.has_begun
-            self.ours = evolve(self.ours, is_acknowledged=True, has_begun=has_begun)
+            self.ours = replace(self.ours, is_acknowledged=True, has_begun=has_begun)
 
     def note_first_output(self, turn_id: str, at: float) -> None:
         """Note when a turn's first output came, in monotonic seconds."""
         if self.ours is not None and self.is_ours(turn_id):
-            self.ours = evolve(self.ours, ttft_s=round(at - self.ours.began_at, SECOND_DIGITS))
+            self.ours = replace(self.ours, ttft_s=round(at - self.ours.began_at, SECOND_DIGITS))
         elif self.own is not None and self.is_own(turn_id):
-            self.own = evolve(self.own, ttft_s=round(at - self.own.began_at, SECOND_DIGITS))
+            self.own = replace(self.own, ttft_s=round(at - self.own.began_at, SECOND_DIGITS))
 
     def note_stopped(
         self, by: Author | None, reason: str | None, deadline: float, *, is_timed_out: bool = False
@@ -114,7 +114,7 @@ class Desk:
         running = self.running
         if running is None:
             return
-        stopped = evolve(
+        stopped = replace(
             running,
             stopped_by=None if running.is_timed_out else running.stopped_by or by,
             stop_reason=running.stop_reason or reason,
@@ -129,23 +129,23 @@ class Desk:
     def note_retry(self) -> None:
         """Note that the agent tries its API again for what it works on."""
         if self.own is not None:
-            self.own = evolve(self.own, api_retries=self.own.api_retries + 1)
+            self.own = replace(self.own, api_retries=self.own.api_retries + 1)
         elif self.ours is not None:
-            self.ours = evolve(self.ours, api_retries=self.ours.api_retries + 1)
+            self.ours = replace(self.ours, api_retries=self.ours.api_retries + 1)
 
     def note_partial(self, turn_id: str, partial: str) -> None:
         """Note how far a turn came whose agent has ended."""
         if self.ours is not None and self.is_ours(turn_id):
-            self.ours = evolve(self.ours, partial=partial)
+            self.ours = replace(self.ours, partial=partial)
         elif self.own is not None and self.is_own(turn_id):
-            self.own = evolve(self.own, partial=partial)
+            self.own = replace(self.own, partial=partial)
 
     def note_left(self, reason: str) -> None:
         """Note that whatever is still with the agent when it ends was stopped, and why."""
         if self.own is not None:
-            self.own = evolve(self.own, stop_reason=self.own.stop_reason or reason)
+            self.own = replace(self.own, stop_reason=self.own.stop_reason or reason)
         if self.ours is not None:
-            self.ours = evolve(self.ours, stop_reason=self.ours.stop_reason or reason)
+            self.ours = replace(self.ours, stop_reason=self.ours.stop_reason or reason)
 
     def close_by_result(self, ended: Ended) -> Entry | None:
         """Close the turn that a result names; None if that is none of those here."""

@@ -8,7 +8,7 @@ line is written to its end or the agent is ended.
 from typing import Final
 
 import trio
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.errors import AgentGone as StdinGone
 from concordiad.room.messages import Incarnation
@@ -17,8 +17,7 @@ LINES: Final = 64
 """Lines that may wait for the agent to read: a prompt, and answers to what it asks. With more the writer waits, too."""
 
 
-@frozen
-class Unwritten:
+class Unwritten(Struct, frozen=True):
     """
     The line of a turn that the agent did not take.
 
@@ -33,8 +32,7 @@ class Unwritten:
     why: str
 
 
-@frozen
-class _Line:
+class _Line(Struct, frozen=True):
     agent: Incarnation
     text: bytes
     turn: str | None

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import structlog
 import trio
-from attrs import field, frozen
+from msgspec import Struct, field
 
 from concordiad.agent.leftovers import MARK, end_leftovers, mark_of
 from concordiad.agent.ownership import claim
@@ -57,13 +57,12 @@ PIPE_GRACE_S: Final = 2.0
 """How long the pipes of an ended process may stay open: what it left behind is ended by then."""
 
 
-@frozen
-class KeeperEnds:
+class KeeperEnds(Struct, frozen=True):
     """The keeper's ends of the room's channels."""
 
     fanout: trio.MemorySendChannel[Post]
     writer: trio.MemorySendChannel[ToWriter]
-    valve: Valve = field(factory=Valve)
+    valve: Valve = field(default_factory=Valve)
 
 
 class _Life(NamedTuple):

@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from concordiad.core.agents import Ended
 from concordiad.core.model import Author, Origin, Outcome, Prompt, Turn
@@ -20,8 +21,7 @@ from concordiad.room.messages import Draft
 REHEARSAL_MARK = b',"rehearsal":true'
 
 
-@frozen
-class InProgress:
+class InProgress(Struct, frozen=True):
     """
     A turn with the agent.
 
@@ -91,9 +91,9 @@ def open_turn(turn: Turn, prompts: Sequence[tuple[Prompt, float]], began_at: flo
 
 def return_turn(progress: InProgress, reason: str, *, is_rehearsal: bool) -> Entry:
     """Undo a hand-over of which the agent saw no byte: its prompts wait again."""
-    turn = evolve(move_turn(progress.turn, TurnMove.RETURNED), reason=reason)
+    turn = replace(move_turn(progress.turn, TurnMove.RETURNED), reason=reason)
     prompts = tuple((move_prompt(prompt, PromptMove.RETURNED), deadline) for prompt, deadline in progress.prompts)
-    returned = evolve(progress, turn=turn, prompts=prompts)
+    returned = replace(progress, turn=turn, prompts=prompts)
     return _entry(returned, "turn.returned", is_rehearsal=is_rehearsal)
 
 
@@ -115,7 +115,7 @@ def close_turn(
         reason = f"interrupted by {progress.stopped_by.name}"
     elif outcome is Outcome.INTERRUPTED and progress.stop_reason is not None:
         reason = progress.stop_reason
-    turn = evolve(
+    turn = replace(
         move_turn(progress.turn, outcome),
         reason=reason,
         finished_at=finished_at,
@@ -124,7 +124,7 @@ def close_turn(
         answer=progress.partial,
     )
     if figures is not None:
-        turn = evolve(
+        turn = replace(
             turn,
             answer=figures.answer if outcome is Outcome.COMPLETED else figures.partial,
             ttft_s=progress.ttft_s if progress.ttft_s is not None else figures.ttft_s,
@@ -134,5 +134,5 @@ def close_turn(
             agent_turns=figures.agent_turns,
         )
     prompts = tuple((move_prompt(prompt, outcome, turn.id), deadline) for prompt, deadline in progress.prompts)
-    closed = evolve(progress, turn=turn, prompts=prompts)
+    closed = replace(progress, turn=turn, prompts=prompts)
     return _entry(closed, "turn.finished", is_rehearsal=is_rehearsal, by=progress.stopped_by)

@@ -7,7 +7,7 @@ always comes back, with the reason where nothing was found, and within the model
 
 import structlog
 import trio
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.core.grouping import Grouped
 from concordiad.meaning import Grouper, MeaningError
@@ -16,8 +16,7 @@ from concordiad.room.messages import Judge, Judged, ToBatcher, serve
 _log = structlog.get_logger("concordiad.matcher")
 
 
-@frozen
-class MatcherEnds:
+class MatcherEnds(Struct, frozen=True):
     """The matcher's ends of the room's channels."""
 
     inbox: trio.MemoryReceiveChannel[Judge]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import trio
-from attrs import field, frozen
+from msgspec import Struct
 
 from concordiad.agent.process import LineWriter
 from concordiad.core.admission import Admission
@@ -146,8 +146,7 @@ class Draft(NamedTuple):
     is_live: bool = False
 
 
-@frozen
-class Post:
+class Post(Struct, frozen=True):
     """
     Drafts for the fan-out, with the rows of the ledger that belong to them; answered once they are recorded.
 
@@ -185,8 +184,7 @@ async def note(fanout: trio.MemorySendChannel[Post], drafts: Sequence[Draft], ch
     await fanout.send(Post(drafts, changes, is_durable=True))
 
 
-@frozen
-class Submission:
+class Submission(Struct, frozen=True):
     """A prompt as somebody hands it in; `expires_s` is seconds from now."""
 
     author: Author
@@ -206,8 +204,7 @@ class Placed(NamedTuple):
     place: int | None
 
 
-@frozen
-class Submit:
+class Submit(Struct, frozen=True):
     """Accept a prompt."""
 
     submission: Submission
@@ -219,8 +216,7 @@ class Submit:
         return len(self.submission.text)
 
 
-@frozen
-class Cancel:
+class Cancel(Struct, frozen=True):
     """Take a waiting prompt out."""
 
     prompt: str
@@ -228,8 +224,7 @@ class Cancel:
     reply: Reply[Placed]
 
 
-@frozen
-class Split:
+class Split(Struct, frozen=True):
     """Give a waiting prompt a turn for itself."""
 
     prompt: str
@@ -237,8 +232,7 @@ class Split:
     reply: Reply[Placed]
 
 
-@frozen
-class ListWaiting:
+class ListWaiting(Struct, frozen=True):
     """List who waits, by place."""
 
     reply: Reply[list[Placed]]
@@ -257,15 +251,13 @@ class QueueState(NamedTuple):
     oldest_at: float | None = None
 
 
-@frozen
-class DescribeQueue:
+class DescribeQueue(Struct, frozen=True):
     """Tell how the queue is."""
 
     reply: Reply[QueueState]
 
 
-@frozen
-class SetPaused:
+class SetPaused(Struct, frozen=True):
     """Hold the waiting prompts back and refuse new ones, or go on; `row` is what the journal knows from then on."""
 
     row: RoomRow
@@ -273,8 +265,7 @@ class SetPaused:
     reply: Reply[None]
 
 
-@frozen
-class CancelAll:
+class CancelAll(Struct, frozen=True):
     """Close the queue for good: whatever waits is cancelled; `row` is what the journal knows from then on."""
 
     row: RoomRow
@@ -282,33 +273,28 @@ class CancelAll:
     reply: Reply[int]
 
 
-@frozen
-class NextTurn:
+class NextTurn(Struct, frozen=True):
     """The writer is ready for a turn."""
 
 
-@frozen
-class TakeBack:
+class TakeBack(Struct, frozen=True):
     """The writer returns what it could not hand over: one group, as it was offered."""
 
     prompts: Sequence[tuple[Prompt, float]]
 
 
-@frozen
-class Drain:
+class Drain(Struct, frozen=True):
     """No new turns from now on."""
 
 
-@frozen
-class Judge:
+class Judge(Struct, frozen=True):
     """Ask a language model which of these prompts mean the same; `query` is whatever the batcher knows it by."""
 
     query: int
     candidates: Sequence[Candidate]
 
 
-@frozen
-class Judged:
+class Judged(Struct, frozen=True):
     """
     What the model answered.
 
@@ -332,15 +318,13 @@ ToBatcher = (
 )
 
 
-@frozen
-class Offer:
+class Offer(Struct, frozen=True):
     """The batcher's next turn: the prompts of a group, its leader first, with their deadlines."""
 
     prompts: Sequence[tuple[Prompt, float]]
 
 
-@frozen
-class Incarnation:
+class Incarnation(Struct, frozen=True):
     """
     One spawn of the agent.
 
@@ -364,8 +348,7 @@ class Incarnation:
     end: trio.Event
 
 
-@frozen
-class AgentUp:
+class AgentUp(Struct, frozen=True):
     """The keeper spawned an agent."""
 
     incarnation: Incarnation
@@ -378,8 +361,7 @@ class Spoke(NamedTuple):
     at: float
 
 
-@frozen
-class FromAgent:
+class FromAgent(Struct, frozen=True):
     """
     What the pump read: that there was something, and its facts.
 
@@ -419,8 +401,7 @@ class Farewell(NamedTuple):
         return self.parting in (Parting.ASLEEP, Parting.RESTARTED, Parting.CLOSED)
 
 
-@frozen
-class AgentGone:
+class AgentGone(Struct, frozen=True):
     """The agent's process has ended and everything it wrote was read."""
 
     incarnation: str
@@ -428,36 +409,31 @@ class AgentGone:
     reply: Reply[Farewell]
 
 
-@frozen
-class Mute:
+class Mute(Struct, frozen=True):
     """The agent's output has ended; its process has perhaps not."""
 
     incarnation: str
 
 
-@frozen
-class Away:
+class Away(Struct, frozen=True):
     """There is no agent for now: the room's state by its name in `room.list`, and why."""
 
     room_state: str
     reason: str
 
 
-@frozen
-class WantAgent:
+class WantAgent(Struct, frozen=True):
     """Answered once the room wants an agent: at once unless it sleeps; with `is_urgent`, once somebody restarts it."""
 
     is_urgent: bool
     reply: Reply[None]
 
 
-@frozen
-class KeeperEnded:
+class KeeperEnded(Struct, frozen=True):
     """There will be no further incarnation."""
 
 
-@frozen
-class Interrupt:
+class Interrupt(Struct, frozen=True):
     """Stop the running turn; with `turn`, only that one."""
 
     turn: str | None
@@ -465,8 +441,7 @@ class Interrupt:
     reply: Reply[Turn]
 
 
-@frozen
-class AnswerApproval:
+class AnswerApproval(Struct, frozen=True):
     """Approve or deny."""
 
     approval: str
@@ -477,22 +452,19 @@ class AnswerApproval:
     reply: Reply[Approval]
 
 
-@frozen
-class ListApprovals:
+class ListApprovals(Struct, frozen=True):
     """List what waits for people."""
 
     reply: Reply[list[Approval]]
 
 
-@frozen
-class Describe:
+class Describe(Struct, frozen=True):
     """Tell how the agent is."""
 
     reply: Reply[dict[str, Any]]
 
 
-@frozen
-class Restart:
+class Restart(Struct, frozen=True):
     """End the agent, after what runs, and start it again; with `is_fresh` with a new conversation."""
 
     is_fresh: bool
@@ -500,15 +472,13 @@ class Restart:
     reply: Reply[None]
 
 
-@frozen
-class TryApi:
+class TryApi(Struct, frozen=True):
     """A host says that the agent's API works again."""
 
     reply: Reply[None]
 
 
-@frozen
-class Hurry:
+class Hurry(Struct, frozen=True):
     """The running turn has no grace any more."""
 
 
@@ -532,14 +502,17 @@ ToWriter = (
 )
 
 
-@frozen
-class Admit:
+class Admit(Struct, frozen=True):
     """Let a guest in, or back in."""
 
-    token: str = field(repr=False)
+    token: str
     name: str
-    key: str | None = field(repr=False)
+    key: str | None
     reply: Reply[Admission]
+
+    def __repr__(self) -> str:
+        """Show neither of what lets somebody in."""
+        return f"Admit(name={self.name!r})"
 
 
 class Invited(NamedTuple):
@@ -549,8 +522,7 @@ class Invited(NamedTuple):
     token: str
 
 
-@frozen
-class MakeInvite:
+class MakeInvite(Struct, frozen=True):
     """Make an invite."""
 
     wanted: InviteCreate
@@ -565,8 +537,7 @@ class Revoked(NamedTuple):
     closed: int
 
 
-@frozen
-class RevokeInvite:
+class RevokeInvite(Struct, frozen=True):
     """End an invite; the id may be shortened to its beginning."""
 
     invite: str
@@ -582,8 +553,7 @@ class Kicked(NamedTuple):
     closed: int
 
 
-@frozen
-class Kick:
+class Kick(Struct, frozen=True):
     """Remove a guest, named by its id, the beginning of its UUID, or its name."""
 
     who: str
@@ -592,16 +562,14 @@ class Kick:
     reply: Reply[Kicked]
 
 
-@frozen
-class EndInvites:
+class EndInvites(Struct, frozen=True):
     """The room closes for good: no token opens it any more."""
 
     by: Author
     reply: Reply[None]
 
 
-@frozen
-class Knock:
+class Knock(Struct, frozen=True):
     """Answer, to show that there is somebody."""
 
     reply: Reply[None]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import trio
-from attrs import field, frozen
+from msgspec import Struct, field
 
 from concordiad.core.agents import AgentCodec, Ended, Fact, OwnTurnBegan, Said
 from concordiad.core.lines import LineSplitter
@@ -26,13 +26,12 @@ STDERR_LINES: Final = 50
 STDERR_LINE_BYTES: Final = 2000
 
 
-@frozen
-class PumpEnds:
+class PumpEnds(Struct, frozen=True):
     """The pump's ends of the room's channels."""
 
     fanout: trio.MemorySendChannel[Post]
     writer: trio.MemorySendChannel[ToWriter]
-    valve: Valve = field(factory=Valve)
+    valve: Valve = field(default_factory=Valve)
 
 
 class _Router:

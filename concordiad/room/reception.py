@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 import trio
-from attrs import frozen
+from msgspec import Struct
 
 from concordiad.core.admission import Admission, Entries
 from concordiad.core.guestbook import Guestbook
@@ -47,8 +47,7 @@ TOKEN_BYTES: Final = 24
 """Random bytes in a token: 192 bits, 32 characters."""
 
 
-@frozen
-class ReceptionEnds:
+class ReceptionEnds(Struct, frozen=True):
     """The reception's ends of the room's channels."""
 
     inbox: trio.MemoryReceiveChannel[ToReception]

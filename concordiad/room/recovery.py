@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import trio
-from attrs import evolve
+from msgspec.structs import replace
 
 from concordiad.agent.history import find_answer
 from concordiad.core.agents import Kind
@@ -141,4 +141,4 @@ def _merge_again(prompt: Prompt, wanted: Mapping[str, str]) -> Merge | None:
     """Merge a prompt with the same others as before; if the one that led them is not asked again, with none."""
     if prompt.merge is None or prompt.merge.leader not in wanted or len(wanted) == 1:
         return None
-    return evolve(prompt.merge, leader=wanted[prompt.merge.leader])
+    return replace(prompt.merge, leader=wanted[prompt.merge.leader])

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import structlog
 import trio
-from attrs import evolve, field, frozen
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from concordiad.config import Graces, Limits
 from concordiad.core.agents import (
@@ -101,18 +102,16 @@ _STATE_NAMES: Final = {
 }
 
 
-@frozen
-class WriterEnds:
+class WriterEnds(Struct, frozen=True):
     """The writer's ends of the room's channels."""
 
     inbox: trio.MemoryReceiveChannel[ToWriter]
     batcher: trio.MemorySendChannel[ToBatcher]
     fanout: trio.MemorySendChannel[Post]
-    valve: Valve = field(factory=Valve)
+    valve: Valve = field(default_factory=Valve)
 
 
-@frozen
-class _Stop:
+class _Stop(Struct, frozen=True):
     """
     The agent is to be ended after what runs.
 
@@ -258,7 +257,7 @@ class Writer:
                 reply.answer(None)
             case Hurry():
                 if self._stop is not None:
-                    self._stop = evolve(self._stop, deadline=min(self._stop.deadline, trio.current_time()))
+                    self._stop = replace(self._stop, deadline=min(self._stop.deadline, trio.current_time()))
 
     def _farewell(self) -> Farewell:
         parting, words = Parting.DIED, None
@@ -600,14 +599,14 @@ class Writer:
         """Close the input once nothing runs; interrupt what runs when its grace is over; then close it all the same."""
         running = self._desk.running
         if self._state is WriterState.STARTING or (running is None and self._state is not WriterState.BUSY):
-            self._stop = evolve(stop, deadline=NEVER)
+            self._stop = replace(stop, deadline=NEVER)
             self._hold.end()
         elif now >= stop.deadline:
             if running is not None and not stop.is_last:
-                self._stop = evolve(stop, deadline=now + self._graces.interrupt_s, is_last=True)
+                self._stop = replace(stop, deadline=now + self._graces.interrupt_s, is_last=True)
                 await self._interrupt_agent(running, None, stop.reason, None)
             else:
-                self._stop = evolve(stop, deadline=NEVER)
+                self._stop = replace(stop, deadline=NEVER)
                 self._desk.note_left(stop.reason)
                 self._hold.end()
 

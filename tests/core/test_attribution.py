@@ -3,9 +3,9 @@
 import unicodedata
 
 import pytest
-from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from concordiad.core.attribution import NAMES_SHOWN, QUOTED_BYTES, Askers, Attribution, harmless, name_all
 from concordiad.core.model import Merge, Prompt, Stage
@@ -22,7 +22,7 @@ def turn(*asked: tuple[str, str], wording: str = "") -> list[Prompt]:
     for index, (name, text) in enumerate(asked):
         stage = Stage.NEAR if index else None
         merge = Merge("p0", stage, None, wording or asked[0][1]) if len(asked) > 1 else None
-        prompts.append(evolve(make_prompt(f"p{index}"), author=person(name), text=text, merge=merge))
+        prompts.append(replace(make_prompt(f"p{index}"), author=person(name), text=text, merge=merge))
     return prompts
 
 
@@ -86,7 +86,7 @@ def test_quotes_have_a_limit() -> None:
 def test_raw_prompts_are_passed_on_as_they_are(attribution: Attribution) -> None:
     """A slash command behind a line of names would be none."""
     (prompt,) = turn(("Vera", "/compact"))
-    assert Askers(attribution, ["uid:Tom"]).words_for([evolve(prompt, is_raw=True)]) == "/compact"
+    assert Askers(attribution, ["uid:Tom"]).words_for([replace(prompt, is_raw=True)]) == "/compact"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from concordiad.core.discretion import UNSTARTED, event_for_guests, prompt_for
 from concordiad.core.event_shapes import EVENTS
@@ -75,8 +75,8 @@ def test_no_event_tells_guests_of_the_machine(case: str) -> None:
 @pytest.mark.parametrize("text", ["run", ',"key":"x"', '\\,"key":null', '","key":"'])
 def test_nothing_but_the_key_is_taken_out(key: str | None, text: str) -> None:
     """Whatever it and the text are made of; the rest stays as it is, to the byte."""
-    prompt = evolve(PROMPT, key=key, text=text)
-    told, hidden = (event("prompt.accepted", prompt=prompt_view(evolve(prompt, key=each))) for each in (key, None))
+    prompt = replace(PROMPT, key=key, text=text)
+    told, hidden = (event("prompt.accepted", prompt=prompt_view(replace(prompt, key=each))) for each in (key, None))
     assert event_for_guests(told) == hidden == event_for_guests(hidden)
 
 

@@ -4,9 +4,9 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from concordiad.core.model import Outcome, PromptState, TurnState
 from concordiad.core.turns import (
@@ -80,7 +80,7 @@ def test_every_state_can_be_reached(
 )
 def test_outcome_becomes_prompts_state(outcome: Outcome, state: PromptState) -> None:
     """A turn's outcome becomes its prompts' state as the interface says."""
-    running = evolve(make_prompt(), state=PromptState.RUNNING)
+    running = replace(make_prompt(), state=PromptState.RUNNING)
     assert move_prompt(running, outcome, "t1").state is state
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from concordiad.core.model import InviteState, Merge, Outcome, PromptState, Stage, TurnState
 from concordiad.core.views import (
@@ -68,7 +68,7 @@ def test_prompt_that_waits() -> None:
 
 def test_prompt_with_everything() -> None:
     """What is known of a prompt is shown."""
-    prompt = evolve(
+    prompt = replace(
         make_prompt(), state=PromptState.ANSWERED, key="k", expires_at=AT, turn="t1", retry_of="p0", is_raw=True
     )
     view = seen(prompt_view, prompt)
@@ -88,7 +88,7 @@ def test_a_text_that_was_told_before_is_only_begun() -> None:
     """With how many characters it has; the one that leads tells once what is asked in other words than its own."""
     text = "é" * 100_000
     merge = Merge("p0", Stage.SAME, 1.0, text)
-    prompt = evolve(make_prompt(), text=text, merge=merge)
+    prompt = replace(make_prompt(), text=text, merge=merge)
     again = seen(event_prompt_view, prompt, 1, is_new=False)
     assert (again["text"], again["text_chars"]) == (text[:512], 100_000)
     assert again["merge"] == {
@@ -103,7 +103,7 @@ def test_a_text_that_was_told_before_is_only_begun() -> None:
     assert (new["text"], new["text_chars"], new["merge"]) == (text, None, again["merge"])
     whole = seen(prompt_view, prompt, asked_bytes=None)["merge"]
     assert (whole["asked"], whole["asked_chars"]) == (text, None)
-    worded = evolve(prompt, merge=Merge("p1", None, None, "why? " * 1000))
+    worded = replace(prompt, merge=Merge("p1", None, None, "why? " * 1000))
     assert seen(event_prompt_view, worded, 1, is_new=False)["merge"]["asked_chars"] is None
 
 
@@ -112,7 +112,7 @@ def test_a_merge_costs_no_more_where_the_prompts_are_long() -> None:
     sizes = {}
     for text in ("x" * 2048, "x" * 256 * 1024):
         merge = Merge("p0", Stage.SAME, 1.0, text)
-        prompts = [evolve(make_prompt(), id=f"p{number}", text=text, merge=merge) for number in range(100)]
+        prompts = [replace(make_prompt(), id=f"p{number}", text=text, merge=merge) for number in range(100)]
         view = event_prompt_view(prompts[-1], 1, is_new=False)
         sizes[len(text)] = len(members(prompt=view, **joined_members(prompts[-1], prompts[:-1])))
     shortest, longest = sizes.values()
@@ -157,7 +157,9 @@ def test_turn_that_has_ended() -> None:
         "cost_usd": 0.0,
         "agent_turns": 1,
     }
-    turn = evolve(make_turn(answer="a"), state=TurnState.FINISHED, outcome=Outcome.TIMED_OUT, finished_at=AT, **figures)
+    turn = replace(
+        make_turn(answer="a"), state=TurnState.FINISHED, outcome=Outcome.TIMED_OUT, finished_at=AT, **figures
+    )
     view = seen(turn_view, turn, [])
     assert (view["state"], view["outcome"], view["finished_at"], view["answer"]) == (
         "finished",
@@ -170,7 +172,7 @@ def test_turn_that_has_ended() -> None:
 
 def test_event_of_a_turn_names_its_authors() -> None:
     """A turn in an event has what a turn has, its authors, and the size of its answer."""
-    prompts = [make_prompt("p1"), evolve(make_prompt("p2"), author=BOB)]
+    prompts = [make_prompt("p1"), replace(make_prompt("p2"), author=BOB)]
     view = seen(turn_event_view, make_turn(answer="né"), prompts)
     assert [author["name"] for author in view.pop("authors")] == ["alice", "bob"]
     assert view.pop("answer_bytes") == 3

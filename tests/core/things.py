@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from concordiad.core.model import (
     Approval,
@@ -51,10 +51,10 @@ def make_approval(tool_input: bytes = b"{}") -> Approval:
 def make_invite(identity: str = "i1", **more: Any) -> Invite:
     """Return a driver's invite that never ends."""
     invite = Invite(identity, "main", Role.DRIVER, b"t" * 32, 1_700_000_000.0, ALICE, expires_at=None, uses=None)
-    return evolve(invite, **more)
+    return replace(invite, **more)
 
 
 def make_member(identity: str = "m1", **more: Any) -> Member:
     """Return a guest who is away."""
     member = Member(identity, "main", "i1", "bob", b"m" * 32, None, 1_700_000_000.0, 7)
-    return evolve(member, **more)
+    return replace(member, **more)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from concordiad.core.batching import LOCAL, NEVER, NO_WINDOW, Queue, Window
 from concordiad.core.groups import Changes, Joined, Parted
@@ -34,7 +34,7 @@ class WaitingRoom:
         """Let somebody ask something, which by default is like nothing else; give the prompt's id."""
         number = self._numbers[who] = self._numbers.get(who, 0) + 1
         identity = f"{who}{number}"
-        prompt = evolve(Prompt(identity, "main", person(who), text or f"do {identity}", 0.0), **more)
+        prompt = replace(Prompt(identity, "main", person(who), text or f"do {identity}", 0.0), **more)
         with self.noting() as changes:
             self.queue.add(prompt, self.now, changes, expires_at, is_hurried=is_hurried)
         return identity

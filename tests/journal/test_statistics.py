@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from concordiad.core.model import Author, AuthorKind, Outcome, TurnState
 from concordiad.core.statistics import Statistics
@@ -41,10 +41,10 @@ class Written:
     ) -> None:
         """Record a turn that ended, and its prompts, which had waited for two seconds."""
         prompts = [
-            evolve(make_prompt(f"p{next(self.ids)}"), room=room, author=author, submitted_at=at - 2)
+            replace(make_prompt(f"p{next(self.ids)}"), room=room, author=author, submitted_at=at - 2)
             for author in authors
         ]
-        turn = evolve(
+        turn = replace(
             make_turn(),
             id=f"t{next(self.ids)}",
             room=room,
@@ -119,6 +119,6 @@ def test_turns_without_known_prompts_are_nobodys(written: Written) -> None:
 def test_turns_that_run_or_went_back_are_not_counted(written: Written) -> None:
     """Only what is over has come to something."""
     for number, state in enumerate((TurnState.RUNNING, TurnState.RETURNED)):
-        turn = evolve(make_turn(), id=f"other{number}", state=state)
+        turn = replace(make_turn(), id=f"other{number}", state=state)
         write(written.connection, [Transaction("main", changes=[turn])])
     assert written.count()[0].whole.sums.turns == 0

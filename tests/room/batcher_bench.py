@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import trio
-from attrs import evolve
+from msgspec.structs import replace
 from trio.testing import wait_all_tasks_blocked
 
 from concordiad.config import Limits
@@ -93,7 +93,7 @@ class Bench:
 
     async def pause(self) -> None:
         """Hold the waiting prompts back."""
-        await ask(self.inbox, lambda reply: SetPaused(evolve(ROW, is_paused=True), ANN, reply))
+        await ask(self.inbox, lambda reply: SetPaused(replace(ROW, is_paused=True), ANN, reply))
 
     async def resume(self) -> None:
         """Go on after a pause."""
@@ -105,7 +105,7 @@ class Bench:
 
     async def cancel_all(self) -> int:
         """Close the queue for good; tells how many prompts were cancelled."""
-        return await ask(self.inbox, lambda reply: CancelAll(evolve(ROW, is_closed=True), ANN, reply))
+        return await ask(self.inbox, lambda reply: CancelAll(replace(ROW, is_closed=True), ANN, reply))
 
     async def next_offer(self) -> str:
         """Ask for the next turn as the writer does, and give the text that is offered."""

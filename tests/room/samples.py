@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from attrs import evolve
+from msgspec.structs import replace
 
 from concordiad.config import Graces
 from concordiad.core.model import Author, AuthorKind, Prompt
@@ -31,12 +31,12 @@ def count_ids(prefix: str) -> Callable[[], str]:
 
 def prompt(identity: str = "p1", text: str = "Why?", **more: Any) -> Prompt:
     """Make a prompt that waits."""
-    return evolve(Prompt(identity, "main", ANN, text, NOW), **more)
+    return replace(Prompt(identity, "main", ANN, text, NOW), **more)
 
 
 def submission(text: str = "Why?", **more: Any) -> Submission:
     """Make what Ann hands in."""
-    return evolve(Submission(ANN, text), **more)
+    return replace(Submission(ANN, text), **more)
 
 
 def body_of(draft: Draft) -> dict[str, Any]:

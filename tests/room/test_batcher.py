@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import trio
-from attrs import evolve
+from msgspec.structs import replace
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.config import Limits
@@ -346,7 +346,7 @@ async def test_a_prompt_that_runs_cannot_be_cancelled() -> None:
 
 async def test_a_paused_queue_holds_back_and_refuses() -> None:
     """What waits stays, the writer gets nothing, new ones are refused; all of it ends with resuming."""
-    paused = evolve(ROW, is_paused=True)
+    paused = replace(ROW, is_paused=True)
     async with open_bench() as bench:
         await bench.submit(submission("one"))
         await ask(bench.inbox, lambda reply: SetPaused(paused, ANN, reply))
@@ -365,7 +365,7 @@ async def test_a_paused_queue_holds_back_and_refuses() -> None:
 
 async def test_closing_for_good_cancels_what_waits() -> None:
     """Everybody whose prompt waited is told, in one commit with the room's row."""
-    closed = evolve(ROW, is_closed=True)
+    closed = replace(ROW, is_closed=True)
     async with open_bench() as bench:
         await bench.submit(submission("one"))
         await bench.submit(submission("two"))
@@ -460,7 +460,7 @@ async def test_authors_keep_their_names_for_ever() -> None:
         retry_of="p-old",
         is_alone=True,
     )
-    assert evolve(placed.prompt, standing=None) == expected
+    assert replace(placed.prompt, standing=None) == expected
 
 
 async def test_a_refusal_leaves_the_queue_as_it_was(autojump_clock: MockClock) -> None:
@@ -479,8 +479,8 @@ async def test_a_refusal_leaves_the_queue_as_it_was(autojump_clock: MockClock) -
             questions: list[Callable[[Reply[Any]], ToBatcher]] = [
                 lambda reply: Submit(submission("refused"), reply),
                 lambda reply: Cancel("p0", ANN, reply),
-                lambda reply: SetPaused(evolve(ROW, is_paused=True), ANN, reply),
-                lambda reply: CancelAll(evolve(ROW, is_closed=True), ANN, reply),
+                lambda reply: SetPaused(replace(ROW, is_paused=True), ANN, reply),
+                lambda reply: CancelAll(replace(ROW, is_closed=True), ANN, reply),
             ]
             for question in questions:
                 with pytest.raises(RoomError) as refusal:

@@ -2,7 +2,7 @@
 
 import pytest
 import trio
-from attrs import evolve
+from msgspec.structs import replace
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.config import Limits
@@ -284,5 +284,5 @@ async def test_a_room_may_merge_nothing() -> None:
     for stages, turns in (((), [["p1"], ["p2"], ["p3"]]), ((Stage.SAME,), [["p1", "p2"], ["p3"]])):
         async with open_bench(queue=Queue(stages)) as bench:
             for text, author in ((ASKED, ANN), (ASKED, BOB), (ASKED.lower(), CAT)):
-                await bench.submit(evolve(submission(text), author=author))
+                await bench.submit(replace(submission(text), author=author))
             assert await bench.turns() == turns

@@ -2,7 +2,7 @@
 
 import pytest
 import trio
-from attrs import evolve
+from msgspec.structs import replace
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.core.agents.rehearsal import Rehearsal
@@ -466,4 +466,4 @@ async def test_a_prompt_that_was_offered_keeps_all_that_it_is() -> None:
         await bench.start()
         turn = await bench.begin(waiting)
         (running,) = bench.changes(Prompt)
-    assert running == evolve(waiting, state=PromptState.RUNNING, turn=turn)
+    assert running == replace(waiting, state=PromptState.RUNNING, turn=turn)
