@@ -35,6 +35,7 @@ from concordiad.journal.rows import (
     read_rooms,
 )
 from concordiad.meaning import Grouper
+from concordiad.ops.clock import since_boot
 from concordiad.ops.ids import IdFactory
 from concordiad.ops.log import Log
 from concordiad.ops.threads import in_thread, long_in_thread
@@ -144,6 +145,12 @@ class House(Struct, frozen=True):
     links: Links = field(default_factory=Links)
     log: Log = field(default_factory=Log)
     new_id: Callable[[], str] = field(default_factory=IdFactory)
+    _began_at: float = field(default_factory=since_boot)
+
+    @property
+    def uptime_s(self) -> float:
+        """How long the daemon has been up, whatever the wall clock says."""
+        return round(since_boot() - self._began_at, 3)
 
     @property
     def config(self) -> Config:
@@ -242,6 +249,7 @@ class Housekeeper:
         self._make_spec = make_spec
         self._new_id = new_id
         self._now = now
+        self._started_at = now() - since_boot()
         self._closing = closing
         self._hurry = hurry
         self._open: dict[str, _OpenRoom] = {}
@@ -394,7 +402,9 @@ class Housekeeper:
         """Forget, now and every hour, what retention does not keep."""
         while True:
             retention = self.config.retention
-            before = self._now() - retention.days * DAY_S if retention.days else -math.inf
+            # A clock that was set forward by mistake is to cost nobody a record: what counts then is how long we run.
+            now = min(self._now(), self._started_at + since_boot())
+            before = now - retention.days * DAY_S if retention.days else -math.inf
             # The closed ones too: their records can be read as well.
             with suppress(JournalStalled):
                 for name in await self._journal.read(read_recorded_rooms) if retention.days or retention.bytes else ():

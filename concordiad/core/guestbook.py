@@ -7,6 +7,7 @@ says that it is here has come, and each `guest.joined` has its one `guest.left`.
 only once that is recorded.
 """
 
+import math
 import unicodedata
 from collections.abc import Callable, Iterable
 from hmac import compare_digest
@@ -35,7 +36,7 @@ from concordiad.errors import RoomError
 
 T = TypeVar("T")
 
-NEVER: Final = float("inf")
+NEVER: Final = math.inf
 LINGER_S: Final = 5.0
 """How long a guest whose last connection ended may take to come back before the others are told that it left."""
 RETURN_S: Final = 30.0
@@ -56,10 +57,12 @@ class Guestbook:
     Args:
         room: its name.
         now: Unix seconds.
-        clock: monotonic seconds, by which invites end and guests linger.
+        clock: monotonic seconds, by which guests linger.
         new_id: makes ids.
         new_token: makes tokens of 192 random bits.
         taken: names of people who are no guests, and of what else speaks in the room.
+        elapsed: seconds by which invites end: like `clock`, but it goes on while the machine sleeps. The wall clock,
+            which may be set, decides only how much of an invite is left at a start.
     """
 
     def __init__(
@@ -70,11 +73,13 @@ class Guestbook:
         new_id: Callable[[], str],
         new_token: Callable[[], str],
         taken: Iterable[str] = (),
+        elapsed: Callable[[], float] | None = None,
     ) -> None:
         self._taken: Final = frozenset(_fold(name) for name in taken)
         self._room = room
         self._now = now
         self._clock = clock
+        self._elapsed = elapsed or clock
         self._new_id = new_id
         self._new_token = new_token
         self._invites: dict[str, Invite] = {}
@@ -114,8 +119,13 @@ class Guestbook:
 
     def invites(self) -> list[tuple[Invite, InviteState]]:
         """List the invites that are neither revoked nor expired, oldest first."""
-        now = self._now()
-        return [(invite, invite.state(now)) for invite in self._invites.values() if not self._is_over(invite)]
+        return [(invite, self.state_of(invite)) for invite in self._invites.values() if not self._is_over(invite)]
+
+    def state_of(self, invite: Invite) -> InviteState:
+        """Tell where an invite of this room stands, also one of the past."""
+        if invite.revoked_at is None and (invite.id not in self._invites or self._is_over(invite)):
+            return InviteState.EXPIRED
+        return invite.state(-math.inf)
 
     @property
     def count(self) -> int:
@@ -172,7 +182,8 @@ class Guestbook:
 
     def next_deadline(self) -> float:
         """Tell when an invite ends or somebody is to be told of a guest, in monotonic seconds."""
-        return min(min(self._ends.values(), default=NEVER), min(self._due.values(), default=NEVER))
+        left = min(self._ends.values(), default=NEVER) - self._elapsed()
+        return min(self._clock() + left, min(self._due.values(), default=NEVER))
 
     def make_invite(self, wanted: InviteCreate, by: Author, entries: Entries) -> tuple[Invite, str]:
         """Make an invite; return it and its token, which is told only this once."""
@@ -218,7 +229,7 @@ class Guestbook:
         earlier = None if key_hash is None else self._by_key.get((found.id, key_hash))
         if earlier is not None:
             return self._come_in_anew(self._members[earlier], found, entries)
-        if found.state(self._now()) is not InviteState.OPEN:
+        if self.state_of(found) is not InviteState.OPEN:
             raise RoomError.not_allowed(NOT_ADMITTED)
         fault = fault_of_name(name)
         if fault is not None:
@@ -396,12 +407,11 @@ class Guestbook:
         return found if compare_digest(found.token_hash, token_hash) and not self._is_over(invite) else None
 
     def _is_over(self, invite: Invite) -> bool:
-        # By both clocks: one stands still while the machine sleeps, the other may be set back.
-        return self._ends.get(invite.id, NEVER) <= self._clock() or invite.state(self._now()) is InviteState.EXPIRED
+        return self._ends.get(invite.id, NEVER) <= self._elapsed()
 
     def _keep_invite(self, invite: Invite) -> None:
         if invite.id not in self._invites and invite.expires_at is not None:
-            self._ends[invite.id] = self._clock() + invite.expires_at - self._now()
+            self._ends[invite.id] = self._elapsed() + invite.expires_at - self._now()
         self._invites[invite.id] = invite
         self._of_invite.setdefault(invite.id, {})
         self._invite_by_token[invite.token_hash] = invite.id

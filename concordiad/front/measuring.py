@@ -4,7 +4,6 @@ What the daemon and its rooms do, in figures: asked of every room, and shown to 
 Law: a room that does not answer in time costs only its own figures.
 """
 
-import time
 from typing import Any, Final
 
 import trio
@@ -48,7 +47,7 @@ async def measures_view(house: House) -> dict[str, Any]:
     health = house.journal.health
     daemon = {
         "version": concordiad.__version__,
-        "uptime_s": round(time.time() - house.started_at, 3),
+        "uptime_s": house.uptime_s,
         "loop_lag_s": round(lag_s, DIGITS),
         "journal_fault": health.fault,
         "commits": sum(health.commits.counts),

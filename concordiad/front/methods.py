@@ -5,7 +5,6 @@ Law: nothing here changes state; a room's owners do, and a method returns what t
 """
 
 import os
-import time
 from typing import Any
 
 from msgspec import Struct
@@ -180,7 +179,7 @@ def _daemon(house: House) -> dict[str, Any]:
         "version": concordiad.__version__,
         "pid": os.getpid(),
         "started_at": rfc3339(house.started_at),
-        "uptime_s": round(time.time() - house.started_at, 3),
+        "uptime_s": house.uptime_s,
         "epoch": house.journal.epoch,
         "state_dir": str(house.state_dir),
         "set_aside": house.journal.find_set_aside(),
@@ -259,7 +258,6 @@ async def _is_own(house: House, caller: Caller, turn: Turn) -> bool:
 async def _about_people(
     house: House, caller: Caller, room: Room, params: InviteCreate | InviteRevoke | GuestKick
 ) -> dict[str, Any]:
-    now = time.time()
     match params:
         case InviteCreate():
             if house.page_url is None:
@@ -271,10 +269,10 @@ async def _about_people(
             return {"invite": invite_view(made, InviteState.OPEN, url, token)}
         case InviteRevoke(identity):
             invite, closed = await room.revoke_invite(identity, caller.author)
-            return {"invite": invite_view(invite, invite.state(now)), "closed": closed}
+            return {"invite": invite_view(invite, room.guestbook.state_of(invite)), "closed": closed}
     member, invite, closed = await room.kick(params.id, params.reason, caller.author)
     guest = room.guestbook.view(member, invite, is_for_host=True)
-    return {"guest": guest, "closed": closed, "invite": invite_view(invite, invite.state(now))}
+    return {"guest": guest, "closed": closed, "invite": invite_view(invite, room.guestbook.state_of(invite))}
 
 
 async def _in_room(house: House, caller: Caller, method: str, room: Room) -> dict[str, Any]:

@@ -6,7 +6,6 @@ may not see, another room or what was over before it joined, is answered exactly
 """
 
 import re
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -264,11 +263,10 @@ async def list_events(house: House, params: EventsList, caller: Caller) -> dict[
 async def list_invites(house: House, params: InviteList, caller: Caller) -> dict[str, Any]:
     """Show the invites that let somebody in, or back in, or also those that do not any more. Raises RoomError."""
     room = find_room(house, params.room, caller)
-    now = time.time()
     if not params.all:
         return {"invites": [invite_view(each, state) for each, state in room.guestbook.invites()]}
     invites = await house.journal.read(read_invites, room.name, PEOPLE)
-    return {"invites": [invite_view(invite, invite.state(now)) for invite in invites]}
+    return {"invites": [invite_view(invite, room.guestbook.state_of(invite)) for invite in invites]}
 
 
 async def list_guests(house: House, params: GuestList, caller: Caller) -> dict[str, Any]:

@@ -46,6 +46,7 @@ from concordiad.journal.rows import (
     read_room_epochs,
 )
 from concordiad.meaning import Grouper
+from concordiad.ops.clock import since_boot
 from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
 from concordiad.room.comparison import prepare_comparison
 from concordiad.room.fanout import Transcript, run_fanout
@@ -327,7 +328,7 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
     to_fanout, fanout_inbox = trio.open_memory_channel[Post](DRAFTS)
 
     transcript = await _open_transcript(setup)
-    guestbook = await open_guestbook(setup.name, setup.journal, setup.new_id, setup.now)
+    guestbook = await open_guestbook(setup.name, setup.journal, setup.new_id, setup.now, since_boot)
     figures = TurnFigures()
     questions, matcher_inbox = trio.open_memory_channel[Judge](QUESTIONS)
     batcher_ends = BatcherEnds(batcher_inbox, to_fanout.clone(), to_writer.clone(), questions)

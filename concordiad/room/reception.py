@@ -65,7 +65,13 @@ OTHERS: Final = ("you", "host", "agent", "claude", "rehearsal", "concordia", "co
 """What else speaks in a room, or is called by these words in it: no guest may pass for it."""
 
 
-async def open_guestbook(room: str, journal: Journal, new_id: Callable[[], str], now: Callable[[], float]) -> Guestbook:
+async def open_guestbook(
+    room: str,
+    journal: Journal,
+    new_id: Callable[[], str],
+    now: Callable[[], float],
+    elapsed: Callable[[], float] | None = None,
+) -> Guestbook:
     """
     Read who may come into a room, who was here when the daemon ended, and who of this machine is known there.
 
@@ -73,7 +79,7 @@ async def open_guestbook(room: str, journal: Journal, new_id: Callable[[], str],
         JournalError: the journal cannot be read.
     """
     known = await journal.read(read_local_names, room)
-    guestbook = Guestbook(room, now, trio.current_time, new_id, make_token, (*OTHERS, *_owners(), *known))
+    guestbook = Guestbook(room, now, trio.current_time, new_id, make_token, (*OTHERS, *_owners(), *known), elapsed)
     guestbook.load(*await journal.read(read_guestbook, room, now()))
     return guestbook
 
