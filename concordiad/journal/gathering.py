@@ -84,9 +84,11 @@ class _Gathering:
                 for row in self._source.execute(f"{table.select} ORDER BY {order}"):
                     self._take_one(table, row, known)
         listed = set(self._read_index(_PEOPLE[table.name], table, "room, id")) if table.name in _PEOPLE else set()
+        unlisted = known - {identity for _, identity in listed}
         for room, identity in sorted((each for each in listed if each[1] not in known), key=repr):
-            known.add(identity)
-            self.losses.add(room, table.name)
+            # A name in which a bit has flipped, in the row or in the index, is not a second row.
+            if not any(_is_a_bit_off(identity, other) for other in unlisted):
+                self.losses.add(room, table.name)
         if table is META:
             self._name_anew()
         elif not is_sound and not listed:
@@ -96,10 +98,9 @@ class _Gathering:
         named = repr(row[:2]) if table is ROOM_EPOCHS else str(row[table.key])
         if table.is_whole(row):
             self._insert(table, row)
-            known.add(named)
         elif named not in known:
-            known.add(named)
             self.losses.add(table.describe(row).room, table.name)
+        known.add(named)
 
     def _name_anew(self) -> None:
         if not self._draft.execute("SELECT count(*) FROM meta").fetchone()[0]:
@@ -209,3 +210,11 @@ class _Gathering:
         most = (there[-1] if there else 0) + len(listed)
         known = sorted({*there, *(seq for seq in listed if 0 < seq <= most)})
         return set(range(known[0], known[-1] + 1)) - set(there) if known else set()
+
+
+def _is_a_bit_off(one: object, other: str) -> bool:
+    """Tell whether two names differ in one bit."""
+    first, second = str(one).encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape")
+    if len(first) != len(second):
+        return False
+    return sum((left ^ right).bit_count() for left, right in zip(first, second, strict=True)) == 1

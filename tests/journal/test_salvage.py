@@ -112,6 +112,20 @@ def test_a_letter_that_has_become_another_one_is_lost_and_named(whole: Journal, 
         assert len(read_room_epochs(connection, "main")) == 1
 
 
+@pytest.mark.parametrize(
+    ("place", "missing"), [("m-docs-3docsi-docs-3", {"docs": "of this room 1 guest"}), ("docsm-docs-3", {})]
+)
+def test_a_name_that_has_become_another_one_is_one_row(
+    whole: Journal, tmp_path: Path, place: str, missing: dict[str, str]
+) -> None:
+    """Flipped in the guest's row, one guest is lost; flipped in the index, none is."""
+    path = whole.copy_to(tmp_path / "work")
+    flip(path, find_text(path, place) + place.index("m-docs-3") + 7, 0x40)
+    salvaged = look(path, whole.content).salvaged
+    assert salvaged is not None
+    assert salvaged.missing == missing
+
+
 def test_a_lost_event_has_a_notice_in_its_place_and_ends_the_epochs(whole: Journal, tmp_path: Path) -> None:
     """Numbers go on without gaps; whoever has a cursor of before begins anew instead of skipping it."""
     path = whole.copy_to(tmp_path / "work")
