@@ -14,13 +14,15 @@ from msgspec.structs import replace
 from concordiad.agent.history import find_answer
 from concordiad.core.agents import Kind
 from concordiad.core.figures import TurnFigures
-from concordiad.core.model import AfterCrash, Merge, Outcome, Prompt, PromptState, Turn
+from concordiad.core.model import AfterCrash, Merge, OrderKey, Outcome, Prompt, PromptState, Standing, Turn
+from concordiad.core.order import just_before
 from concordiad.core.views import members, prompt_view
 from concordiad.errors import RoomError
 from concordiad.journal import Journal
 from concordiad.journal.rows import (
     ApprovalResolved,
     read_approvals,
+    read_prompts_in,
     read_prompts_of,
     read_running_turns,
     read_session,
@@ -76,18 +78,26 @@ async def recover(about: Recovery, fanout: trio.MemorySendChannel[Post]) -> list
         draft = resolved(approval, withdrawn, "concordiad ended meanwhile", is_rehearsal=about.is_rehearsal)
         await note(fanout, [draft], [ApprovalResolved(approval.id)])
     again: list[str] = []
+    waiting = await about.journal.read(read_prompts_in, about.room, [PromptState.WAITING])
+    first = min((prompt.standing.place for prompt in waiting if prompt.standing is not None), default=None)
     for turn in await about.journal.read(read_running_turns, about.room):
         prompts = await about.journal.read(read_prompts_of, turn.prompts)
-        again += await _close(about, turn, prompts, fanout)
+        again += await _close(about, turn, prompts, first, fanout)
     return again
 
 
-async def _close(about: Recovery, turn: Turn, prompts: list[Prompt], fanout: trio.MemorySendChannel[Post]) -> list[str]:
+async def _close(
+    about: Recovery,
+    turn: Turn,
+    prompts: list[Prompt],
+    first: OrderKey | None,
+    fanout: trio.MemorySendChannel[Post],
+) -> list[str]:
     answer = await _find_answer(about, turn)
     outcome, reason = (Outcome.UNCERTAIN, UNKNOWN) if answer is None else (Outcome.COMPLETED, FOUND)
     progress = InProgress(turn, 0.0, tuple((prompt, 0.0) for prompt in prompts), partial=answer)
     entry = close_turn(progress, outcome, reason, about.now(), is_rehearsal=about.is_rehearsal)
-    new = _ask_again(about, prompts) if outcome is Outcome.UNCERTAIN else []
+    new = _ask_again(about, prompts, first) if outcome is Outcome.UNCERTAIN else []
     await note(fanout, [entry.draft], entry.changes)
     tell_end(entry.progress, about.figures)
     if not new:
@@ -112,7 +122,8 @@ async def _find_answer(about: Recovery, turn: Turn) -> str | None:
     return await in_thread(find_answer, about.kind, about.environment, session.session_id, turn.id)
 
 
-def _ask_again(about: Recovery, prompts: list[Prompt]) -> list[Prompt]:
+def _ask_again(about: Recovery, prompts: list[Prompt], first: OrderKey | None) -> list[Prompt]:
+    """Ask again what ran, before all that waits, of which `first` is the first place: also after the next start."""
     if about.after_crash is not AfterCrash.ASK_AGAIN:
         return []
     wanted = {prompt.id: about.new_id() for prompt in prompts if prompt.retry_of is None}
@@ -130,11 +141,17 @@ def _ask_again(about: Recovery, prompts: list[Prompt]) -> list[Prompt]:
             is_raw=prompt.is_raw,
             is_alone=prompt.is_alone,
             merge=_merge_again(prompt, wanted),
-            standing=prompt.standing,
+            standing=_standing_before(first, prompt.standing),
         )
         for prompt in prompts
         if prompt.id in wanted
     ]
+
+
+def _standing_before(first: OrderKey | None, standing: Standing | None) -> Standing | None:
+    if standing is None or first is None:
+        return standing
+    return Standing(standing.own, min(standing.place, just_before(first)))
 
 
 def _merge_again(prompt: Prompt, wanted: Mapping[str, str]) -> Merge | None:

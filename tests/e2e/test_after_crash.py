@@ -64,6 +64,29 @@ def test_turn_is_asked_again_once(site: Site, gate: Gate) -> None:
         assert sorted(prompt["state"] for prompt in prompts) == ["answered", "uncertain", "uncertain"]
 
 
+def test_what_is_asked_again_stays_the_first(site: Site, gate: Gate) -> None:
+    """Before what has a better priority too, and also after another start, for as long as it waits."""
+    site.configure({"rooms.main": {"after_crash": "ask_again"}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        running = client.submit(f"{gate}[[text:once]]")["id"]
+        client.next("turn.started")
+        others = [client.submit(text, priority=text)["id"] for text in ("normal", "high")]
+        client.call("room.pause")
+        daemon.kill()
+    orders = []
+    for _ in range(2):
+        with site.running() as daemon:
+            client = daemon.connect()
+            waiting = client.call("prompt.list", states=["waiting"])["prompts"]
+            orders.append([(each["retry_of"], each["id"]) for each in sorted(waiting, key=lambda each: each["place"])])
+            daemon.kill()
+    assert [[retry_of for retry_of, _ in order] for order in orders] == [[running, None, None]] * 2
+    assert [identity for _, identity in orders[0][1:]] == others[::-1]
+    assert orders[0] == orders[1]
+    gate.open()
+
+
 def test_history_of_the_rehearsal_agent_tells_nothing(site: Site, gate: Gate) -> None:
     """So the turn is uncertain, as by default."""
     site.configure({"rooms.main": {"after_crash": "from_history"}})
