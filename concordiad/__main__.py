@@ -11,16 +11,16 @@ for name in ("asyncio", "difflib", "lzma", "ssl"):
     postpone(name)
 postpone("importlib.metadata", version=version)
 
+import argparse
 import faulthandler
 import json
 import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import attrs
-import click
 import trio
 
 import concordiad
@@ -34,23 +34,43 @@ from concordiad.ops.log import Log
 from concordiad.ops.memory import keep_freed_memory, spare_what_stays
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--config", type=click.Path(path_type=Path), help="The configuration file.")
-@click.option("--state-dir", type=click.Path(path_type=Path), help="Where the journal is kept.")
-@click.option("--runtime-dir", type=click.Path(path_type=Path), help="Where the control socket is made.")
-@click.option(
-    "--try",
-    "is_try",
-    is_flag=True,
-    help="Fall back to the rehearsal agent if the real one cannot run; open the guests' port on loopback.",
+class Option(NamedTuple):
+    """One option of the command line: what it does, and what its value is called, if it has one."""
+
+    name: str
+    meaning: str
+    value: str | None = None
+
+
+DESCRIPTION: Final = "Let several people share one Claude Code session."
+OPTIONS: Final = (
+    Option("--config", "The configuration file.", "PATH"),
+    Option("--state-dir", "Where the journal is kept.", "PATH"),
+    Option("--runtime-dir", "Where the control socket is made.", "PATH"),
+    Option("--try", "Fall back to the rehearsal agent if the real one cannot run; open the guests' port on loopback."),
+    Option("--check", "Check the configuration, print what is in force, and end."),
+    Option("--verbose", "Log all that there is: log.level is debug."),
 )
-@click.option("--check", "is_check", is_flag=True, help="Check the configuration, print what is in force, and end.")
-@click.option("--verbose", is_flag=True, help="Log all that there is: log.level is debug.")
-@click.version_option(concordiad.__version__, prog_name="concordiad")
-def main(
-    config: Path | None, state_dir: Path | None, runtime_dir: Path | None, is_try: bool, is_check: bool, verbose: bool
-) -> None:
+VERSION: Final = Option("--version", "Show the version and exit.")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make what reads the command line; argparse, because click would take another 0.7 MiB for as long as it runs."""
+    parser = argparse.ArgumentParser("concordiad", description=DESCRIPTION, allow_abbrev=False)
+    for name, meaning, value in OPTIONS:
+        if value is None:
+            parser.add_argument(name, help=meaning, action="store_true")
+        else:
+            parser.add_argument(name, help=meaning, metavar=value, type=Path)
+    said = f"concordiad, version {concordiad.__version__}"
+    parser.add_argument(VERSION.name, help=VERSION.meaning, action="version", version=said)
+    return parser
+
+
+def main() -> None:
     """Let several people share one Claude Code session."""
+    given = vars(make_parser().parse_args())
+    is_try: bool = given["try"]
     log = Log()
     log.configure()
     # A watchdog ends a loop that hangs with SIGABRT: where it hung is then in the log.
@@ -58,10 +78,10 @@ def main(
     keep_freed_memory()
     status = 0
     try:
-        read = partial(_read, config, is_try=is_try, is_verbose=verbose)
-        directories = find_directories(state_dir, runtime_dir, os.environ)
-        if is_check:
-            click.echo(json.dumps(_effective(read()), indent=2))
+        read = partial(_read, given["config"], is_try=is_try, is_verbose=given["verbose"])
+        directories = find_directories(given["state_dir"], given["runtime_dir"], os.environ)
+        if given["check"]:
+            sys.stdout.write(f"{json.dumps(_effective(read()), indent=2)}\n")
             return
         setup = prepare(read, directories, os.environ, log, is_try=is_try)
         spare_what_stays()
@@ -89,7 +109,7 @@ def _read_file(path: Path | None, *, is_try: bool) -> Config:
     if is_try:
         default.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         default.write_text(FIRST_CONFIG, encoding="utf-8")
-        click.echo(f"concordiad: wrote a first configuration to {default}", err=True)
+        _tell(f"concordiad: wrote a first configuration to {default}")
         return parse_config(FIRST_CONFIG)
     return Config() if "STATE_DIRECTORY" not in os.environ else read_config(default)
 
@@ -143,13 +163,18 @@ def _announce(setup: Setup, house: House) -> None:
         "Ctrl-C here drains and stops; twice hurries.",
         "",
     ]
-    click.echo("\n".join(lines), err=True)
+    _tell("\n".join(lines))
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def _say(errors: BaseExceptionGroup[ConcordiaError], status: int) -> int:
     # One fault may reach several tasks.
     for sentence in dict.fromkeys(map(str, _leaves(errors))):
-        click.echo(f"concordiad: {sentence}", err=True)
+        _tell(f"concordiad: {sentence}")
     return status
 
 

@@ -1,15 +1,12 @@
 """`python -m shipping.manual DIRECTORY`: the manual pages, from the help of the programs and from docs/."""
 
-import inspect
 import re
 import sys
 from pathlib import Path
 from typing import Final
 
-import click
-
 import concordiad
-from concordiad.__main__ import main as daemon
+from concordiad.__main__ import DESCRIPTION, OPTIONS, VERSION
 from ctl import reference
 from shipping.payload import ROOT
 from shipping.roff import Page, manual_page
@@ -33,12 +30,12 @@ def _read(name: str) -> str:
 
 
 def _of_daemon() -> str:
-    context = click.Context(daemon, info_name="concordiad")
-    usage = " ".join(["concordiad", *daemon.collect_usage_pieces(context)])
-    rows = [record for option in daemon.params if (record := option.get_help_record(context)) is not None]
-    options = "".join(f"| `{names}` | {meaning} |\n" for names, meaning in rows)
+    options = "".join(
+        f"| `{name if value is None else f'{name} {value}'}` | {meaning} |\n"
+        for name, meaning, value in (*OPTIONS, VERSION)
+    )
     parts = [
-        f"## Synopsis\n\n`{usage}`\n\n## Description\n\n{inspect.cleandoc(daemon.help or '')}\n",
+        f"## Synopsis\n\n`concordiad [OPTIONS]`\n\n## Description\n\n{DESCRIPTION}\n",
         f"## Options\n\n| option | what it does |\n| --- | --- |\n{options}",
         *_sections(_read("operation.md"), OPERATION),
         "## See also\n\nconcordiactl(1), concordiad.toml(5), systemctl(1)\n",

@@ -5,15 +5,22 @@ import sys
 from typing import Final
 
 LIBRARIES: Final = {
-    *("attr", "attrs", "cattrs", "click", "h11", "idna", "msgspec", "outcome", "sniffio", "sortedcontainers"),
+    *("attr", "attrs", "cattrs", "h11", "idna", "msgspec", "outcome", "sniffio", "sortedcontainers"),
     *("structlog", "trio", "trio_websocket", "typing_extensions", "wsproto"),
 }
 """What pip has installed and the daemon cannot do without, or what these cannot: a new one costs each daemon memory."""
 LATER: Final = {
-    *("concordiad.core.phrasing", "concordiad.core.layout", "concordiad.core.openrpc", "concordiad.core.shapes"),
+    *(
+        "concordiad.core.details",
+        "concordiad.core.phrasing",
+        "concordiad.journal.salvage",
+        "concordiad.core.layout",
+        "concordiad.core.openrpc",
+        "concordiad.core.shapes",
+    ),
     *("concordiad.meaning.client", "concordiad.agent.rehearsal", "rapidfuzz", "numpy", "httpx", "stamina"),
     *("http.client", "multiprocessing", "unittest", "urllib.request", "xml"),
-    *("_lzma", "_ssl", "asyncio.events", "csv", "email", "zipfile"),
+    *("_lzma", "_ssl", "asyncio.events", "click", "csv", "email", "zipfile"),
 }
 """What is imported when somebody needs it, if anybody does."""
 

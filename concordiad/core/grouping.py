@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from concordiad.core.details import Details, contradiction, details_of
 from concordiad.errors import ConcordiaError
 
 if TYPE_CHECKING:
+    from concordiad.core.details import Details
     from concordiad.core.purpose import Purpose
 
 T = TypeVar("T")
@@ -289,6 +289,7 @@ def _check_ids(groups: Sequence[_Group], named: dict[str, Candidate]) -> None:
 def _check_group(members: Sequence[Candidate], wording: str) -> None:
     """Check that some prompts may mean the same, and that a wording asks what each of them asks."""
     # Imported with the first answer of a model: with what it reads texts by it takes 5 MiB.
+    from concordiad.core.details import contradiction  # noqa: PLC0415
     from concordiad.core.purpose import at_odds  # noqa: PLC0415
 
     if not wording:
@@ -308,11 +309,12 @@ def _check_group(members: Sequence[Candidate], wording: str) -> None:
 
 
 class _Read(NamedTuple):
-    details: Details
+    details: "Details"
     purpose: "Purpose"
 
 
 def _read(text: str) -> _Read:
+    from concordiad.core.details import details_of  # noqa: PLC0415
     from concordiad.core.purpose import purpose_of  # noqa: PLC0415
 
     details = details_of(text)
@@ -320,6 +322,8 @@ def _read(text: str) -> _Read:
 
 
 def _check_wording(wording: _Read, originals: Sequence[_Read]) -> None:
+    from concordiad.core.details import contradiction  # noqa: PLC0415
+
     wanted = {detail for original in originals for detail in original.details.exact}
     for detail in wanted.difference(wording.details.exact):
         raise Doubt(DoubtReason.DROPPED_DETAIL, f"a wording leaves out a {detail.kind} of an original")

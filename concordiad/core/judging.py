@@ -12,7 +12,6 @@ from typing import Final
 from msgspec import Struct
 
 from concordiad.core.batching import Queue
-from concordiad.core.details import contradiction, details_of
 from concordiad.core.grouping import MOST_TEXT_BYTES, Candidate, Grouped, fitting
 from concordiad.core.groups import Changes, Group
 
@@ -111,6 +110,9 @@ def _is_covered(groups: Sequence[Group], wording: str) -> bool:
     texts = [member.prompt.text for group in groups for member in group.members[1:]]
     if sum(map(len, texts)) + len(wording) > CHECKED_CHARS:
         return not texts
+    # Whoever read the model's answer has imported it already.
+    from concordiad.core.details import contradiction, details_of  # noqa: PLC0415
+
     worded = details_of(wording) if texts else None
     for text in texts:
         original = details_of(text)

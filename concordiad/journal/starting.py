@@ -7,15 +7,17 @@ but the older events, which are read later (journal/patrol.py).
 
 import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from concordiad.core.model import OnDamage
 from concordiad.errors import JournalError
 from concordiad.journal.check import find_problems, find_problems_for_start
 from concordiad.journal.head import is_head_right
 from concordiad.journal.inspect import name_flips, untouched
-from concordiad.journal.salvage import Salvaged, salvage
 from concordiad.journal.schema import MIGRATIONS
+
+if TYPE_CHECKING:
+    from concordiad.journal.salvage import Salvaged
 
 CHECK_BYTES: Final = 64 * 1024**2
 """The largest journal that is read whole at every start: a second's work."""
@@ -27,7 +29,7 @@ def mark_suspect(path: Path) -> None:
     path.with_name(path.name + _MARK).touch(mode=0o600)
 
 
-def make_sound(path: Path, on_damage: OnDamage) -> Salvaged | None:
+def make_sound(path: Path, on_damage: OnDamage) -> "Salvaged | None":
     """
     See whether a journal is whole; if it is not, put a new one in its place, or refuse it.
 
@@ -43,6 +45,9 @@ def make_sound(path: Path, on_damage: OnDamage) -> Salvaged | None:
                 f"the journal {path} is damaged, and nothing of it is served: {problems[0]}; `concordiactl journal"
                 f" restore` puts a backup in its place and keeps it{_choice(number)}"
             )
+        # Only a damaged journal needs what mends one.
+        from concordiad.journal.salvage import salvage  # noqa: PLC0415
+
         salvaged = salvage(path)
     mark.unlink(missing_ok=True)
     return salvaged

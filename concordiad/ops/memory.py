@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import linecache
 import mmap
 from collections.abc import Callable
 from pathlib import Path
@@ -93,7 +94,10 @@ def spare_what_stays() -> None:
     thousand guests come at once, that was a sixth of the time, and a third where they are refused.
 
     The younger ones it looks at in smaller portions from then on, where it does so by age (not from Python 3.14 on).
+
+    The text of generated methods, which attrs keeps for debuggers, need not stay: a quarter of a megabyte.
     """
+    linecache.clearcache()
     gc.collect()
     gc.freeze()
     if gc.get_threshold()[2]:

@@ -11,6 +11,9 @@ class _Postponed(ModuleType):
     """A module's place; what is asked of it, and it does not know, is asked of the module, which is loaded by that."""
 
     def __getattr__(self, name: str) -> Any:
+        # Whoever imports one name from a module asks first whether it is a package.
+        if name == "__path__" and self.__spec__ is not None and self.__spec__.submodule_search_locations is None:
+            raise AttributeError(name)
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
         module = import_module(self.__name__)
@@ -36,7 +39,6 @@ def postpone(name: str, **known: Any) -> None:
         place = _Postponed(name)
         place.__spec__, place.__loader__, place.__file__ = spec, spec.loader, spec.origin
         if known and spec.submodule_search_locations is not None:
-            # Whoever imports one name from a module asks first whether it is a package.
             place.__path__ = spec.submodule_search_locations
         vars(place).update(known)
         sys.modules[name] = place
