@@ -70,7 +70,7 @@ wheel: .venv/.run ## make Concordia's own wheel in dist/
 
 lock: .venv/.made ## write constraints*.txt anew from pyproject.toml (ARGS=--upgrade moves every pin)
 	$(PIP) uv
-	$(LOCK) $(ARGS) --group build --group lint --group test -o constraints.txt pyproject.toml
+	$(LOCK) $(ARGS) --extra otel --group build --group lint --group test -o constraints.txt pyproject.toml
 	$(LOCK) --group build -c constraints.txt -o constraints-run.txt pyproject.toml
 	$(LOCK) --no-deps --group pyproject.toml:claude -o constraints-claude.txt
 	$(LOCK) --group pyproject.toml:bench -c constraints.txt -o constraints-bench.txt

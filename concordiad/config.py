@@ -275,6 +275,18 @@ class Metrics:
 
 
 @frozen
+class Traces:
+    """
+    Traces of prompts, for an OpenTelemetry collector. Without this table there are none.
+
+    Attributes:
+        endpoint: where they are sent by OTLP over HTTP; plain http only on loopback.
+    """
+
+    endpoint: str = field(default="http://127.0.0.1:4318/v1/traces", validator=_read_by(parse_api_url))
+
+
+@frozen
 class Agent:
     """
     One way to start an agent.
@@ -408,6 +420,7 @@ class Config:
     merging: Merging = Merging()
     gemini: Gemini | None = None
     metrics: Metrics | None = None
+    traces: Traces | None = None
     retention: Retention = Retention()
     journal: JournalSettings = JournalSettings()
     rooms: Mapping[str, Room] = field(factory=lambda: {"main": Room()})

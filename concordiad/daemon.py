@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ from msgspec.structs import replace
 
 from concordiad.agent.leftovers import end_leftovers, mark_of
 from concordiad.agent.spec import AgentSpec, make_spec
-from concordiad.config import Agent, Config, Directories, Gemini, Metrics
+from concordiad.config import Agent, Config, Directories, Gemini, Metrics, Traces
 from concordiad.core.agents import Kind
 from concordiad.core.discreet import Discreet
 from concordiad.errors import ConfigError, RoomError
@@ -108,6 +109,7 @@ def prepare(
         _make_directory(directory)
     key = _find_key(config, environment, is_try=is_try)
     token = _find_token(config, environment)
+    _check_traces(config)
     log.hide(each for each in (key, token) if each is not None)
     # Our key is no business of an agent's; another one in a variable of that name may be.
     for_agents = environment if key is None else without_key(environment, key)
@@ -168,6 +170,30 @@ async def _open_grouper(settings: Gemini | None, key: str | None) -> AsyncIterat
 
     async with open_gemini(settings, key) as gemini:
         yield gemini
+
+
+def _check_traces(config: Config) -> None:
+    if config.traces is None:
+        return
+    try:
+        is_there = find_spec("opentelemetry.exporter.otlp.proto.http") and find_spec("opentelemetry.sdk")
+    except ModuleNotFoundError:
+        is_there = None
+    if is_there is None:
+        raise ConfigError("traces: OpenTelemetry's library is missing: `pip install 'concordia[otel]'`")
+
+
+@asynccontextmanager
+async def _open_traces(settings: Traces | None, log: Log) -> AsyncIterator[None]:
+    """Have what is logged of prompts sent as traces, where that is wanted."""
+    if settings is None:
+        yield
+        return
+    # Only who wants traces pays for importing the library.
+    from concordiad.ops.traces import open_traces  # noqa: PLC0415
+
+    async with open_traces(settings.endpoint, log):
+        yield
 
 
 def _make_directory(directory: Path) -> None:
@@ -257,7 +283,7 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
         _receive_all(reloads) as wishes,
         send_command,
     ):
-        async with trio.open_nursery() as watchers:
+        async with _open_traces(config.traces, setup.log), trio.open_nursery() as watchers:
             accepting = trio.CancelScope()
             watchers.start_soon(_watch_signals, signals, setup.manager, accepting, closing, hurry, config.graces.turn_s)
             async with open_journal(directories.journal, config.journal.damaged) as journal:

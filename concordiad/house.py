@@ -106,7 +106,7 @@ class Reload(Struct, frozen=True):
 
 Command = Create | Close | Reload | PruneNow
 
-AT_RESTART: Final = ("control", "guests", "gemini", "metrics", "journal")
+AT_RESTART: Final = ("control", "guests", "gemini", "metrics", "traces", "journal")
 """Tables of what is bound or accepted once, at the start."""
 
 

@@ -8,6 +8,12 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TRACEPARENT_CHARACTERS = 55
+
 
 def read_text(words: tuple[str, ...]) -> str:
     """
@@ -28,6 +34,12 @@ def read_text(words: tuple[str, ...]) -> str:
 
         raise _failure(INVALID_UNICODE) from error
     return text
+
+
+def find_traceparent(environment: Mapping[str, str]) -> str | None:
+    """Find where in somebody's trace this call belongs, as far as it can be that: the daemon reads it."""
+    given = environment.get("TRACEPARENT", "")
+    return given if len(given) == TRACEPARENT_CHARACTERS and given.isascii() and given.isprintable() else None
 
 
 def _read_input(words: tuple[str, ...]) -> str:

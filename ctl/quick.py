@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from ctl.lines import LineStream
-from ctl.prompts import read_text
+from ctl.prompts import find_traceparent, read_text
 from ctl.sockets import candidates, connect
 
 _EVERYWHERE = {"--socket": "socket", "--room": "room", "--output": "output", "-o": "output"}
@@ -40,6 +40,9 @@ def run(arguments: list[str]) -> int | None:
     given, words = understood
     params: Given = {"text": read_text(words), "room": given.get("room") or "main"}
     params |= {name: value for name, value in given.items() if name in ("key", "priority", "alone", "raw")}
+    traceparent = find_traceparent(os.environ)
+    if traceparent is not None:
+        params["traceparent"] = traceparent
     stream, path = connect(candidates(str(given.get("socket", "")), os.environ))
     with LineStream(stream, path) as lines:
         lines.send(_write(params))

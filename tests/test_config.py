@@ -24,6 +24,7 @@ from concordiad.config import (
     Metrics,
     Retention,
     Room,
+    Traces,
     find_directories,
     find_file,
     parse_config,
@@ -97,6 +98,7 @@ DEFAULTS: dict[str, object] = {
     "gemini.deadline_s": 3.0,
     "metrics.listen": "127.0.0.1:9464",
     "metrics.credential": "metrics_token",
+    "traces.endpoint": "http://127.0.0.1:4318/v1/traces",
     "retention.days": 0.0,
     "retention.bytes": 0,
     "journal.damaged": "salvage",
@@ -172,6 +174,7 @@ TABLES: dict[str, Any] = {
     "merging": Merging,
     "gemini": Gemini,
     "metrics": Metrics,
+    "traces": Traces,
     "retention": Retention,
     "journal": JournalSettings,
     "rooms.main": Room,
@@ -227,7 +230,7 @@ def test_every_key_has_its_default_here() -> None:
 @pytest.mark.parametrize("key", DEFAULTS)
 def test_default(key: str) -> None:
     """An empty file, or a table with nothing in it, is as good as one that says every default."""
-    if not key.startswith(("guests.", "gemini.", "metrics.")):
+    if not key.startswith(("guests.", "gemini.", "metrics.", "traces.")):
         assert value_at(parse_config(""), key) == DEFAULTS[key]
     assert value_at(parse_config(f"[{key.rpartition('.')[0]}]"), key) == DEFAULTS[key]
 
@@ -337,7 +340,7 @@ def test_no_language_model_without_its_table() -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ('base_url = "http://a.example"', "gemini.base_url 'http://a.example' would send the key in plain text"),
+        ('base_url = "http://a.example"', "gemini.base_url 'http://a.example' would be in plain text on its way"),
         ('base_url = "a.example"', "gemini.base_url 'a.example' is no address of an API: "),
         ('model = "models/gemini"', "gemini.model 'models/gemini' is no name of a model: "),
         ('model = "../x"', "gemini.model '../x' is no name of a model: "),

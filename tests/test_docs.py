@@ -28,6 +28,7 @@ from concordiad.config import (
     Metrics,
     Retention,
     Room,
+    Traces,
     parse_config,
 )
 from concordiad.core import codes
@@ -203,6 +204,7 @@ def default_of(attribute: "attrs.Attribute[Any]") -> object:
         ("## `[merging]`", Merging),
         ("## `[gemini]`", Gemini),
         ("## `[metrics]`", Metrics),
+        ("## `[traces]`", Traces),
         ("## `[retention]`", Retention),
         ("## `[rooms.NAME]`", Room),
         ("## `[agents.NAME]`", Agent),

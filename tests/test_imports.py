@@ -19,6 +19,7 @@ LATER: Final = {
         "concordiad.core.shapes",
     ),
     *("concordiad.meaning.client", "concordiad.agent.rehearsal", "rapidfuzz", "numpy", "httpx", "stamina"),
+    *("concordiad.core.spans", "concordiad.ops.traces", "opentelemetry", "requests", "google.protobuf"),
     *("http.client", "multiprocessing", "unittest", "urllib.request", "xml"),
     *("_lzma", "_ssl", "asyncio.events", "click", "csv", "email", "zipfile"),
 }

@@ -134,7 +134,7 @@ def parse_api_url(text: str) -> str:
     if int(match["port"] or 0) > MOST_PORT:
         raise ValueError(f"has a port greater than {MOST_PORT}")
     if scheme == "http" and match["name"] != "localhost" and not _is_loopback_literal(match["name"]):
-        raise ValueError("would send the key in plain text: write it with https, which only loopback can do without")
+        raise ValueError("would be in plain text on its way: write it with https, which only loopback can do without")
     return text.rstrip("/")
 
 

@@ -192,6 +192,7 @@ class PromptSubmit:
     expires_s: float | None = field(default=None, validator=_is_between(0.001, LONGEST_S))
     alone: bool = False
     raw: bool = False
+    traceparent: str | None = field(default=None, validator=_is_name)
 
 
 @frozen

@@ -64,6 +64,10 @@ async def _meet(request: Request, caller: Caller, house: House) -> Answered:
         "caller": caller.author.id,
         "room": room and room[:TOLD_CHARACTERS],
     }
+    traceparent = getattr(request.params, "traceparent", None)
+    if traceparent is not None and caller.is_host:
+        # Guests do not say where in other people's traces they belong.
+        about["traceparent"] = traceparent
     try:
         met = await call(house, caller, request)
     except (RoomError, JournalError) as error:

@@ -21,6 +21,7 @@ from concordiad.ops.recent import Recent
 from concordiad.ops.requests import REQUEST
 
 Processor = structlog.typing.Processor
+Watcher = Callable[[Mapping[str, Any]], None]
 _LEVELS: Final = logging.getLevelNamesMapping()
 
 
@@ -51,12 +52,15 @@ class Log:
         self._secrets: set[str] = set()
         self._masker = Masker()
         self._journal: JournalSocket | None = None
+        self._level = Level.INFO
+        self._watcher: Watcher | None = None
         self.format = Format.AUTO
         self.recent = Recent()
         self.unit = find_unit() if self._is_in_journal() else None
 
     def configure(self, log_format: Format = Format.AUTO, level: Level = Level.INFO) -> None:
         """Write like this from now on."""
+        self._level = level
         self.format = self._choose() if log_format is Format.AUTO else log_format
         if self.format is Format.JOURNAL and self._journal is None:
             self._journal = self._open_journal()
@@ -67,12 +71,22 @@ class Log:
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.format_exc_info,
                 self._mask,
+                self._show,
                 self._keep,
                 *self._renderers(),
             ],
-            wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.upper()]),
+            wrapper_class=structlog.make_filtering_bound_logger(self._least()),
             logger_factory=structlog.PrintLoggerFactory(self._stream),
         )
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Show each entry of level info and above to somebody, also those that are not written; with None, no more."""
+        self._watcher = watcher
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(self._least()))
+
+    def _least(self) -> int:
+        level = _LEVELS[self._level.upper()]
+        return level if self._watcher is None else min(level, logging.INFO)
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Mask these values from now on, too."""
@@ -113,6 +127,13 @@ class Log:
         if isinstance(value, list | tuple):
             return [self._masked(each) for each in value]
         return value
+
+    def _show(self, _: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if self._watcher is not None:
+            self._watcher(entry)
+            if _LEVELS[entry["level"].upper()] < _LEVELS[self._level.upper()]:
+                raise structlog.DropEvent
+        return entry
 
     def _keep(self, _: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         self.recent.add(entry)

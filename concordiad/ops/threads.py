@@ -51,16 +51,19 @@ async def in_thread(
         return work(*arguments)
 
 
-async def long_in_thread(work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+async def long_in_thread(work: Callable[[*Arguments], T], *arguments: *Arguments, abandon_on_cancel: bool = False) -> T:
     """
     Do something that may block for seconds, once there is a thread for it.
+
+    Args:
+        abandon_on_cancel: a cancellation does not wait for it; nobody hears what comes of it then.
 
     Raises:
         Exception: whatever the work raises.
     """
     while True:
         try:
-            return await trio.to_thread.run_sync(work, *arguments)
+            return await trio.to_thread.run_sync(work, *arguments, abandon_on_cancel=abandon_on_cancel)
         except RuntimeError as error:
             if not is_want_of_threads(error):
                 raise

@@ -1,10 +1,11 @@
 """`submit`: hand in a prompt; with --wait or --follow, see it through to the end of its turn."""
 
+import os
 from typing import Any
 
 import click
 
-from ctl.prompts import read_text
+from ctl.prompts import find_traceparent, read_text
 from ctl.settings import Command, Settings, read_duration, waiting_options, will_wait
 
 
@@ -63,6 +64,7 @@ def submit(
     prompt = read_text(text)
     params: dict[str, Any] = {"text": prompt, "room": settings.room_name}
     given = {"key": key, "priority": priority, "expires_s": expires, "alone": alone or None, "raw": raw or None}
+    given["traceparent"] = find_traceparent(os.environ)
     params |= {name: value for name, value in given.items() if value is not None}
     if is_waiting:
         from ctl.following import submit_and_wait

@@ -61,6 +61,7 @@ def submitting(result: dict[str, Any], expected: dict[str, Any]) -> Script:
     return script
 
 
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PLAIN = {"text": "what is the answer?", "room": "main"}
 
 
@@ -82,6 +83,17 @@ def test_a_prompt_is_what_was_typed(
     """Every flag has its field, and what was not said is not sent; the id is all that is printed."""
     with scripted_daemon(control_socket, submitting(SUBMITTED, PLAIN | params)):
         assert (0, f"{PROMPT}\n", "") == run(tmp_path, "submit", *words)
+
+
+@pytest.mark.parametrize("more", [(), ("--expires", "5m")])
+@pytest.mark.parametrize(("given", "is_taken"), [(TRACEPARENT, True), (TRACEPARENT[:-1], False), ("", False)])
+def test_a_trace_that_it_is_part_of_goes_along(
+    tmp_path: Path, control_socket: Path, more: tuple[str, ...], given: str, *, is_taken: bool
+) -> None:
+    """Both ways of submitting take it from the environment, as other programs do, where it can be one."""
+    expected = PLAIN | ({"expires_s": 300.0} if more else {}) | ({"traceparent": TRACEPARENT} if is_taken else {})
+    with scripted_daemon(control_socket, submitting(SUBMITTED, expected)):
+        assert run(tmp_path, "submit", PLAIN["text"], *more, TRACEPARENT=given).code == 0
 
 
 @pytest.mark.parametrize("words", [("-",), ()])
