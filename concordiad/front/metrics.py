@@ -57,7 +57,7 @@ def find_token(settings: Metrics, environment: Mapping[str, str]) -> str:
         where = own_file(settings.credential, environment) if place is None else place
         raise ConfigError(
             f"metrics: the credential {settings.credential!r} {what}: make one with"
-            f" `(umask 077; openssl rand -hex 32 >{where})`, or hand it over with systemd's LoadCredential="
+            f" `(umask 077; openssl rand -hex 32 >{where})`; for a system service, into /etc/credstore"
         )
     return token
 

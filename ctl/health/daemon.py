@@ -15,7 +15,7 @@ import concordiad
 from ctl.connection import Connection
 from ctl.failures import Failure
 from ctl.health import Finding, error, ok, warning
-from ctl.health.remedies import move_away, name_user, start_daemon, type_out
+from ctl.health.remedies import UNIT, move_away, name_user, start_daemon, type_out
 from ctl.lines import LineStream
 from ctl.quantities import duration, plural
 
@@ -105,6 +105,10 @@ def _talk(stream: socket.socket, path: Path, mode: int, pid: int, uid: int) -> t
         return None, error(NAME, f"{path}: {who} listens there, and does not answer as a concordiad: {why}", remedy)
     if daemon is None:
         found = f"{path}: {who} accepts, but has not answered for {ANSWER_S:g} s"
+        if _name_of(pid) == SERVICE_MANAGER:
+            # Who connects has it start the daemon, and waits for that one.
+            ask = f"systemctl {'' if pid == 1 else '--user '}status {UNIT}"
+            return None, error(NAME, found, f"the daemon that it starts does not answer: `{ask}` says why")
         return None, error(NAME, found, f"look at its log; if it hangs, `kill {pid}`")
     if mode & 0o007:
         found = f"{path} is open to everybody on this machine (mode {mode:04o}), and who may connect is a host"

@@ -60,6 +60,17 @@ def test_a_failed_service_is_an_error(concordia: Installed) -> None:
     assert look(concordia)["unit"][0] == "ok"
 
 
+def test_a_daemon_that_hangs_behind_systemds_socket_is_found(concordia: Installed) -> None:
+    """Who listens there is systemd, which nobody is told to kill; the unit says more."""
+    concordia.drop_in("[Service]\nWatchdogSec=0\n")
+    hung = str(concordia.pid)
+    concordia.machine.run("kill", "-STOP", hung)
+    status, found, remedy = look(concordia)["socket"]
+    concordia.machine.run("kill", "-CONT", hung)
+    assert status == "error" and "process 1 (systemd) of root accepts, but has not answered" in found
+    assert remedy == f"the daemon that it starts does not answer: `systemctl status {SERVICE}` says why"
+
+
 def test_a_service_that_will_not_be_there_tomorrow_is_found(concordia: Installed) -> None:
     """One that is not enabled, has died, or would be killed while it drains is a warning each, until it is mended."""
     machine = concordia.machine

@@ -9,6 +9,12 @@ from tests.nspawn.concordia import CONTROL, PYTHON, SERVICE, SOCKET, Installed
 from tests.support.patience import PATIENCE_S
 
 KNOCKING: Final = (Path(__file__).with_name("knocking.py")).read_text(encoding="utf-8")
+ASKING: Final = """
+import http.client, sys
+connection = http.client.HTTPConnection("127.0.0.1", 9464)
+connection.request("GET", f"/{sys.argv[1]}", headers={"Authorization": f"Bearer {sys.argv[2:] and sys.argv[2]}"})
+print(connection.getresponse().read().decode())
+"""
 NOT_ALLOWED: Final = 4
 CONFIG_FAULT: Final = 78
 
@@ -157,6 +163,22 @@ def test_a_secret_is_the_daemons_alone(concordia: Installed) -> None:
             assert machine.run("cat", secret, user=user, check=False).returncode != 0
     assert "a-key-to-try" not in machine.log_of(SERVICE)
     machine.run("rm", "/etc/credstore/concordia.gemini_api_key")
+
+
+def test_measures_are_for_who_has_the_credential(concordia: Installed) -> None:
+    """It comes out of the credential store by itself; whether the daemon is ready is told to everybody."""
+    machine, token = concordia.machine, "0123456789abcdef-token"
+    machine.write("/etc/credstore/concordia.metrics_token", f"{token}\n", 0o600)
+    concordia.configure("[metrics]")
+    machine.run("systemctl", "restart", SERVICE)
+
+    def is_told(what: str, *words: str) -> bool:
+        return what in machine.read(PYTHON, "-c", ASKING, *words, user="ben")
+
+    concordia.wait_until(lambda: is_told('concordia_room_up{room="main"} 1', "metrics", token), "there are measures")
+    concordia.wait_until(lambda: is_told("ok", "readyz"), "a daemon that serves is ready")
+    assert is_told("not for you", "metrics")
+    machine.run("rm", "/etc/credstore/concordia.metrics_token")
 
 
 def test_the_port_for_guests_stays_open_over_a_restart(concordia: Installed) -> None:
