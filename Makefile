@@ -53,7 +53,7 @@ bench: .venv/.test .venv/.claude ## measure against peers, with the real Claude 
 	@$(BARE) exec .venv/bin/python -m bench $(ARGS)
 
 soak: .venv/.test .venv/.claude ## the tests of tests/soak at full length, for an hour at most; ARGS=--seed=… repeats their chances
-	@$(BARE) exec timeout --kill-after=30s 1h .venv/bin/python -m pytest tests/soak --soak -ra $(ARGS)
+	@$(BARE) exec timeout --kill-after=30s 1h .venv/bin/python -m pytest tests/soak tests/nspawn/test_agents.py --soak -ra $(ARGS)
 
 install: .venv/.run ## install below PREFIX=/usr/local, or for a person below ~/.local: programs, units, manual, completions
 	@$(INSTALL)

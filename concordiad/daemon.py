@@ -22,8 +22,9 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from concordiad.agent.leftovers import end_leftovers, mark_of
+from concordiad.agent.leftovers import END_GRACE_S, end_leftovers, mark_of
 from concordiad.agent.spec import AgentSpec, make_spec
+from concordiad.agent.spool import remove_spools
 from concordiad.config import Agent, Config, Directories, Gemini, Metrics, Traces
 from concordiad.core.agents import Kind
 from concordiad.core.discreet import Discreet
@@ -42,13 +43,18 @@ from concordiad.meaning import Grouper
 from concordiad.meaning.key import find_key, without_key
 from concordiad.ops.activation import Passed, take_sockets
 from concordiad.ops.ids import IdFactory
+from concordiad.ops.jobs import is_for_good
 from concordiad.ops.log import Log
 from concordiad.ops.notify import Manager, find_manager, run_notifying
+from concordiad.ops.store import DescriptorStore, find_store
 from concordiad.ops.threads import in_thread
 from concordiad.room import Room
+from concordiad.room.heritage import Keeping
 
 ENDS: Final = (signal.SIGTERM, signal.SIGINT)
 RELOADS: Final = (signal.SIGHUP,)
+SPOOLS: Final = "spool"
+"""The directory, in that of the state, of what agents that may outlive the daemon have said."""
 LAST_EVENTS_S: Final = 2.0
 """How long clients may take to read the last events after the rooms have ended."""
 SAME_WISH_S: Final = 0.3
@@ -72,6 +78,7 @@ class Setup(Discreet, frozen=True):
         log: where the log goes.
         key: that of the language model; None where none is to be asked.
         token: what whoever asks for measures has to show; None where there are none.
+        store: where the service manager keeps what is to outlive the daemon; None where it keeps nothing.
     """
 
     UNSAID = ("key", "token")
@@ -86,6 +93,7 @@ class Setup(Discreet, frozen=True):
     log: Log
     key: str | None = None
     token: str | None = None
+    store: DescriptorStore | None = None
 
 
 def prepare(
@@ -131,11 +139,13 @@ def prepare(
             return make_spec("rehearsal", rehearsal, workdir, for_agents)
 
     passed = take_sockets(environment)
+    manager = find_manager(environment)
     if passed.guests is not None and config.guests is None:
         raise ConfigError(
             "the service manager passed a TCP socket, but there is no table [guests]: add it, or disable that socket"
         )
-    return Setup(config, directories, make, is_try, find_manager(environment), passed, read_config, log, key, token)
+    store = find_store(manager, environment, passed.stored or {})
+    return Setup(config, directories, make, is_try, manager, passed, read_config, log, key, token, store)
 
 
 def _find_token(config: Config, environment: Mapping[str, str]) -> str | None:
@@ -268,6 +278,8 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
     rooms: dict[str, Room] = {}
     unopened: dict[str, Unopened] = {}
     closing, hurry = trio.Event(), trio.Event()
+    spools, turn_s = directories.state / SPOOLS, config.graces.turn_s
+    keeping = None if setup.store is None else Keeping(setup.store, spools)
     # Where it runs at a terminal, that one's end is the wish to stop.
     ends, reloads = (ENDS, RELOADS) if not os.isatty(0) else ((*ENDS, *RELOADS), ())
     send_command, commands = trio.open_memory_channel[Command](COMMANDS)
@@ -285,16 +297,29 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
     ):
         async with _open_traces(config.traces, setup.log), trio.open_nursery() as watchers:
             accepting = trio.CancelScope()
-            watchers.start_soon(_watch_signals, signals, setup.manager, accepting, closing, hurry, config.graces.turn_s)
+            watchers.start_soon(_watch_signals, signals, setup.manager, accepting, closing, hurry, keeping, turn_s)
             async with open_journal(directories.journal, config.journal.damaged) as journal:
-                left = await trio.to_thread.run_sync(end_leftovers, mark_of(journal.id))
+                kept = [] if setup.store is None else setup.store.incarnations
+                await trio.to_thread.run_sync(remove_spools, spools, {incarnation for _, incarnation in kept})
+                spared = [mark_of(journal.id, *each) for each in kept]
+                left = await trio.to_thread.run_sync(end_leftovers, mark_of(journal.id), END_GRACE_S, spared)
                 _log.info("journal_opened", epoch=journal.epoch, processes_left_by_last_run=left)
                 started_at, ended = time.time(), trio.Event()
                 url = None if door is None else door.entrance.url
                 new_id = IdFactory()
                 async with _open_grouper(config.gemini, setup.key) as grouper, trio.open_nursery() as connections:
                     keeper = Housekeeper(
-                        config, journal, rooms, setup.make_spec, new_id, time.time, closing, hurry, unopened, grouper
+                        config,
+                        journal,
+                        rooms,
+                        setup.make_spec,
+                        new_id,
+                        time.time,
+                        closing,
+                        hurry,
+                        unopened,
+                        grouper,
+                        keeping,
                     )
                     house = House(
                         rooms,
@@ -387,16 +412,22 @@ async def _watch_signals(
     accepting: trio.CancelScope,
     closing: trio.Event,
     hurry: trio.Event,
+    keeping: Keeping | None,
     turn_s: float,
 ) -> None:
     told_at = math.inf
     async for number in signals:
         name = signal.Signals(number).name
         if not closing.is_set():
-            _log.info("draining", signal=name, running_turns_have_s=turn_s, hint="a second signal leaves no grace")
             told_at = trio.current_time()
-            manager.tell(STOPPING=1, STATUS="draining: what runs may end, what waits stays waiting")
             accepting.cancel()
+            if keeping is not None and not await is_for_good():
+                keeping.leaving.set()
+                _log.info("leaving", signal=name, agents="those that are kept go on; the others drain")
+                manager.tell(STOPPING=1, STATUS="stopping: agents go on where they are kept, what waits stays waiting")
+            else:
+                _log.info("draining", signal=name, running_turns_have_s=turn_s, hint="a second signal leaves no grace")
+                manager.tell(STOPPING=1, STATUS="draining: what runs may end, what waits stays waiting")
             closing.set()
         elif trio.current_time() - told_at >= SAME_WISH_S:
             _log.warning("hurrying", signal=name)

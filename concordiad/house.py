@@ -40,6 +40,7 @@ from concordiad.ops.ids import IdFactory
 from concordiad.ops.log import Log
 from concordiad.ops.threads import in_thread, long_in_thread
 from concordiad.room import Room, RoomSetup, run_room
+from concordiad.room.heritage import Keeping, give_up
 from concordiad.room.messages import Reply, ask, serve
 
 COMMANDS: Final = 64
@@ -226,6 +227,7 @@ class Housekeeper:
         hurry: set when nothing has any grace any more.
         unopened: the mapping behind House.unopened.
         grouper: the language model that tells which prompts mean the same, if there is one.
+        keeping: what lets agents outlive the daemon; None where they do not.
     """
 
     def __init__(
@@ -240,7 +242,9 @@ class Housekeeper:
         hurry: trio.Event,
         unopened: dict[str, Unopened],
         grouper: Grouper | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
+        self._keeping = keeping
         self._unopened = unopened
         self._grouper = grouper
         self.config = config
@@ -273,6 +277,10 @@ class Housekeeper:
                 except ConfigError as error:
                     self._unopened[row.name] = Unopened(row, str(error))
                     _log.error("room_not_opened", room=row.name, why=str(error))
+        if self._keeping is not None:
+            # Of rooms that are no more.
+            for left in self._keeping.store.take_rest():
+                await give_up(self._keeping, *left, self.config.graces.kill_s)
 
     async def prepare_reload(self, config: Config) -> "Plan":
         """
@@ -483,6 +491,7 @@ class Housekeeper:
             after_crash=config.rooms[row.name].after_crash if row.name in config.rooms else AfterCrash.LEAVE,
             grouper=self._grouper,
             judgement_s=0.0 if config.gemini is None else config.gemini.deadline_s,
+            keeping=self._keeping,
         )
 
     async def _begin(self, setup: RoomSetup, start: "Starter") -> Room:

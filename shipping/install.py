@@ -19,6 +19,7 @@ from shipping.manual import pages
 from shipping.payload import ROOT, lay_out
 
 UNITS: Final = ROOT / "systemd"
+SHIM: Final = ROOT / "concordiad/agent/shim.py"
 LIST: Final = "installed"
 COMPLETIONS: Final = {
     "bash": "share/bash-completion/completions/concordiactl",
@@ -91,6 +92,8 @@ def _files(place: Place, completions: Mapping[str, str]) -> Iterator[tuple[str, 
         for pattern in ("*.service", "*.socket"):
             for path in sorted(UNITS.glob(pattern)):
                 yield f"lib/systemd/system/{path.name}", _unit(path, place)
+        # At a place that does not change with Python's version.
+        yield "lib/concordia/agent-shim.py", SHIM.read_text(encoding="utf-8")
         yield "lib/sysusers.d/concordia.conf", (UNITS / "concordia.sysusers").read_text(encoding="utf-8")
         yield "lib/tmpfiles.d/concordia.conf", (UNITS / "concordia.tmpfiles").read_text(encoding="utf-8")
     yield "share/doc/concordia/concordiad.toml", (UNITS / "concordiad.toml").read_text(encoding="utf-8")
@@ -101,7 +104,8 @@ def _files(place: Place, completions: Mapping[str, str]) -> Iterator[tuple[str, 
 
 
 def _unit(path: Path, place: Place) -> str:
-    return path.read_text(encoding="utf-8").replace("=/usr/bin/concordiad", f"={place.prefix}/bin/concordiad")
+    text = path.read_text(encoding="utf-8").replace("=/usr/bin/concordiad", f"={place.prefix}/bin/concordiad")
+    return text.replace("/usr/lib/concordia/", f"{place.library}/")
 
 
 def _completion(shell: str) -> str:

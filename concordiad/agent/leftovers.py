@@ -10,7 +10,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 MARK: Final = "CONCORDIA_AGENT"
@@ -30,16 +30,18 @@ def mark_of(journal_id: str, room: str = "", incarnation: str = "") -> str:
     return f"{journal_id}/" + (f"{room}/" if room else "") + incarnation
 
 
-def end_leftovers(mark: str, grace_s: float = END_GRACE_S) -> int:
+def end_leftovers(mark: str, grace_s: float = END_GRACE_S, spared: Collection[str] = ()) -> int:
     """
     End every process whose mark begins with `mark`; blocks for up to the grace and a little, longer if one is stuck.
+
+    Those whose whole mark is one of `spared` are left: their agents go on.
 
     Returns:
         How many there were.
     """
     ended: set[int] = set()
     for number in range(ROUNDS):
-        marked = dict(_open_marked(mark))
+        marked = dict(_open_marked(mark, spared))
         if not marked:
             break
         ended |= marked.keys()
@@ -92,8 +94,9 @@ def _wait(marked: dict[int, int], grace_s: float) -> None:
         time.sleep(_POLL_S)
 
 
-def _open_marked(mark: str) -> Iterator[tuple[int, int]]:
+def _open_marked(mark: str, spared: Collection[str]) -> Iterator[tuple[int, int]]:
     wanted = f"{MARK}={mark}".encode()
+    others = {f"{MARK}={each}".encode() for each in spared}
     for name in os.listdir("/proc"):
         if not name.isdigit() or int(name) == os.getpid():
             continue
@@ -102,7 +105,7 @@ def _open_marked(mark: str) -> Iterator[tuple[int, int]]:
         except OSError:
             continue
         try:
-            is_ours = any(entry.startswith(wanted) for entry in read_environment(int(name)))
+            is_ours = any(entry.startswith(wanted) and entry not in others for entry in read_environment(int(name)))
         except OSError:
             is_ours = False
         if is_ours and _is_alive(pidfd):

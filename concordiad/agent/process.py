@@ -9,7 +9,7 @@ import errno
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -55,11 +55,15 @@ class AgentStdin:
     Args:
         stream: Trio's stream of the pipe; it stays the owner of the descriptor.
         grace_s: how long one line may take.
+        forget: has whoever else holds the pipe close it, too: the agent reads the end only when nobody does.
     """
 
-    def __init__(self, stream: trio.lowlevel.FdStream, grace_s: float) -> None:
+    def __init__(
+        self, stream: trio.lowlevel.FdStream, grace_s: float, forget: Callable[[], None] = lambda: None
+    ) -> None:
         self._stream = stream
         self._grace_s = grace_s
+        self._forget = forget
 
     async def write(self, line: bytes) -> None:
         """
@@ -88,10 +92,22 @@ class AgentStdin:
     def close(self) -> None:
         """Close the pipe; the agent reads the end of its input."""
         self._stream.close()
+        self._forget()
+
+    def leave(self) -> None:
+        """Close our end only: somebody else goes on writing."""
+        self._stream.close()
 
 
 class AgentProcess:
-    """A spawned agent."""
+    """
+    A spawned agent.
+
+    Attributes:
+        is_kept: a child of ours does not outlive us.
+    """
+
+    is_kept = False
 
     def __init__(self, process: trio.Process, write_s: float) -> None:
         if process.stdin is None or process.stdout is None or process.stderr is None:
@@ -122,6 +138,10 @@ class AgentProcess:
     def close(self) -> None:
         """Let it read the end of its input; who reads its output lets go of that."""
         self.stdin.close()
+
+    def leave(self) -> None:
+        """Let it go on without us, which a child does not; its input ends here, too."""
+        self.close()
 
     def release(self) -> None:
         """Let go of what has ended: a plain child was reaped, and nothing else is held."""

@@ -1,7 +1,10 @@
 """How a room's agent is started, once everything that it needs was found."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+import msgspec
 
 from concordiad.agent.find import (
     CODECS,
@@ -49,6 +52,13 @@ class AgentSpec(Discreet, frozen=True):
     def is_rehearsal(self) -> bool:
         """Whether no model is behind it."""
         return self.kind is Kind.REHEARSAL
+
+    @property
+    def likeness(self) -> str:
+        """A digest of all that it is started with, but for the program's version, which may be another one any day."""
+        variables = sorted(self.environment.items())
+        parts = [self.name, self.socket, self.command, str(self.workdir), variables, self.settings]
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
 def make_spec(name: str, agent: Agent, workdir: Path, environment: Mapping[str, str]) -> AgentSpec:

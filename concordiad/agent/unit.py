@@ -17,11 +17,12 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import trio
 
 from concordiad.agent.process import SCARCE, AgentStdin, Exit
+from concordiad.agent.spool import SpooledOutput
 from concordiad.errors import AgentError, AgentUnfit, ConcordiaError
 
 START_S: Final = 30.0
@@ -38,6 +39,16 @@ class Pipes(NamedTuple):
     stdin: int
     stdout: int
     stderr: int
+
+
+class Keep(Protocol):
+    """The service manager's store, for one agent."""
+
+    async def keep(self, descriptors: Mapping[str, int]) -> bool:
+        """Store descriptors by their parts; tells whether the manager has them."""
+
+    def forget_input(self) -> None:
+        """Have the manager close the agent's stdin, so that closing ours is its end."""
 
 
 class UnitFault(ConcordiaError):
@@ -80,33 +91,40 @@ def _not_connected(path: str, error: OSError) -> UnitFault:
     return UnitFault(f"{what} cannot be used: {error.strerror}", is_lasting=error.errno not in SCARCE)
 
 
+def make_pipes() -> tuple[Pipes, Pipes]:
+    """Make a program's three pipes: our ends, and its own."""
+    theirs_in, ours_in = os.pipe()
+    ours_out, theirs_out = os.pipe()
+    ours_err, theirs_err = os.pipe()
+    return Pipes(ours_in, ours_out, ours_err), Pipes(theirs_in, theirs_out, theirs_err)
+
+
 def send_order(
-    connection: socket.socket, command: Sequence[str], cwd: Path, environment: Mapping[str, str], grace_s: float
-) -> Pipes:
+    connection: socket.socket,
+    theirs: Pipes,
+    command: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    grace_s: float,
+) -> None:
     """
-    Say what is to be run, and make its three pipes.
+    Say what is to be run, and give it its three pipes; they are closed here.
 
     Raises:
         UnitFault: the order is too long, or the unit has ended already.
     """
     order = {"argv": list(command), "cwd": str(cwd), "env": dict(environment), "grace": grace_s}
-    theirs_in, ours_in = os.pipe()
-    ours_out, theirs_out = os.pipe()
-    ours_err, theirs_err = os.pipe()
-    streams = array.array("i", [theirs_in, theirs_out, theirs_err])
+    streams = array.array("i", theirs)
     try:
         # `socket.send_fds` of Python 3.11 is of no use here: it drops flags and address.
         connection.sendmsg([json.dumps(order).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
     except OSError as error:
-        for descriptor in (ours_in, ours_out, ours_err):
-            os.close(descriptor)
         if error.errno == errno.EMSGSIZE:
             raise UnitFault("the agent's arguments and variables are too long for its unit", is_lasting=True) from error
         raise ended_early() from error
     finally:
         for descriptor in streams:
             os.close(descriptor)
-    return Pipes(ours_in, ours_out, ours_err)
 
 
 def ended_early() -> UnitFault:
@@ -144,10 +162,11 @@ def run_in_unit(
     """
     deadline = time.monotonic() + timeout_s
     with connect(path) as connection:
-        pipes = send_order(connection, command, Path("/"), environment, GRACE_S)
+        pipes, theirs = make_pipes()
         os.close(pipes.stdin)
         said: dict[int, list[bytes]] = {pipes.stdout: [], pipes.stderr: []}
         try:
+            send_order(connection, theirs, command, Path("/"), environment, GRACE_S)
             code = _watch(connection, said, command, deadline)
         except TimeoutError as error:
             raise subprocess.TimeoutExpired(list(command), timeout_s) from error
@@ -210,23 +229,42 @@ class UnitProcess:
         pid: the agent's.
         pipes: our ends of its streams.
         write_s: how long one line to it may take to be written.
+        keep: the service manager's store, where that has its descriptors, too, so that it goes on when ours are closed.
     """
 
-    def __init__(self, connection: trio.socket.SocketType, pid: int, pipes: Pipes, write_s: float) -> None:
+    def __init__(
+        self,
+        connection: trio.socket.SocketType,
+        pid: int,
+        pipes: Pipes,
+        write_s: float,
+        keep: Keep | None = None,
+    ) -> None:
         self._connection = connection
         self._exit: Exit | None = None
+        self.is_kept = keep is not None
         self.pid = pid
-        self.stdin = AgentStdin(trio.lowlevel.FdStream(pipes.stdin), write_s)
-        self.stdout: trio.abc.ReceiveStream = trio.lowlevel.FdStream(pipes.stdout)
+        forget = (lambda: None) if keep is None else keep.forget_input
+        self.stdin = AgentStdin(trio.lowlevel.FdStream(pipes.stdin), write_s, forget)
+        self.stdout = trio.lowlevel.FdStream(pipes.stdout)
         self.stderr: trio.abc.ReceiveStream = trio.lowlevel.FdStream(pipes.stderr)
 
+    def spool(self, directory: Path, incarnation: str, place: int) -> SpooledOutput:
+        """Have its output go through files, and read it there from a place on."""
+        return SpooledOutput(self.stdout, directory, incarnation, place)
+
     async def wait(self) -> Exit:
-        """Wait until the agent has ended; a unit that ends without a word was killed."""
+        """
+        Wait until the agent has ended; a unit that ends without a word was killed.
+
+        The word stays where it is, for whoever takes the agent over if we do not live to record it.
+        """
         while self._exit is None:
-            packet = await _receive(self._connection)
-            report = read_report(packet) if packet else {"exited": {"code": None, "signal": int(signal.SIGKILL)}}
+            report = await _peek(self._connection)
             if "exited" in report:
                 self._exit = _exit_of(report)
+            else:
+                await _receive(self._connection)
         return self._exit
 
     def has_ended(self) -> bool:
@@ -245,8 +283,12 @@ class UnitProcess:
         """Let it read the end of its input; who reads its output lets go of that."""
         self.stdin.close()
 
+    def leave(self) -> None:
+        """Let it go on without us, where it is kept."""
+        self.stdin.leave()
+
     def release(self) -> None:
-        """Let go of the unit, which ends it if it is still there."""
+        """Let go of the unit, which ends it if it is still there and nobody else has it."""
         self._connection.close()
 
     def _signal(self, number: signal.Signals) -> None:
@@ -255,18 +297,32 @@ class UnitProcess:
             os.write(self._connection.fileno(), json.dumps({"signal": int(number)}).encode())
 
 
-async def _receive(connection: trio.socket.SocketType) -> bytes:
+async def _peek(connection: trio.socket.SocketType) -> dict[str, Any]:
+    """Look at the next report, and leave it; a hang-up is an end by SIGKILL."""
+    packet = await _receive(connection, socket.MSG_PEEK)
+    return read_report(packet) if packet else {"exited": {"code": None, "signal": int(signal.SIGKILL)}}
+
+
+async def _receive(connection: trio.socket.SocketType, flags: int = 0) -> bytes:
     try:
-        return await connection.recv(PACKET_BYTES)
+        return await connection.recv(PACKET_BYTES, flags)
     except OSError:
         return b""
 
 
 async def spawn_in_unit(
-    path: str, command: Sequence[str], cwd: Path, environment: Mapping[str, str], write_s: float, grace_s: float
+    path: str,
+    command: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    write_s: float,
+    grace_s: float,
+    keep: Keep | None = None,
 ) -> UnitProcess:
     """
     Start an agent in a unit; the grace is what it has between SIGTERM and SIGKILL when nobody holds it any more.
+
+    With `keep` the descriptors are stored before anything runs, so that the agent can outlive us from its first moment.
 
     Raises:
         AgentUnfit: it cannot be started there, and never will be as things are.
@@ -277,14 +333,64 @@ async def spawn_in_unit(
             stdlib = connect(path)
             connection = trio.socket.from_stdlib_socket(stdlib)
             undoing.callback(connection.close)
-            pipes = send_order(stdlib, command, cwd, environment, grace_s)
+            pipes, theirs = make_pipes()
             for descriptor in pipes:
                 undoing.callback(os.close, descriptor)
+            with contextlib.ExitStack() as unsent:
+                for descriptor in theirs:
+                    unsent.callback(os.close, descriptor)
+                is_kept = keep is not None and await keep.keep(stored(pipes, stdlib.fileno()))
+                unsent.pop_all()
+            send_order(stdlib, theirs, command, cwd, environment, grace_s)
             pid = await _hear_pid(connection, command)
         except UnitFault as fault:
             raise (AgentUnfit if fault.is_lasting else AgentError)(str(fault)) from fault
         undoing.pop_all()
-    return UnitProcess(connection, pid, pipes, write_s)
+    return UnitProcess(connection, pid, pipes, write_s, keep if is_kept else None)
+
+
+def stored(pipes: Pipes, connection: int) -> dict[str, int]:
+    """Name the descriptors that an agent in a unit consists of, as they are stored."""
+    return {"in": pipes.stdin, "out": pipes.stdout, "err": pipes.stderr, "unit": connection}
+
+
+async def take_over(found: Mapping[str, int], write_s: float, keep: Keep) -> UnitProcess:
+    """
+    Take over an agent that an earlier run of the daemon has left, from its descriptors.
+
+    One that has ended meanwhile is told as that by `wait`; its pid is 0 then.
+    """
+    connection = trio.socket.from_stdlib_socket(socket.socket(fileno=found["unit"]))
+    with contextlib.suppress(OSError):
+        os.write(found["unit"], json.dumps({"status": True}).encode())
+    report: dict[str, Any] = {}
+    with trio.move_on_after(START_S):
+        while not report.keys() & {"pid", "exited"}:
+            report = await _peek(connection)
+            if "exited" not in report:
+                await _receive(connection)
+    pid = report.get("pid", 0)
+    return UnitProcess(connection, pid, Pipes(found["in"], found["out"], found["err"]), write_s, keep)
+
+
+async def end_unit(found: Mapping[str, int], grace_s: float) -> None:
+    """End an agent of an earlier run that nobody takes over, and wait for that for a while; closes its descriptors."""
+    with contextlib.ExitStack() as closing:
+        for part, descriptor in found.items():
+            if part != "unit":
+                closing.callback(os.close, descriptor)
+        if "unit" not in found:
+            # The service manager had no place for it: then it has hung up, which has ended the agent.
+            await trio.lowlevel.checkpoint()
+            return
+        connection = closing.enter_context(trio.socket.from_stdlib_socket(socket.socket(fileno=found["unit"])))
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(OSError):
+                os.write(found["unit"], json.dumps({"signal": int(number)}).encode())
+            with trio.move_on_after(grace_s):
+                while "exited" not in await _peek(connection):
+                    await _receive(connection)
+                return
 
 
 async def _hear_pid(connection: trio.socket.SocketType, command: Sequence[str]) -> int:

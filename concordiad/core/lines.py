@@ -7,6 +7,8 @@ was. An empty line is nothing.
 
 from typing import Final, NamedTuple
 
+import msgspec
+
 HEAD_BYTES: Final = 64 * 1024
 """How much of the beginning and of the end of an oversize line is kept: many times a result line's figures (~2 kB)."""
 
@@ -39,6 +41,23 @@ class LineSplitter:
     def has_part(self) -> bool:
         """Whether a line was begun that has no newline yet."""
         return bool(self._held_bytes or self._oversize_bytes)
+
+    @property
+    def needed_bytes(self) -> int:
+        """How many of the last bytes another splitter has to be fed that recalls what this one remembers."""
+        return self._held_bytes
+
+    def remember(self) -> bytes:
+        """Write down what is known of a line over the limit that has no newline yet; nothing if there is none."""
+        if not self._oversize_bytes:
+            return b""
+        return msgspec.msgpack.encode(Oversize(self._oversize_bytes, self._oversize_head, self._oversize_tail))
+
+    def recall(self, memory: bytes) -> None:
+        """Go on where another splitter wrote that down."""
+        if memory:
+            known = msgspec.msgpack.decode(memory, type=Oversize)
+            self._oversize_bytes, self._oversize_head, self._oversize_tail = known
 
     def feed(self, chunk: bytes) -> list[bytes | Oversize]:
         """Take the next chunk; return the lines that it completes."""

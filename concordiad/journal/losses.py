@@ -12,6 +12,8 @@ KINDS: Final = {
     "invites": ("invite", "invites"),
     "members": ("guest", "guests"),
     "sessions": ("conversation of its agent", "conversations of its agent"),
+    "heard": ("place in its agent's output", "places in its agent's output"),
+    "held": ("note about its agent", "notes about its agent"),
     "rooms": ("row of its settings", "rows of its settings"),
     "room_epochs": ("mark of an epoch", "marks of epochs"),
     "meta": ("name of the journal", "names of the journal"),

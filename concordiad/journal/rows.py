@@ -42,6 +42,8 @@ from concordiad.errors import JournalError
 from concordiad.journal.sums import (
     APPROVALS,
     EVENTS,
+    HEARD,
+    HELD,
     INVITES,
     MEMBERS,
     META,
@@ -80,7 +82,57 @@ class Prune(NamedTuple):
     ended_before: float
 
 
-Change = Prompt | Turn | AgentSession | RoomEpoch | RoomRow | Approval | ApprovalResolved | Invite | Member | Prune
+class Heard(NamedTuple):
+    """
+    How far the output of an agent that outlives the daemon was heard.
+
+    Attributes:
+        place: bytes of its output that need not be heard again: up to the last whole line that was understood, or up to
+            somewhere in a line over the limit.
+        facts: how many facts those bytes stated.
+        said: the number of the last fact that is in the transcript, or would be; it may be one after those bytes.
+        memory: what the codec had learnt from those bytes.
+        line: what is known of that line over the limit (`core/lines.py`); nothing where there is none.
+    """
+
+    room: str
+    incarnation: str
+    place: int = 0
+    facts: int = 0
+    said: int = 0
+    memory: bytes = b""
+    line: bytes = b""
+
+
+class Held(NamedTuple):
+    """
+    What the writer knows of an agent that outlives the daemon.
+
+    Attributes:
+        facts: the number of the last fact that the writer has taken.
+        holding: what it knows then (`room/holding.py`).
+    """
+
+    room: str
+    incarnation: str
+    facts: int
+    holding: bytes
+
+
+Change = (
+    Prompt
+    | Turn
+    | AgentSession
+    | RoomEpoch
+    | RoomRow
+    | Approval
+    | ApprovalResolved
+    | Invite
+    | Member
+    | Prune
+    | Heard
+    | Held
+)
 """A row of the ledger as it is from now on."""
 
 
@@ -228,6 +280,10 @@ def _write_change(connection: sqlite3.Connection, change: Change) -> None:
             connection.execute("DELETE FROM approvals WHERE id = ?", change)
         case Prune():
             _prune(connection, change)
+        case Heard():
+            _replace(connection, HEARD, change)
+        case Held():
+            _replace(connection, HELD, change)
         case RoomEpoch():
             _replace(connection, ROOM_EPOCHS, change)
 
@@ -374,6 +430,22 @@ def _stand_in(connection: sqlite3.Connection, room: str, seq: int) -> Recorded:
     note(connection, Damaged(EVENTS.name, room, str(seq)))
     epochs = [start.epoch for start in read_room_epochs(connection, room) if start.first_seq <= seq]
     return Recorded(seq, lost_event(room, epochs[-1] if epochs else 0, seq))
+
+
+def read_heard(connection: sqlite3.Connection, room: str, incarnation: str) -> Heard | None:
+    """Read how far the output of an incarnation was heard; None if that is damaged, and so not known."""
+    try:
+        row = HEARD.read_one(connection, "WHERE room = ? AND incarnation = ?", (room, incarnation))
+    except RowDamaged:
+        return None
+    return Heard(room, incarnation) if row is None else Heard(*row)
+
+
+def read_held(connection: sqlite3.Connection, room: str, incarnation: str) -> Held | None:
+    """Read what the writer knew of an incarnation; None if it has said nothing."""
+    for row in HELD.read(connection, "WHERE room = ? AND incarnation = ?", (room, incarnation)):
+        return Held(*row)
+    return None
 
 
 def read_approvals(connection: sqlite3.Connection, room: str) -> list[Approval]:

@@ -177,6 +177,25 @@ MIGRATIONS: Final = (
     UPDATE members SET sum = row_sum(id, room, invite, name, token_hash, key_hash, joined_at, from_seq, here_since,
         removed_at);
     """,
+    """
+    CREATE TABLE heard (
+        room TEXT PRIMARY KEY,
+        incarnation TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        facts INTEGER NOT NULL,
+        said INTEGER NOT NULL,
+        memory BLOB NOT NULL,
+        line BLOB NOT NULL,
+        sum INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE held (
+        room TEXT PRIMARY KEY,
+        incarnation TEXT NOT NULL,
+        facts INTEGER NOT NULL,
+        holding BLOB NOT NULL,
+        sum INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 """Each entry brings a file from the version of its index to the next; entries are never changed once released.
 

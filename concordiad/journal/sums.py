@@ -206,5 +206,7 @@ MEMBERS: Final = _table(
     room="room",
     key="id",
 )
-TABLES: Final = (META, ROOM_EPOCHS, SESSIONS, ROOMS, APPROVALS, INVITES, MEMBERS, TURNS, PROMPTS, EVENTS)
+HEARD: Final = _table("heard", "room incarnation place facts said memory line", room="room", key="incarnation")
+HELD: Final = _table("held", "room incarnation facts holding", room="room", key="incarnation")
+TABLES: Final = (META, ROOM_EPOCHS, SESSIONS, ROOMS, HEARD, HELD, APPROVALS, INVITES, MEMBERS, TURNS, PROMPTS, EVENTS)
 """The small ones first."""

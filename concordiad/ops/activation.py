@@ -10,16 +10,18 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from concordiad.errors import ConfigError
+from concordiad.ops.store import Sets, read_name
 
 FIRST: Final = 3
 """The first descriptor that is passed (sd_listen_fds(3), SD_LISTEN_FDS_START)."""
 
 
 class Passed(NamedTuple):
-    """What was passed: a Unix socket for hosts, a TCP socket for guests."""
+    """What was passed: a Unix socket for hosts, a TCP socket for guests, and what an earlier run has stored."""
 
     control: socket.socket | None = None
     guests: socket.socket | None = None
+    stored: Sets | None = None
 
 
 def take_sockets(environment: Mapping[str, str]) -> Passed:
@@ -32,8 +34,16 @@ def take_sockets(environment: Mapping[str, str]) -> Passed:
     if environment.get("LISTEN_PID") != str(os.getpid()):
         return Passed()
     found: dict[str, socket.socket] = {}
-    for number in range(FIRST, FIRST + _count(environment.get("LISTEN_FDS", ""))):
+    stored: Sets = {}
+    count = _count(environment.get("LISTEN_FDS", ""))
+    names = [*environment.get("LISTEN_FDNAMES", "").split(":"), *[""] * count]
+    for number, name in zip(range(FIRST, FIRST + count), names, strict=False):
         os.set_inheritable(number, False)
+        known = read_name(name)
+        if known is not None:
+            key, part = known
+            stored.setdefault(key, {})[part] = number
+            continue
         try:
             passed = socket.socket(fileno=number)
         except OSError as error:
@@ -45,7 +55,7 @@ def take_sockets(environment: Mapping[str, str]) -> Passed:
             )
         passed.setblocking(False)
         found[use] = passed
-    return Passed(**found)
+    return Passed(found.get("control"), found.get("guests"), stored or None)
 
 
 def _count(text: str) -> int:

@@ -4,9 +4,10 @@ What the daemon tells the service manager that started it (sd_notify(3)): that i
 Without a service manager nothing is told. A manager that does not listen is no reason to fail.
 """
 
+import array
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import trio
@@ -39,15 +40,21 @@ class Manager(Struct, frozen=True):
 
     def tell(self, **words: str | int) -> None:
         """Tell it something: names and values as in sd_notify(3)."""
+        # It may be gone or have no room for a word more. What it misses, the next beat tells again.
+        self.tell_with(words)
+
+    def tell_with(self, words: Mapping[str, str | int], descriptors: Sequence[int] = ()) -> bool:
+        """Tell it something, and pass descriptors; tells whether it has got that."""
         if self._socket is None or self.address is None:
-            return
+            return False
         name = "\0" + self.address[1:] if self.address.startswith("@") else self.address
         message = "\n".join(f"{key}={value}" for key, value in words.items())
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         try:
-            self._socket.sendto(message.encode(), name)
+            self._socket.sendmsg([message.encode()], rights, 0, name)
         except OSError:
-            # It is gone or has no room for a word more. What it misses, the next beat tells again.
-            return
+            return False
+        return True
 
 
 def find_manager(environment: Mapping[str, str]) -> Manager:

@@ -50,6 +50,7 @@ from concordiad.ops.clock import since_boot
 from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
 from concordiad.room.comparison import prepare_comparison
 from concordiad.room.fanout import Transcript, run_fanout
+from concordiad.room.heritage import Heritage, Keeping, find_heritage
 from concordiad.room.keeper import Keeper, KeeperEnds, run_keeper
 from concordiad.room.matcher import MatcherEnds, run_matcher
 from concordiad.room.messages import (
@@ -66,6 +67,7 @@ from concordiad.room.messages import (
     DescribeQueue,
     Drain,
     EndInvites,
+    HandOver,
     Hurry,
     Interrupt,
     Invited,
@@ -127,6 +129,7 @@ class RoomSetup(Struct, frozen=True):
     Attributes:
         grouper: the language model that tells which prompts mean the same, if there is one.
         judgement_s: how long it may take to tell.
+        keeping: what lets agents outlive the daemon; None where they do not.
     """
 
     row: RoomRow
@@ -142,6 +145,7 @@ class RoomSetup(Struct, frozen=True):
     after_crash: AfterCrash = AfterCrash.LEAVE
     grouper: Grouper | None = None
     judgement_s: float = 0.0
+    keeping: Keeping | None = None
 
     @property
     def name(self) -> str:
@@ -341,7 +345,10 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
         async with trio.open_nursery() as lasting:
             with to_fanout, to_batcher, to_writer, to_reception:
                 lasting.start_soon(run_fanout, fanout_inbox, transcript, setup.journal, setup.now, valve)
-                first = await recover(_recovery_of(setup, figures), to_fanout)
+                grace_s = setup.graces.kill_s
+                heritage = await find_heritage(setup.keeping, setup.name, setup.spec, setup.journal, grace_s)
+                spared = None if heritage is None else heritage.incarnation
+                first = await recover(_recovery_of(setup, figures), to_fanout, spared)
                 batcher = await _make_batcher(setup, transcript, guestbook, first)
                 lasting.start_soon(run_batcher, batcher, batcher_ends)
                 if setup.grouper is not None:
@@ -349,11 +356,14 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
                     lasting.start_soon(run_matcher, setup.name, setup.grouper, matcher_ends)
                 lasting.start_soon(run_reception, guestbook, transcript, setup.journal, reception_ends)
                 async with trio.open_nursery() as closers:
-                    closers.start_soon(_pass_on_closing, setup, to_batcher, to_writer)
+                    closers.start_soon(_pass_on_closing, setup, heritage, to_batcher, to_writer)
                     closers.start_soon(run_outage, setup.journal.health, to_fanout.clone())
                     async with trio.open_nursery() as agent_side:
                         agent_side.start_soon(run_writer, await _make_writer(setup, writer_ends, figures), writer_ends)
-                        agent_side.start_soon(run_keeper, _make_keeper(setup), keeper_ends)
+                        agent_side.start_soon(run_keeper, _make_keeper(setup, heritage), keeper_ends)
+                        if heritage is not None:
+                            # Who comes now asks for its turn, or answers what it waits for.
+                            await heritage.inherited.taken.wait()
                         voice = Voice(setup.spec.secrets)
                         ways_in = (to_batcher, to_writer, to_reception)
                         task_status.started(Room(setup, transcript, voice, guestbook, *ways_in))
@@ -364,13 +374,20 @@ async def run_room(setup: RoomSetup, task_status: trio.TaskStatus[Room]) -> None
 
 
 async def _pass_on_closing(
-    setup: RoomSetup, batcher: trio.MemorySendChannel[ToBatcher], writer: trio.MemorySendChannel[ToWriter]
+    setup: RoomSetup,
+    heritage: Heritage | None,
+    batcher: trio.MemorySendChannel[ToBatcher],
+    writer: trio.MemorySendChannel[ToWriter],
 ) -> None:
     """Tell the owners, through their inboxes, what the daemon was told."""
     await setup.closing.wait()
     try:
         await batcher.send(Drain())
-        await writer.send(Drain())
+        if heritage is not None:
+            # The writer cannot leave to another run what it does not have yet.
+            await heritage.inherited.taken.wait()
+        is_leaving = setup.keeping is not None and setup.keeping.leaving.is_set()
+        await writer.send(HandOver() if is_leaving else Drain())
         await setup.hurry.wait()
         await writer.send(Hurry())
     except trio.BrokenResourceError:
@@ -433,7 +450,7 @@ async def _make_writer(setup: RoomSetup, ends: WriterEnds, figures: TurnFigures)
     )
 
 
-def _make_keeper(setup: RoomSetup) -> Keeper:
+def _make_keeper(setup: RoomSetup, heritage: Heritage | None) -> Keeper:
     return Keeper(
         setup.name,
         setup.spec,
@@ -444,4 +461,6 @@ def _make_keeper(setup: RoomSetup) -> Keeper:
         setup.now,
         setup.closing,
         setup.hurry,
+        setup.keeping,
+        heritage,
     )

@@ -5,7 +5,7 @@ Law: an approval is resolved once; whoever comes later is told how it was resolv
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -71,6 +71,12 @@ class Approvals:
         self._pending[approval.id] = (approval, trio.current_time() + self._grace_s)
         body = members(approval=approval_view(approval, whole=False))
         return Draft("approval.requested", mark(body, is_rehearsal=is_rehearsal)), approval
+
+    def inherit(self, approvals: Sequence[Approval]) -> None:
+        """Let wait what has waited in an earlier run of the daemon."""
+        for approval in approvals:
+            left_s = max(approval.expires_at - self._now(), 0.0)
+            self._pending[approval.id] = (approval, trio.current_time() + left_s)
 
     def pending(self) -> list[Approval]:
         """List what waits, oldest first."""

@@ -1,5 +1,7 @@
 """The control requests that the agent has not answered, and who waits for the answer to an interrupt."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from concordiad.core.agents import Answered
@@ -44,6 +46,18 @@ class Controls:
         """Note an interrupt."""
         self._asked[request_id] = _Interruption(turn, reply)
         self.deadline = min(self.deadline, deadline)
+
+    def describe(self) -> dict[str, str | None]:
+        """Name the requests, and the turns of the interrupts among them."""
+        return {key: None if asked is None else asked.turn.id for key, asked in self._asked.items()}
+
+    def inherit(self, asked: Mapping[str, str | None], turns: Mapping[str, Turn], deadline: float) -> None:
+        """Wait for what an earlier run of the daemon has asked; nobody waits for the answers any more."""
+        for request_id, turn_id in asked.items():
+            if turn_id is None or turn_id not in turns:
+                self.ask(request_id)
+            else:
+                self.interrupt(request_id, turns[turn_id], None, deadline)
 
     def take(self, answered: Answered) -> bool:
         """Take the agent's answer and pass it on; tells whether it was asked for."""

@@ -44,7 +44,7 @@ class Desk:
         self._now = now
         self._agent = ""
         self._is_rehearsal = False
-        self._total_cost_usd: float | None = None
+        self.total_cost_usd: float | None = None
         self.tokens_saved = 0
         self.ours: InProgress | None = None
         self.own: InProgress | None = None
@@ -58,11 +58,20 @@ class Desk:
         """Work for another incarnation, whose cost so far is not known."""
         self._agent = incarnation.id
         self._is_rehearsal = incarnation.codec.is_rehearsal
-        self._total_cost_usd = None
+        self.total_cost_usd = None
+
+    def inherit(self, turns: Sequence[InProgress], total_cost_usd: float | None) -> None:
+        """Take over what an earlier run of the daemon has left with the agent."""
+        self.total_cost_usd = total_cost_usd
+        for progress in turns:
+            if progress.turn.origin is Origin.PROMPTS:
+                self.ours = progress
+            else:
+                self.own = replace(progress, has_begun=True)
 
     def note_total_cost(self, total_cost_usd: float) -> None:
         """Take the cumulative cost from which the next turn counts, in dollars."""
-        self._total_cost_usd = total_cost_usd
+        self.total_cost_usd = total_cost_usd
 
     def open_ours(self, turn_id: str, prompts: Sequence[tuple[Prompt, float]]) -> Entry:
         """Open a turn of prompts."""
@@ -102,9 +111,9 @@ class Desk:
 
     def note_first_output(self, turn_id: str, at: float) -> None:
         """Note when a turn's first output came, in monotonic seconds."""
-        if self.ours is not None and self.is_ours(turn_id):
+        if self.ours is not None and self.is_ours(turn_id) and self.ours.ttft_s is None:
             self.ours = replace(self.ours, ttft_s=round(at - self.ours.began_at, SECOND_DIGITS))
-        elif self.own is not None and self.is_own(turn_id):
+        elif self.own is not None and self.is_own(turn_id) and self.own.ttft_s is None:
             self.own = replace(self.own, ttft_s=round(at - self.own.began_at, SECOND_DIGITS))
 
     def note_stopped(
@@ -161,7 +170,7 @@ class Desk:
         return self._close(progress, ended.outcome, ended.reason, ended, cost_usd)
 
     def _take_cost(self, ended: Ended) -> float | None:
-        before, self._total_cost_usd = self._total_cost_usd, ended.total_cost_usd
+        before, self.total_cost_usd = self.total_cost_usd, ended.total_cost_usd
         if ended.total_cost_usd is None or before is None:
             return ended.cost_usd
         # A new conversation counts from nothing again.

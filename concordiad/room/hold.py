@@ -48,6 +48,7 @@ class Hold:
         stuck: why its input was closed, where the pipe was full; taken by whoever tells of it.
         unwritten: the turn whose line it did not take; taken by whoever sees to it.
         has_news: whether a line was written, or could not be, since somebody last looked.
+        lines: those that wait to be written, the one that is being written first; a turn's is None.
     """
 
     def __init__(self) -> None:
@@ -57,7 +58,7 @@ class Hold:
         self.unwritten: Unwritten | None = None
         self.has_news = False
         self._send, self._lines = trio.open_memory_channel[_Line](LINES)
-        self._left = 0
+        self.lines: list[bytes | None] = []
         self._turn: str | None = None
         self._all_done = trio.Event()
         self._waiting: trio.CancelScope | None = None
@@ -95,9 +96,9 @@ class Hold:
         """
         if self.agent is None or self.is_closed:
             return
-        if self._left == 0:
+        if not self.lines:
             self._all_done = trio.Event()
-        self._left += 1
+        self.lines.append(text if turn is None else None)
         self._turn = turn or self._turn
         await self._send.send(_Line(self.agent, text, turn))
 
@@ -124,10 +125,10 @@ class Hold:
                 self.stuck = str(gone) if gone.is_stuck else None
 
     def _note_done(self, line: _Line) -> None:
-        self._left -= 1
+        del self.lines[0]
         if line.turn == self._turn:
             self._turn = None
-        if self._left == 0:
+        if not self.lines:
             self._all_done.set()
         self.has_news = True
         if self._waiting is not None:
@@ -142,7 +143,7 @@ class Hold:
         if self.agent is not None and not self.is_closed:
             self.is_closed = True
             self.agent.stdin.close()
-        if self._left:
+        if self.lines:
             await self._all_done.wait()
 
     def end(self) -> None:

@@ -5,6 +5,7 @@ Laws: whatever happens, the process is reaped, and so is what it left behind; a 
 time, because the next one is spawned only then; which conversation an incarnation has is durable before it is spawned.
 """
 
+import contextlib
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -18,16 +19,19 @@ from concordiad.agent.leftovers import MARK, end_leftovers, mark_of
 from concordiad.agent.ownership import claim
 from concordiad.agent.process import AgentProcess, Exit, spawn
 from concordiad.agent.spec import AgentSpec
-from concordiad.agent.unit import UnitProcess, spawn_in_unit
+from concordiad.agent.spool import remove_spool
+from concordiad.agent.unit import UnitProcess, spawn_in_unit, take_over
 from concordiad.config import Graces, Limits
-from concordiad.core.agents import IdSource, Launch
-from concordiad.core.model import AgentSession
+from concordiad.core.agents import AgentCodec, IdSource, Launch
+from concordiad.core.model import AgentSession, Origin
 from concordiad.core.restarts import Restarts
 from concordiad.core.views import members
 from concordiad.errors import AgentError, AgentUnfit, RoomError
 from concordiad.journal import RETRY_S, Journal
-from concordiad.journal.rows import read_session
+from concordiad.journal.rows import Heard, read_session
 from concordiad.ops.threads import long_in_thread
+from concordiad.room.bookmark import Bookmark
+from concordiad.room.heritage import Heritage, Keeping, Place
 from concordiad.room.ledger import mark
 from concordiad.room.messages import (
     AgentGone,
@@ -74,6 +78,8 @@ class _Life(NamedTuple):
     farewell: Farewell
     is_final: bool = False
     """Whether the next attempt would end in the same way."""
+    is_left: bool = False
+    """Whether it goes on without us."""
 
 
 class Keeper:
@@ -84,6 +90,8 @@ class Keeper:
         room: its name.
         closing: set when the room is to close: no further incarnation.
         hurry: set when there is no grace any more.
+        keeping: what lets the agent outlive the daemon; None where it does not.
+        heritage: the agent that an earlier run has left running, if there is one.
     """
 
     def __init__(
@@ -97,7 +105,11 @@ class Keeper:
         now: Callable[[], float],
         closing: trio.Event,
         hurry: trio.Event,
+        keeping: Keeping | None = None,
+        heritage: Heritage | None = None,
     ) -> None:
+        self._keeping = keeping
+        self._heritage = heritage
         self._room = room
         self._spec = spec
         self._limits = limits
@@ -112,14 +124,18 @@ class Keeper:
     async def run(self, ends: KeeperEnds) -> None:
         """Keep an agent alive, while the room wants one, until the room closes."""
         while True:
-            await ask(ends.writer, lambda reply: WantAgent(is_urgent=False, reply=reply))
-            if self._closing.is_set():
-                return
+            heritage, self._heritage = self._heritage, None
+            if heritage is None:
+                await ask(ends.writer, lambda reply: WantAgent(is_urgent=False, reply=reply))
+                if self._closing.is_set():
+                    return
             began_at = trio.current_time()
             try:
-                life = await self._live_once(ends)
+                life = await (self._live_once(ends) if heritage is None else self._go_on(heritage, ends))
                 if life is None:
                     continue
+                if life.is_left:
+                    return
             except AgentError as error:
                 is_final = isinstance(error, AgentUnfit)
                 life = _Life(None, str(error), None, Farewell(Parting.DIED, has_answered=False), is_final)
@@ -195,7 +211,11 @@ class Keeper:
         agent_mark = mark_of(self._journal.id, self._room, incarnation_id)
         environment = {**self._spec.environment, **codec.environment(), MARK: agent_mark}
         async with claim(command, environment):
-            process = await self._spawn(command, environment)
+            process = await self._spawn(command, environment, incarnation_id)
+        bookmark = None
+        if process.is_kept:
+            heard = Heard(self._room, incarnation_id)
+            bookmark, codec = self._open_book(process, heard, 0, None)
         incarnation = Incarnation(
             id=incarnation_id,
             agent=self._spec.name,
@@ -209,6 +229,8 @@ class Keeper:
             codec=codec,
             stdin=process.stdin,
             end=trio.Event(),
+            leave=trio.Event() if process.is_kept else None,
+            likeness=self._spec.likeness,
         )
         _log.info(
             "agent_started",
@@ -219,45 +241,130 @@ class Keeper:
             session=session_id,
             is_resumed=is_resumed,
         )
+        return await self._live(process, incarnation, bookmark, ends)
+
+    async def _go_on(self, heritage: Heritage, ends: KeeperEnds) -> "_Life":
+        """Live with an agent that an earlier run of the daemon has left."""
+        session, inherited = heritage.session, heritage.inherited
+        process = await take_over(heritage.descriptors, self._graces.write_s, heritage.place)
+        own = next((turn.id for turn, _ in inherited.turns if turn.origin is Origin.AGENT), None)
+        bookmark, codec = self._open_book(process, heritage.heard, inherited.facts, own)
+        incarnation = Incarnation(
+            id=heritage.incarnation,
+            agent=self._spec.name,
+            kind=self._spec.kind.value,
+            version=self._spec.version,
+            model=self._spec.settings.model,
+            session_id=session.session_id or "",
+            is_resumed=session.has_history,
+            pid=process.pid,
+            started_at=inherited.holding.started_at,
+            codec=codec,
+            stdin=process.stdin,
+            end=trio.Event(),
+            leave=trio.Event(),
+            inherited=inherited,
+            likeness=inherited.holding.likeness,
+        )
+        _log.info("agent_taken_over", room=self._room, pid=process.pid, incarnation=incarnation.id)
+        return await self._live(process, incarnation, bookmark, ends)
+
+    def _open_book(
+        self, process: AgentProcess | UnitProcess, heard: Heard, taken: int, own_turn: str | None
+    ) -> tuple[Bookmark | None, AgentCodec]:
+        """Have the output of an agent that is kept go through its spool, and go on where it was heard last."""
+        if self._keeping is None or not isinstance(process, UnitProcess):
+            return None, self._spec.make_codec(self._new_id)
+        spool = process.spool(self._keeping.spools, heard.incarnation, heard.place)
+        bookmark = Bookmark(heard, taken, own_turn, self._new_id, spool)
+        codec = self._spec.make_codec(bookmark.name_turn)
+        if heard.memory:
+            codec.recall(heard.memory)
+        return bookmark, codec
+
+    async def _live(
+        self, process: AgentProcess | UnitProcess, incarnation: Incarnation, bookmark: Bookmark | None, ends: KeeperEnds
+    ) -> "_Life":
+        agent_mark = mark_of(self._journal.id, self._room, incarnation.id)
+        incarnation_id, codec = incarnation.id, incarnation.codec
         diagnosis = Diagnosis()
         try:
-            ended = await self._watch(process, incarnation, agent_mark, diagnosis, ends)
+            ended = await self._watch(process, incarnation, bookmark, agent_mark, diagnosis, ends)
         finally:
-            process.close()
-            if not process.has_ended():
+            if process.has_ended():
+                process.close()
+            elif process.is_kept:
+                # Whatever keeps us from seeing its end, the next run of the daemon sees it.
+                process.leave()
+            else:
+                process.close()
                 process.kill()
                 with trio.move_on_after(self._graces.kill_s, shield=True):
                     await process.wait()
                     await long_in_thread(end_leftovers, agent_mark)
             process.release()
+        if ended is None:
+            _log.info("agent_left_running", room=self._room, incarnation=incarnation_id)
+            return _Life(incarnation_id, "", None, Farewell(Parting.CLOSED, has_answered=False), is_left=True)
         _log.info(
             "agent_exited", room=self._room, incarnation=incarnation_id, exit=str(ended), stderr=str(diagnosis) or None
         )
         last = str(diagnosis).strip().rpartition("\n")[2]
         how = f"{ended}: {last}" if last else str(ended)
         farewell: Farewell = await ask(ends.writer, lambda reply: AgentGone(incarnation_id, how, reply))
+        if self._keeping is not None and process.is_kept:
+            # Only when its end is recorded is there nothing left to take over.
+            with contextlib.suppress(RoomError):
+                await record(ends.fanout, [])
+            self._keeping.store.drop(self._room, incarnation_id)
+            remove_spool(self._keeping.spools, incarnation_id)
         is_refused = ended.code not in (None, 0) and not farewell.has_answered and codec.is_refusal(last)
         return _Life(incarnation_id, how, ended, farewell, is_refused)
 
-    async def _spawn(self, command: Sequence[str], environment: Mapping[str, str]) -> AgentProcess | UnitProcess:
-        spec, graces = self._spec, self._graces
+    async def _spawn(
+        self, command: Sequence[str], environment: Mapping[str, str], incarnation: str
+    ) -> AgentProcess | UnitProcess:
+        spec, graces, keeping = self._spec, self._graces, self._keeping
         if spec.socket is None:
             return await spawn(command, spec.workdir, environment, graces.write_s)
-        return await spawn_in_unit(spec.socket, command, spec.workdir, environment, graces.write_s, graces.kill_s)
+        keep = None if keeping is None else Place(keeping.store, self._room, incarnation)
+        times = (graces.write_s, graces.kill_s)
+        try:
+            process = await spawn_in_unit(spec.socket, command, spec.workdir, environment, *times, keep)
+        except AgentError:
+            if keeping is not None:
+                keeping.store.drop(self._room, incarnation)
+            raise
+        if keeping is not None and not process.is_kept:
+            why = "the service manager's store has no place: raise FileDescriptorStoreMax= of concordiad.service"
+            _log.warning("agent_not_kept", room=self._room, incarnation=incarnation, why=why)
+        return process
 
     async def _watch(
         self,
         process: AgentProcess | UnitProcess,
         incarnation: Incarnation,
+        bookmark: Bookmark | None,
         agent_mark: str,
         diagnosis: Diagnosis,
         ends: KeeperEnds,
-    ) -> Exit:
+    ) -> Exit | None:
+        """Live with an agent to its end, and say how that was; None if it goes on without us."""
         pump_ends = PumpEnds(ends.fanout, ends.writer, ends.valve)
         read_all = trio.Event()
 
         async def read_stdout() -> None:
-            await run_pump(process.stdout, incarnation.codec, incarnation.id, self._limits.line_bytes, pump_ends)
+            about = (incarnation.codec, incarnation.id, self._limits.line_bytes, pump_ends)
+            try:
+                if bookmark is None:
+                    await run_pump(process.stdout, *about)
+                else:
+                    await run_pump(bookmark.spool, *about, bookmark)
+            except RoomError:
+                if incarnation.leave is None or not incarnation.leave.is_set():
+                    raise
+                # The writer takes nothing more: the next run of the daemon hears it.
+                return
             # An agent that says nothing more is of no use, whatever it still does: it gets no further line.
             incarnation.end.set()
             await ends.writer.send(Mute(incarnation.id))
@@ -268,9 +375,13 @@ class Keeper:
                 readers.start_soon(run_stderr, process.stderr, diagnosis)
             read_all.set()
 
+        ended: Exit | None = None
         async with trio.open_nursery() as nursery:
-            await note(ends.fanout, [Draft("agent.started", self._mark(_started(incarnation)))])
+            if incarnation.inherited is None:
+                await note(ends.fanout, [Draft("agent.started", self._mark(_started(incarnation)))])
             await ends.writer.send(AgentUp(incarnation))
+            if incarnation.leave is not None:
+                nursery.start_soon(_cancel_when, incarnation.leave, nursery.cancel_scope)
             nursery.start_soon(read_both)
             nursery.start_soon(self._end_when_told, process, incarnation.end)
             ended = await process.wait()
@@ -294,6 +405,11 @@ class Keeper:
         process.terminate()
         await trio.sleep(self._graces.kill_s)
         process.kill()
+
+
+async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
 
 
 def _started(incarnation: Incarnation) -> bytes:

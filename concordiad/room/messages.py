@@ -8,7 +8,7 @@ import enum
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 import trio
 from msgspec import Struct
@@ -23,6 +23,9 @@ from concordiad.core.wire import InviteCreate
 from concordiad.errors import RoomError
 from concordiad.journal.rows import Change
 from concordiad.ops.requests import REQUEST
+
+if TYPE_CHECKING:
+    from concordiad.room.holding import Inherited
 
 T = TypeVar("T")
 M = TypeVar("M")
@@ -68,7 +71,7 @@ class Reply(Generic[T]):
         self._channel.close()
 
 
-async def ask(inbox: trio.MemorySendChannel[M], make_message: Callable[[Reply[T]], M]) -> T:
+async def ask(inbox: trio.abc.SendChannel[M], make_message: Callable[[Reply[T]], M]) -> T:
     """
     Send a question and wait for its answer.
 
@@ -169,7 +172,7 @@ class Post(Struct, frozen=True):
         return POST_BYTES + sum(len(draft.body) for draft in self.drafts)
 
 
-async def record(fanout: trio.MemorySendChannel[Post], drafts: Sequence[Draft], changes: Sequence[Change] = ()) -> None:
+async def record(fanout: trio.abc.SendChannel[Post], drafts: Sequence[Draft], changes: Sequence[Change] = ()) -> None:
     """
     Have events and rows recorded durably, together.
 
@@ -179,7 +182,7 @@ async def record(fanout: trio.MemorySendChannel[Post], drafts: Sequence[Draft], 
     await ask(fanout, lambda reply: Post(drafts, changes, is_durable=True, reply=reply))
 
 
-async def note(fanout: trio.MemorySendChannel[Post], drafts: Sequence[Draft], changes: Sequence[Change] = ()) -> None:
+async def note(fanout: trio.abc.SendChannel[Post], drafts: Sequence[Draft], changes: Sequence[Change] = ()) -> None:
     """Have what has happened recorded durably, now or as soon as the journal can, without waiting for that."""
     await fanout.send(Post(drafts, changes, is_durable=True))
 
@@ -332,6 +335,9 @@ class Incarnation(Struct, frozen=True):
         id: names it for ever; it is in the environment of everything that it starts.
         is_resumed: whether it goes on with an earlier conversation.
         end: set when the process is to end: its input is closed, the keeper sees to the rest.
+        leave: set when the process is to go on without this daemon; None where it cannot.
+        inherited: what an earlier run of the daemon knew of it; None where this one has spawned it.
+        likeness: what it was started with (`agent/spec.py`).
     """
 
     id: str
@@ -346,6 +352,9 @@ class Incarnation(Struct, frozen=True):
     codec: AgentCodec
     stdin: LineWriter
     end: trio.Event
+    leave: trio.Event | None = None
+    inherited: "Inherited | None" = None
+    likeness: str = ""
 
 
 class AgentUp(Struct, frozen=True):
@@ -366,11 +375,15 @@ class FromAgent(Struct, frozen=True):
     What the pump read: that there was something, and its facts.
 
     Answered when `reply` is given, so that the transcript keeps the order of the output.
+
+    Attributes:
+        numbers: those of the facts, where the agent may outlive the daemon (`room/bookmark.py`); 0 has none.
     """
 
     incarnation: str
     facts: Sequence[Fact | Spoke]
     reply: Reply[None] | None = None
+    numbers: Sequence[int] = ()
 
 
 class Parting(enum.StrEnum):
@@ -478,6 +491,10 @@ class TryApi(Struct, frozen=True):
     reply: Reply[None]
 
 
+class HandOver(Struct, frozen=True):
+    """The daemon stops, and an agent that can go on without it does; where it cannot, the room drains."""
+
+
 class Hurry(Struct, frozen=True):
     """The running turn has no grace any more."""
 
@@ -497,6 +514,7 @@ ToWriter = (
     | ListApprovals
     | Describe
     | Drain
+    | HandOver
     | TryApi
     | Hurry
 )

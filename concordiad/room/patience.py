@@ -36,6 +36,9 @@ class Patience:
 
     Args:
         graces: the limits; one that is 0 does not count.
+
+    Attributes:
+        tools: how many tools run.
     """
 
     def __init__(self, graces: Graces) -> None:
@@ -43,13 +46,13 @@ class Patience:
         self._heard_at = 0.0
         self._counts_from = 0.0
         self._retried_at = 0.0
-        self._tools = 0
+        self.tools = 0
         self._turn: str | None = None
         self._turn_since = 0.0
 
     def begin(self) -> None:
         """Forget the last incarnation's tools."""
-        self._tools = 0
+        self.tools = 0
 
     def note_output(self, now: float) -> None:
         """Note that the agent has said something, whatever it was."""
@@ -67,7 +70,7 @@ class Patience:
 
     def note_tools(self, count: int) -> None:
         """Note how many tools run; that some no longer do was said by the agent."""
-        self._tools = count
+        self.tools = count
 
     def watch(self, turn: str | None, now: float) -> None:
         """Note which turn the agent works on; the limits of another one begin anew."""
@@ -95,7 +98,7 @@ class Patience:
             since = max(self._turn_since, self._retried_at)
             words = f"nothing of the turn came within {graces.first_output_s:g} s"
             limits.append(Limit(since + graces.first_output_s, Fault.NO_FIRST_OUTPUT, words))
-        if graces.silence_s and not self._tools and not is_asking:
+        if graces.silence_s and not self.tools and not is_asking:
             since = max(self._counts_from, self._turn_since)
             words = f"the agent said nothing for {graces.silence_s:g} s"
             limits.append(Limit(since + graces.silence_s, Fault.SILENCE, words))

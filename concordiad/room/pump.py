@@ -14,6 +14,8 @@ from msgspec import Struct, field
 
 from concordiad.core.agents import AgentCodec, Ended, Fact, OwnTurnBegan, Said
 from concordiad.core.lines import LineSplitter
+from concordiad.errors import RoomError
+from concordiad.room.bookmark import Bookmark
 from concordiad.room.ledger import REHEARSAL_MARK
 from concordiad.room.messages import Draft, FromAgent, Post, Spoke, ToWriter, ask
 from concordiad.room.pipes import receive, widen
@@ -37,9 +39,14 @@ class PumpEnds(Struct, frozen=True):
 class _Router:
     """Send facts where they belong, what belongs together in one message."""
 
-    def __init__(self, incarnation: str, ends: PumpEnds, *, is_rehearsal: bool) -> None:
+    def __init__(
+        self, incarnation: str, ends: PumpEnds, *, is_rehearsal: bool, bookmark: Bookmark | None = None
+    ) -> None:
         self._incarnation = incarnation
         self._ends = ends
+        self._bookmark = bookmark
+        self._numbers: list[int] = []
+        self._said = 0
         self._mark = REHEARSAL_MARK if is_rehearsal else b""
         self._drafts: list[Draft] = []
         self._facts: list[Fact | Spoke] = []
@@ -49,18 +56,22 @@ class _Router:
     async def take(self, facts: list[Fact]) -> None:
         """Take some lines' facts."""
         for fact in facts:
+            number = 0 if self._bookmark is None else self._bookmark.count(fact)
+            if number is None:
+                continue
             if isinstance(fact, Said):
                 await self._take_said(fact)
+                self._said = number or self._said
                 continue
             await self._flush_drafts()
-            self._facts.append(fact)
+            self._add(fact, number)
             if isinstance(fact, OwnTurnBegan | Ended):
                 await self._flush_facts(is_border=True)
 
     async def _take_said(self, said: Said) -> None:
         if said.turn is not None and said.turn != self._spoke and said.event_type != "agent.api_retry":
             self._spoke = said.turn
-            self._facts.append(Spoke(said.turn, trio.current_time()))
+            self._add(Spoke(said.turn, trio.current_time()), 0)
         if self._facts:
             await self._flush_facts()
         self._drafts.append(Draft(said.event_type, said.body + self._mark, said.is_live))
@@ -72,24 +83,57 @@ class _Router:
         if trio.current_time() >= self._told_at + HEARD_S:
             await self._tell()
 
+    async def turn_page(self, codec: AgentCodec, splitter: LineSplitter) -> None:
+        """Have it recorded how far the agent that may outlive us was heard, with the last of what it said."""
+        if self._bookmark is None:
+            return
+        await self._flush_facts()
+        heard = self._bookmark.turn_page(codec, splitter)
+        drafts, self._drafts = self._drafts, []
+        if heard is None:
+            if drafts:
+                await self._ends.fanout.send(Post(drafts))
+        elif self._bookmark.spool.has_old:
+            # What nobody needs any more is removed once that is sure.
+            try:
+                await ask(self._ends.fanout, lambda reply: Post(drafts, [heard], reply=reply))
+            except RoomError:
+                await self._ends.fanout.send(Post(drafts, [heard]))
+            else:
+                self._bookmark.spool.forget(heard.place)
+        else:
+            await self._ends.fanout.send(Post(drafts, [heard]))
+
     async def hold(self, valve: Valve) -> None:
-        """Wait for the valve for a while; that the agent is not read is no silence of its own."""
+        """Wait for the valve for a while."""
         with trio.move_on_after(HEARD_S):
             await valve.wait()
+        await self.excuse()
+
+    async def excuse(self) -> None:
+        """Let the writer know that the agent is not read for now, which is no silence of its own."""
         await self._tell()
 
     async def _flush_drafts(self) -> None:
         if self._drafts:
             drafts, self._drafts = self._drafts, []
-            await self._ends.fanout.send(Post(drafts))
+            changes = [] if self._bookmark is None or not self._said else [self._bookmark.note_said(self._said)]
+            await self._ends.fanout.send(Post(drafts, changes))
+
+    def _add(self, fact: Fact | Spoke, number: int) -> None:
+        self._facts.append(fact)
+        self._numbers.append(number)
 
     async def _flush_facts(self, *, is_border: bool = False) -> None:
         if not self._facts:
             return
         facts, self._facts = self._facts, []
-        if is_border:
+        numbers, self._numbers = self._numbers, []
+        if is_border or self._bookmark is not None:
+            # What is written down as heard is to have been taken.
             self._told_at = trio.current_time()
-            await ask(self._ends.writer, lambda reply: FromAgent(self._incarnation, facts, reply))
+            numbers = numbers if self._bookmark is not None else []
+            await ask(self._ends.writer, lambda reply: FromAgent(self._incarnation, facts, reply, numbers))
         else:
             await self._tell(facts)
 
@@ -99,22 +143,37 @@ class _Router:
 
 
 async def run_pump(
-    stdout: trio.abc.ReceiveStream, codec: AgentCodec, incarnation: str, line_bytes: int, ends: PumpEnds
+    stdout: trio.abc.ReceiveStream,
+    codec: AgentCodec,
+    incarnation: str,
+    line_bytes: int,
+    ends: PumpEnds,
+    bookmark: Bookmark | None = None,
 ) -> None:
     """
     Read everything that the agent says.
 
     While too much waits for the journal it does not read, so that the agent waits, and tells the writer that it hears.
+    With a bookmark, what an earlier run has recorded is passed over, and how far this one comes is recorded; where the
+    disk takes no more of it, nothing is read either.
 
     Owns: the agent's stdout. Ends when: end of file. A line that never got its newline is not a line.
     """
-    widen(stdout)
+    widen(stdout if bookmark is None else bookmark.spool.pipe)
     splitter = LineSplitter(line_bytes)
-    router = _Router(incarnation, ends, is_rehearsal=codec.is_rehearsal)
+    router = _Router(incarnation, ends, is_rehearsal=codec.is_rehearsal, bookmark=bookmark)
+    if bookmark is not None:
+        splitter.recall(bookmark.line)
+        bookmark.spool.when_stuck = router.excuse
     async with stdout:
         while chunk := await receive(stdout):
-            for lines in splitter.feed_blocks(chunk):
+            if bookmark is not None:
+                bookmark.feed(len(chunk))
+            # What was heard before goes line by line: names of turns depend on where it ends.
+            is_again = bookmark is not None and bookmark.is_behind
+            for lines in splitter.feed(chunk) if is_again else splitter.feed_blocks(chunk):
                 await router.take(codec.decode(lines))
+            await router.turn_page(codec, splitter)
             await router.flush()
             while not ends.valve.is_open:
                 await router.hold(ends.valve)

@@ -66,14 +66,17 @@ class Recovery(NamedTuple):
         return self.kind is Kind.REHEARSAL
 
 
-async def recover(about: Recovery, fanout: trio.MemorySendChannel[Post]) -> list[str]:
+async def recover(about: Recovery, fanout: trio.MemorySendChannel[Post], spared: str | None = None) -> list[str]:
     """
     Close what the last run left open: nobody waits for its approvals, and nobody knows how its turns ended.
+
+    What is with the incarnation `spared` goes on: its agent has outlived the daemon.
 
     Returns:
         The ids of prompts that are asked again, which wait before all others.
     """
-    for approval in await about.journal.read(read_approvals, about.room):
+    # All approvals are of the last incarnation: those of others were withdrawn when they ended.
+    for approval in await about.journal.read(read_approvals, about.room) if spared is None else ():
         withdrawn = Resolution("withdrawn", None)
         draft = resolved(approval, withdrawn, "concordiad ended meanwhile", is_rehearsal=about.is_rehearsal)
         await note(fanout, [draft], [ApprovalResolved(approval.id)])
@@ -81,6 +84,8 @@ async def recover(about: Recovery, fanout: trio.MemorySendChannel[Post]) -> list
     waiting = await about.journal.read(read_prompts_in, about.room, [PromptState.WAITING])
     first = min((prompt.standing.place for prompt in waiting if prompt.standing is not None), default=None)
     for turn in await about.journal.read(read_running_turns, about.room):
+        if turn.incarnation == spared:
+            continue
         prompts = await about.journal.read(read_prompts_of, turn.prompts)
         again += await _close(about, turn, prompts, first, fanout)
     return again

@@ -17,13 +17,14 @@ class Rest:
 
     Attributes:
         is_asleep: whether the agent was let go, and nothing has come since.
+        background: how many tasks of the agent run in the background.
     """
 
     def __init__(self, idle_s: float) -> None:
         self.idle_s = idle_s
         self.is_asleep = False
         self._since: float | None = None
-        self._background = 0
+        self.background = 0
         self._wanting: list[WantAgent] = []
 
     def unanswered(self) -> list[object]:
@@ -32,7 +33,7 @@ class Rest:
 
     def begin(self) -> None:
         """Count anew for another incarnation; whoever waited for one has stopped waiting."""
-        self._since, self._background = None, 0
+        self._since, self.background = None, 0
         self._answer_all()
 
     def note_work(self) -> None:
@@ -41,11 +42,11 @@ class Rest:
 
     def note_background(self, tasks: int) -> None:
         """Note what runs in the background: the agent has something to say when the last of it ends."""
-        self._background, self._since = tasks, None
+        self.background, self._since = tasks, None
 
     def deadline(self) -> float:
         """Tell when the agent has been idle for long enough."""
-        if not self.idle_s or self._since is None or self._background:
+        if not self.idle_s or self._since is None or self.background:
             return NEVER
         return self._since + self.idle_s
 

@@ -82,7 +82,7 @@ class Scribe:
         self,
         room: str,
         hold: Hold,
-        fanout: trio.MemorySendChannel[Post],
+        fanout: trio.abc.SendChannel[Post],
         now: Callable[[], float],
         figures: TurnFigures | None = None,
     ) -> None:
@@ -103,6 +103,10 @@ class Scribe:
         self.has_history = incarnation.is_resumed
         self.model = incarnation.model
         self._kind = incarnation.kind
+
+    def inherit(self, session_id: str | None, model: str | None, *, has_history: bool) -> None:
+        """Go on with the conversation as an earlier run of the daemon knew it."""
+        self.session_id, self.model, self.has_history = session_id, model, has_history
 
     async def write(self, entry: Entry | None) -> None:
         """Have an entry of the ledger recorded; one that closes a turn is the turn's line in the log."""

@@ -50,6 +50,19 @@ from concordiad.room.controls import Controls
 from concordiad.room.deadlines import Deadlines
 from concordiad.room.desk import SECOND_DIGITS, Desk
 from concordiad.room.hold import Hold, run_writing
+from concordiad.room.holding import (
+    CUT_LINE,
+    DOUBT_S,
+    LONG_LINE,
+    PROMPT_LINE,
+    Gathering,
+    Holding,
+    Inherited,
+    Memory,
+    name_line,
+    progress_of,
+    with_line,
+)
 from concordiad.room.ledger import InProgress
 from concordiad.room.messages import (
     AgentGone,
@@ -61,6 +74,7 @@ from concordiad.room.messages import (
     Drain,
     Farewell,
     FromAgent,
+    HandOver,
     Hurry,
     Incarnation,
     Interrupt,
@@ -80,6 +94,7 @@ from concordiad.room.messages import (
     TryApi,
     WantAgent,
     close_replies,
+    note,
     record,
     serve,
 )
@@ -162,8 +177,10 @@ class Writer:
         self._ends = ends
         self._askers = Askers() if askers is None else askers
         self._state = WriterState.DOWN
+        self._now = now
         self._hold = Hold()
-        self._scribe = Scribe(room, self._hold, ends.fanout, now, figures)
+        self._gathering = Gathering(ends.fanout)
+        self._scribe = Scribe(room, self._hold, self._gathering, now, figures)
         self._desk = Desk(room, now)
         self._controls = Controls()
         self._approvals = Approvals(room, graces.approval_s, new_id, now)
@@ -178,6 +195,10 @@ class Writer:
         self._is_stuck = False
         self._away = ("starting", "")
         self._restarts = -1
+        self._memory = Memory(room)
+        self._is_leaving = False
+        self._has_handed_over = False
+        self._is_outdated = False
         self.has_ended = False
 
     def unanswered(self) -> list[object]:
@@ -187,6 +208,8 @@ class Writer:
 
     def next_deadline(self) -> float:
         """Tell when something is to be done that no message brings, in monotonic seconds."""
+        if self._has_handed_over:
+            return NEVER
         if self._hold.has_news:
             return -NEVER
         stop = NEVER if self._stop is None else self._stop.deadline
@@ -194,7 +217,7 @@ class Writer:
         # Past it the next turn is asked for as soon as there is an agent for it.
         api = NEVER if self._is_asked else self._circuit.deadline(trio.current_time())
         agents = max(min(self._deadlines.next(), self._turn_limit().deadline), self._heard_again)
-        return min(self._approvals.next_deadline(), agents, stop, sleep, api)
+        return min(self._approvals.next_deadline(), agents, stop, sleep, api, self._memory.doubt_until)
 
     def _turn_limit(self) -> Limit:
         if self._hold.is_handing_over:
@@ -211,14 +234,16 @@ class Writer:
 
     async def take(self, message: ToWriter) -> None:
         """Do what one message asks for."""
+        if self._has_handed_over:
+            await self._decline(message)
+            return
         match message:
             case Offer(prompts):
                 await self._take_offer(prompts)
-            case FromAgent(incarnation, facts, reply):
+            case FromAgent(incarnation, facts, reply, numbers):
                 if incarnation == self._hold.incarnation:
                     self._deadlines.patience.note_output(trio.current_time())
-                    for fact in facts:
-                        await self._take_fact(fact)
+                    await self._take_facts(facts, numbers)
                 if reply is not None:
                     reply.answer(None)
             case AgentUp(incarnation):
@@ -252,6 +277,8 @@ class Writer:
                 reply.answer(self._describe())
             case Drain():
                 self._begin_drain()
+            case HandOver():
+                self._hand_over()
             case TryApi(reply):
                 self._circuit.reset()
                 reply.answer(None)
@@ -267,18 +294,27 @@ class Writer:
             parting, words = Parting.ASLEEP, f"asleep after {self._rest.idle_s:g} s without a prompt"
         elif self._is_stuck:
             parting = Parting.STUCK
+        elif self._is_outdated:
+            parting, words = Parting.RESTARTED, "what it is to be started with has changed"
         return Farewell(parting, self._has_answered, words)
 
     async def tick(self) -> None:
         """Do what the clock asks for, then ask for the next turn or close the input if the state is right for it."""
+        if self._has_handed_over:
+            return
+        if self._is_leaving and not self._hold.lines:
+            self._leave()
+            return
         self._hold.has_news = False
         await self._see_to_unwritten()
         now = trio.current_time()
         for approval in self._approvals.overdue(now):
             reason = f"nobody answered within {self._graces.approval_s:g} s"
-            await self._resolve(approval, Resolution("timed_out", None), reason)
-            if self._hold.agent is not None:
-                await self._hold.write(self._hold.agent.codec.deny(approval.request_id, reason))
+            agent = self._hold.agent
+            line = None if agent is None else agent.codec.deny(approval.request_id, reason)
+            await self._resolve(approval, Resolution("timed_out", None), reason, line)
+        if now >= self._memory.doubt_until:
+            self._give_up_line()
         running = self._desk.running
         is_with_agent = running is not None and not self._hold.is_handing_over
         self._deadlines.patience.watch(running.turn.id if running is not None and is_with_agent else None, now)
@@ -288,6 +324,8 @@ class Writer:
         await self._end_stuck_agent(now)
         if self._stop is not None:
             await self._stop_agent(self._stop, now)
+        elif self._is_outdated and self._is_free():
+            self._hold.end()
         elif self._is_free():
             await self._ask_for_turn()
             if self._rest.is_over(now):
@@ -331,9 +369,13 @@ class Writer:
         self._desk.begin(incarnation)
         self._rest.begin()
         self._deadlines.begin(trio.current_time())
+        self._memory.begin(incarnation)
         self._restarts += 1
-        self._is_stuck = False
+        self._is_stuck = self._is_outdated = False
         self._has_answered = False
+        if incarnation.inherited is not None:
+            await self._inherit(incarnation, incarnation.inherited)
+            return
         for request_id, line in incarnation.codec.handshake(self._new_id):
             self._controls.ask(request_id)
             await self._hold.write(line)
@@ -343,14 +385,15 @@ class Writer:
         self._rest.note_work()
         is_like_ours = await any_of(lines_like_ours(prompts[0][0].asked))
         agent = self._hold.agent
-        if agent is None or not self._is_free() or self._stop is not None:
+        if agent is None or not self._is_free() or self._stop is not None or self._is_leaving:
             await self._ends.batcher.send(TakeBack(prompts))
             if self._rest.is_asleep:
                 self._rest.wake()
             return
         entry = self._desk.open_ours(self._new_id(), prompts)
         try:
-            await record(self._ends.fanout, [entry.draft], entry.changes)
+            held = self._memory.note(with_line(self._holding(), None, WriterState.BUSY))
+            await record(self._ends.fanout, [entry.draft], [*entry.changes, *held])
         except RoomError:
             # The journal cannot record for now: the batcher offers nothing until it can.
             self._desk.ours = None
@@ -370,6 +413,20 @@ class Writer:
         await self._scribe.write(returned)
         if returned is not None:
             await self._ends.batcher.send(TakeBack(returned.progress.prompts))
+
+    async def _take_facts(self, facts: Sequence[Fact | Spoke], numbers: Sequence[int]) -> None:
+        if not numbers:
+            for fact in facts:
+                await self._take_fact(fact)
+            return
+        self._gathering.begin()
+        for fact, number in zip(facts, numbers, strict=True):
+            await self._take_fact(fact)
+            self._memory.facts = number or self._memory.facts
+            if self._gathering.has_posts:
+                await self._gathering.flush(*self._memory.note(self._holding()))
+        self._gathering.end()
+        await self.note_holding()
 
     async def _take_fact(self, fact: Fact | Spoke) -> None:
         match fact:
@@ -537,28 +594,37 @@ class Writer:
             return
         reason = message.reason or (None if message.is_allowed else f"denied by {message.by.name}")
         how = "approved" if message.is_allowed else "denied"
-        try:
-            await self._resolve(approval, Resolution(how, message.by), reason)
-        except RoomError as error:
-            message.reply.answer(error)
-            return
+        line = None
         if self._hold.agent is not None:
             codec = self._hold.agent.codec
-            await self._hold.write(
+            line = (
                 codec.allow(approval.request_id, approval.input, message.answers)
                 if message.is_allowed
                 else codec.deny(approval.request_id, reason or how)
             )
+        try:
+            await self._resolve(approval, Resolution(how, message.by), reason, line)
+        except RoomError as error:
+            message.reply.answer(error)
+            return
         message.reply.answer(approval)
 
-    async def _resolve(self, approval: Approval, resolution: Resolution, reason: str | None) -> None:
+    async def _resolve(
+        self, approval: Approval, resolution: Resolution, reason: str | None, line: bytes | None = None
+    ) -> None:
+        """Have it recorded how an approval ended, then tell the agent."""
         draft = resolved(approval, resolution, reason, is_rehearsal=self._hold.is_rehearsal)
-        row = ApprovalResolved(approval.id)
+        holding = self._holding()
+        if line is not None:
+            holding = with_line(holding, line, self._state)
+        changes = [ApprovalResolved(approval.id), *self._memory.note(holding)]
         if resolution.by is None:
-            await self._scribe.tell(draft, row)
+            await note(self._gathering, [draft], changes)
         else:
-            await record(self._ends.fanout, [draft], [row])
+            await record(self._ends.fanout, [draft], changes)
         self._approvals.resolve(approval, resolution)
+        if line is not None:
+            await self._hold.write(line)
         # What it waited for it has now: its silence counts from here.
         self._deadlines.patience.note_wait(trio.current_time())
 
@@ -610,6 +676,110 @@ class Writer:
                 self._desk.note_left(stop.reason)
                 self._hold.end()
 
+    def _holding(self) -> Holding:
+        """Write down what is known of the agent."""
+        scribe = self._scribe
+        turns = [progress_of(turn) for turn in (self._desk.ours, self._desk.own) if turn is not None]
+        return Holding(
+            "" if self._hold.agent is None else self._hold.agent.likeness,
+            0.0 if self._hold.agent is None else self._hold.agent.started_at,
+            self._state,
+            self._settling,
+            self._controls.describe(),
+            [*self._memory.doubts, *(name_line(line) for line in self._hold.lines)],
+            self._hold.is_closed,
+            self._has_answered,
+            scribe.session_id,
+            scribe.has_history,
+            scribe.model,
+            self._desk.total_cost_usd,
+            self._deadlines.patience.tools,
+            self._rest.background,
+            turns,
+        )
+
+    async def note_holding(self) -> None:
+        """Have it recorded what is known of an agent that may outlive the daemon, if that has changed."""
+        if self._has_handed_over:
+            return
+        changes = self._memory.note(self._holding())
+        if changes:
+            await self._ends.fanout.send(Post([], changes))
+
+    async def _inherit(self, incarnation: Incarnation, inherited: Inherited) -> None:
+        """Go on with an agent where the last run of the daemon was."""
+        holding, now = inherited.holding, trio.current_time()
+        self._state = holding.state
+        self._deadlines.note_ready()
+        self._deadlines.note_move(WriterState.STARTING, self._state, now)
+        self._deadlines.patience.note_output(now)
+        self._deadlines.patience.note_tools(holding.tools)
+        self._rest.note_background(holding.background)
+        self._is_outdated = inherited.is_outdated
+        self._settling, self._has_answered = holding.settling, holding.has_answered
+        self._away = ("agent-down", "")
+        self._scribe.inherit(holding.session_id, holding.model, has_history=holding.has_history)
+        self._desk.inherit(inherited.in_progress(now, self._now(), self._graces.interrupt_s), holding.total_cost_usd)
+        deadline = now + self._graces.interrupt_s
+        self._controls.inherit(holding.controls, {turn.id: turn for turn, _ in inherited.turns}, deadline)
+        self._approvals.inherit(inherited.approvals)
+        self._memory.inherit(inherited, now + min(DOUBT_S, self._graces.ack_s or DOUBT_S))
+        if self._memory.has_cut_line:
+            self._give_up_line()
+        for line in holding.lines:
+            # All of so short a line was written or nothing; the agent passes over what it has got twice.
+            if line not in (PROMPT_LINE, LONG_LINE):
+                await self._hold.write(line.encode())
+        if holding.is_closed:
+            self._hold.end()
+        inherited.taken.set()
+
+    def _give_up_line(self) -> None:
+        """End an agent that has perhaps half a line of ours: what becomes of that is not known."""
+        self._memory.doubt_until = NEVER
+        ours = self._desk.ours
+        if self._memory.has_cut_line:
+            self._desk.note_left(CUT_LINE)
+            self._hold.end()
+        elif ours is not None and not (ours.is_acknowledged or ours.has_begun or ours.ttft_s is not None):
+            self._desk.note_left(f"{Fault.NO_ACKNOWLEDGEMENT.value}: {CUT_LINE}")
+            self._hold.end()
+
+    def _hand_over(self) -> None:
+        """Leave the agent to the next run of the daemon, if it can go on; else drain."""
+        agent = self._hold.agent
+        if agent is None or agent.leave is None or self._state is WriterState.STARTING or self._hold.is_closed:
+            self._begin_drain()
+            return
+        self._is_leaving = True
+
+    def _leave(self) -> None:
+        """Leave the agent, now that all that was to be written to it is."""
+        agent = self._hold.agent
+        if agent is not None and agent.leave is not None and not self._hold.is_closed:
+            self._has_handed_over = True
+            agent.leave.set()
+        else:
+            self._is_leaving = False
+            self._begin_drain()
+
+    async def _decline(self, message: ToWriter) -> None:
+        """Answer somebody who comes when the agent is the next run's already."""
+        match message:
+            case KeeperEnded():
+                self.has_ended = True
+            case AgentGone():
+                # It has ended before the keeper could let it go: nothing is left to hand over.
+                self._has_handed_over = self._is_leaving = False
+                self._begin_drain()
+                await self.take(message)
+            case Offer(prompts):
+                await self._ends.batcher.send(TakeBack(prompts))
+            case Describe(reply):
+                reply.answer(self._describe())
+            case _:
+                close_replies([message])
+
     def _describe(self) -> dict[str, Any]:
         agent = self._hold.agent
         running = self._desk.running
@@ -652,6 +822,7 @@ async def run_writer(writer: Writer, ends: WriterEnds) -> None:
             message: ToWriter | None = None
             try:
                 while not writer.has_ended:
+                    await writer.note_holding()
                     message = None
                     # Nothing but the waiting may be cut short: a hand-over that is recorded is also written.
                     with trio.move_on_at(writer.next_deadline()) as waiting:

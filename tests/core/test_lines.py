@@ -111,3 +111,19 @@ def test_memory_is_bounded() -> None:
     assert peak_bytes < 2 * limit_bytes + 4 * HEAD_BYTES
     [line] = splitter.feed(b"\n")
     assert isinstance(line, Oversize) and line.length == 1000 * HEAD_BYTES
+
+
+@steadily
+@given(SHORT, st.lists(st.integers(0, 200), max_size=10), st.integers(0, 10))
+def test_another_splitter_goes_on_from_what_one_remembers(parts: list[bytes], cuts: list[int], number: int) -> None:
+    """Anywhere, from its memory and no more bytes again than a line may have, it gives what the first one would."""
+    stream = b"".join(parts)
+    chunks = chunks_of(stream, cuts)
+    number %= len(chunks) + 1
+    first, second = LineSplitter(LIMIT), LineSplitter(LIMIT)
+    lines = [line for chunk in chunks[:number] for line in first.feed(chunk)]
+    place = sum(map(len, chunks[:number]))
+    assert first.needed_bytes <= LIMIT
+    second.recall(first.remember())
+    lines += second.feed(stream[place - first.needed_bytes :])
+    assert (lines, second.end()) == cut_naively(stream, LIMIT)

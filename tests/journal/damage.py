@@ -29,7 +29,7 @@ from concordiad.core.model import (
 from concordiad.core.roles import Role
 from concordiad.journal.inspect import find_damage
 from concordiad.journal.losses import KINDS
-from concordiad.journal.rows import Change, Recorded, RoomEpoch, Transaction, write
+from concordiad.journal.rows import Change, Heard, Held, Recorded, RoomEpoch, Transaction, write
 from concordiad.journal.salvage import Salvaged
 from concordiad.journal.schema import open_writer
 from concordiad.journal.starting import make_sound
@@ -59,6 +59,8 @@ def fill(connection: sqlite3.Connection, prompts: int, seed: object) -> None:
             RoomRow(room, "/srv/work", "claude", is_created=True),
             RoomEpoch(room, 1000, 1),
             AgentSession(room, "claude-code", f"conversation-{room}", "incarnation", has_history=True),
+            Heard(room, "incarnation", 1000, 7, 8, words(90).encode(), words(90).encode()),
+            Held(room, "incarnation", 7, words(90).encode()),
             *(_approval(room, n) for n in range(2)),
             *(Invite(f"i-{room}-{n}", room, Role.DRIVER, b"h" * 32, 1.0, ada, None, None) for n in range(6)),
             *(Member(f"m-{room}-{n}", room, f"i-{room}-{n}", words(9), b"t" * 32, None, 1.0, n) for n in range(6)),

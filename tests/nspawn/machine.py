@@ -19,6 +19,7 @@ from typing import IO, Any, Final
 
 from tests.nspawn.tree import cannot
 from tests.support.patience import PATIENCE_S
+from tests.support.real_cli import find_cli
 
 NAMESPACES: Final = ("--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup")
 LEADER: Final = "X_NSPAWN_LEADER_PID"
@@ -28,6 +29,8 @@ ENVIRONMENT: Final = {
     "HOME": "/root",
 }
 """Nothing of this process's own environment reaches a machine."""
+CLAUDE: Final = "/opt/claude"
+"""Where a machine has the real Claude Code CLI, if that is here."""
 _numbers: Final = itertools.count(1)
 
 
@@ -166,10 +169,12 @@ def booted(tree: Path) -> Iterator[Machine]:
 
 def _nspawn(tree: Path) -> list[str]:
     name = f"concordia-{os.getpid()}-{next(_numbers)}"
+    cli = find_cli()
     return [
         *("systemd-nspawn", "--quiet", f"--directory={tree}", f"--machine={name}", "--boot"),
         *("--register=no", "--keep-unit", "--private-network", "--console=pipe", "--volatile=overlay"),
         "--notify-ready=yes",
+        *([] if cli is None else [f"--bind-ro={cli}:{CLAUDE}"]),
     ]
 
 

@@ -1,9 +1,9 @@
-"""The daemon's sandbox: each directive is tried by doing what it forbids, in a unit with the daemon's own settings."""
+"""The sandboxes of the daemon and of agents: each directive is tried by doing what it forbids in a unit like theirs."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pytest
 
@@ -12,6 +12,7 @@ from tests.nspawn.concordia import SERVICE, Installed
 from tests.nspawn.machine import Machine
 from tests.support.patience import PATIENCE_S
 
+AGENT: Final = "concordia-agent@.service"
 PROBING: Final = Path(__file__).with_name("probing.py")
 BECOMES_ROOT: Final = "/usr/local/bin/become-root"
 FORBIDDEN_BY_THE_MACHINE: Final = {
@@ -19,14 +20,38 @@ FORBIDDEN_BY_THE_MACHINE: Final = {
 }
 """What root may not do either in a machine of systemd-nspawn's, so that no attempt tells who forbade it."""
 OTHER_PURPOSE: Final = {
-    "Requires=concordiad.socket": "",
-    "Type=notify": "Type=oneshot",
-    "Restart=always": "Restart=no",
-    "WatchdogSec=30": "",
+    SERVICE: {
+        "Requires=concordiad.socket": "",
+        "Type=notify": "Type=oneshot",
+        "Restart=always": "Restart=no",
+        "WatchdogSec=30": "",
+        "ExecStart=/usr/bin/concordiad": "ExecStart={command}\nStandardOutput=file:{out}",
+    },
+    AGENT: {
+        "Type=exec": "Type=oneshot",
+        "ExecStart=/usr/lib/concordia/bin/python3 -IS /usr/lib/concordia/agent-shim.py": "ExecStart={command}",
+        "StandardInput=socket": "",
+        "StandardOutput=journal": "StandardOutput=file:{out}",
+    },
 }
-"""The settings of a daemon that a program which ends cannot have."""
+"""The settings of each unit that a program which ends, and answers in a file, cannot have."""
+OPEN_TO_AGENTS: Final = {
+    *("MemoryDenyWriteExecute", "RestrictNamespaces"),  # Node compiles while it runs; its tools have a sandbox
+    *("ProcSubset", "RestrictAddressFamilies"),  # it looks at the memory that there is, and at the network
+    "UMask",  # what it makes in a project is its group's
+}
+"""What an agent may do and the daemon may not."""
 
 Came = Mapping[str, str]
+
+
+def unit_to_try(name: str) -> str:
+    """Give the text of a unit of ours that does nothing but try; its command and its output are to be put in."""
+    unit = (UNITS / name).read_text(encoding="utf-8")
+    for setting, other in OTHER_PURPOSE[name].items():
+        assert setting in unit
+        unit = unit.replace(setting, other)
+    return unit
 
 
 def try_in(machine: Machine, name: str, unit: str) -> Came:
@@ -39,24 +64,29 @@ def try_in(machine: Machine, name: str, unit: str) -> Came:
     return came
 
 
+class Attempted(NamedTuple):
+    """What came of each attempt: in the daemon's sandbox, in an agent's, as the daemon's user without any, as root."""
+
+    daemon: Came
+    agent: Came
+    bare: Came
+    root: Came
+
+
 @pytest.fixture(scope="module")
-def attempted(installed: Installed) -> tuple[Came, Came, Came]:
-    """Give what came of each attempt: in the sandbox, without it as the same user, and as root."""
+def attempted(installed: Installed) -> Attempted:
+    """Let all of them be made."""
     machine = installed.machine
     machine.copy(PROBING, "/run")
     machine.run("install", "--mode=4755", "/usr/bin/id", BECOMES_ROOT)
     machine.run("mkdir", "--mode=0777", "/srv/for-all")
     machine.run("touch", "/tmp/of-another")
     machine.run("mknod", "/dev/probe", "c", "1", "3")
-    unit = (UNITS / SERVICE).read_text(encoding="utf-8")
-    for setting, other in OTHER_PURPOSE.items():
-        assert setting in unit
-        unit = unit.replace(setting, other)
-    unit = unit.replace("ExecStart=/usr/bin/concordiad", "ExecStart={command}\nStandardOutput=file:{out}")
     bare = "[Service]\nType=oneshot\nUser={user}\nExecStart={{command}}\nStandardOutput=file:{{out}}\n"
     try:
-        return (
-            try_in(machine, "probe-sandbox", unit),
+        return Attempted(
+            try_in(machine, "probe-sandbox", unit_to_try(SERVICE)),
+            try_in(machine, "probe-agent", unit_to_try(AGENT)),
             try_in(machine, "probe-bare", bare.format(user="concordia")),
             try_in(machine, "probe-root", bare.format(user="root")),
         )
@@ -65,16 +95,20 @@ def attempted(installed: Installed) -> tuple[Came, Came, Came]:
         machine.run("find", "/var/lib/concordia-rooms/main", "-name", "of-*", "-delete")
 
 
-def test_everything_that_the_sandbox_forbids_fails_in_it(attempted: tuple[Came, Came, Came]) -> None:
+def test_everything_that_the_sandbox_forbids_fails_in_it(attempted: Attempted) -> None:
     """Not one attempt succeeds."""
-    sandboxed, _, _ = attempted
-    assert {name: came for name, came in sandboxed.items() if came in ("done", "")} == {}
+    assert {name: came for name, came in attempted.daemon.items() if came in ("done", "")} == {}
 
 
-def test_the_attempts_can_succeed(attempted: tuple[Came, Came, Came]) -> None:
+def test_an_agent_may_do_what_it_needs_and_no_more(attempted: Attempted) -> None:
+    """In its own sandbox, which is wider, everything else fails."""
+    assert {name for name, came in attempted.agent.items() if came in ("done", "")} == OPEN_TO_AGENTS
+
+
+def test_the_attempts_can_succeed(attempted: Attempted) -> None:
     """Without the sandbox each of them succeeds, for the same user or for root, but for what no machine here allows."""
-    sandboxed, bare, root = attempted
-    assert sandboxed.keys() == bare.keys() == root.keys()
+    _, _, bare, root = attempted
+    assert attempted.daemon.keys() == attempted.agent.keys() == bare.keys() == root.keys()
     assert {name for name in root if "done" not in (bare[name], root[name])} == FORBIDDEN_BY_THE_MACHINE
 
 

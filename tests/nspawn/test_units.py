@@ -15,10 +15,13 @@ from tests.nspawn.concordia import SERVICE, SOCKET, Installed
 
 EXPOSURE: Final = 13
 """At the most, in tenths, as `systemd-analyze security` counts it; redis has 12, tor 68."""
+AGENT_EXPOSURE: Final = 25
+AGENTS: Final = "concordia-agent.socket"
+AGENT: Final = "concordia-agent@.service"
 USER_UNITS: Final = "/usr/lib/systemd/user"
 
 
-@pytest.mark.parametrize("unit", [SERVICE, SOCKET, "concordiad-guests.socket"])
+@pytest.mark.parametrize("unit", [SERVICE, SOCKET, "concordiad-guests.socket", AGENTS, AGENT])
 def test_systemd_finds_no_fault_with_a_unit(installed: Installed, unit: str) -> None:
     """Every directive is known, every program and every page of the manual is there."""
     done = installed.machine.run("systemd-analyze", "verify", "--man=yes", f"/usr/lib/systemd/system/{unit}")
@@ -45,6 +48,14 @@ def test_verify_can_tell(installed: Installed) -> None:
 def test_the_daemon_is_exposed_little(installed: Installed) -> None:
     """Nobody loosens the sandbox without seeing it here."""
     said = installed.machine.run("systemd-analyze", "security", f"--threshold={EXPOSURE}", SERVICE).stdout
+    print(said)
+    assert "Overall exposure level" in said
+
+
+def test_an_agent_is_exposed_little(installed: Installed) -> None:
+    """An agent's own unit leaves open what the agent and its tools need, and little more."""
+    command = ("systemd-analyze", "security", "--offline=true", f"--threshold={AGENT_EXPOSURE}")
+    said = installed.machine.run(*command, f"/usr/lib/systemd/system/{AGENT}").stdout
     print(said)
     assert "Overall exposure level" in said
 

@@ -237,6 +237,12 @@ class AgentCodec(Protocol):
     def end(self) -> list[Fact]:
         """Say what the end of the agent's output means."""
 
+    def remember(self) -> bytes:
+        """Write down what was learnt from the output so far, for the codec that goes on with it."""
+
+    def recall(self, memory: bytes) -> None:
+        """Go on where another codec of this kind wrote that down."""
+
 
 class IdSource(Protocol):
     """Where new ids come from."""

@@ -74,6 +74,22 @@ LONG_BYTES: Final = 64 * 1024
 """Above this the type of a content line is taken from its beginning: one parse of it less."""
 
 
+class _Memory(msgspec.Struct, frozen=True):
+    """What a codec has learnt; the fields are those of ClaudeCode."""
+
+    turn: str | None
+    is_ours: bool
+    next_block: int
+    open_block: int | None
+    offset: int
+    cause: str
+    is_message_open: bool
+    calls: list[str]
+    tools_running: int
+    streamed: str
+    last_text: str | None
+
+
 class ClaudeCode:
     """Speak with one process of the Claude Code CLI."""
 
@@ -177,6 +193,36 @@ class ClaudeCode:
         """Tell how far the turn came in which the output ended."""
         partial = None if self._turn is None else self._partial()
         return [] if self._turn is None or partial is None else [BrokeOff(self._turn, partial)]
+
+    def remember(self) -> bytes:
+        """Write down the state; a last text of many bytes is left out, which only an interrupted turn would show."""
+        last = None if self._last_text is None or len(self._last_text) > LONG_BYTES else read_text(self._last_text)
+        return _encode(
+            _Memory(
+                self._turn,
+                self._is_ours,
+                self._next_block,
+                self._open_block,
+                self._offset,
+                self._cause,
+                self._is_message_open,
+                sorted(self._calls),
+                self._tools_running,
+                self._streamed.decode(),
+                last,
+            )
+        )
+
+    def recall(self, memory: bytes) -> None:
+        """Take that state."""
+        state = msgspec.json.decode(memory, type=_Memory)
+        self._turn, self._is_ours = state.turn, state.is_ours
+        self._head = b"" if state.turn is None else b'"turn":%b' % _encode(state.turn)
+        self._next_block, self._open_block, self._offset = state.next_block, state.open_block, state.offset
+        self._cause, self._is_message_open = state.cause, state.is_message_open
+        self._calls, self._tools_running = set(state.calls), state.tools_running
+        self._streamed = bytearray(state.streamed.encode())
+        self._last_text = None if state.last_text is None else msgspec.Raw(_encode(state.last_text))
 
     def _decode_looks(self, looks: list[Look], lines: bytes) -> list[Fact]:
         facts: list[Fact] = []
