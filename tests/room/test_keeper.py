@@ -32,6 +32,7 @@ from concordiad.room.messages import (
     WantAgent,
 )
 from tests.room.samples import drafts_of
+from tests.support.patience import PATIENCE_S
 
 GRACES = Graces(exit_s=0.2, kill_s=0.2)
 STUBBORN = (
@@ -188,6 +189,19 @@ async def test_exit_is_told_after_everything_was_read(make_room: Callable[..., R
     assert room.posted[:2] == ["agent.started", "agent.exited"]
 
 
+async def until_deaf(pid: int) -> None:
+    """Wait until a process ignores SIGTERM: one that has only been spawned does not yet."""
+    with trio.fail_after(PATIENCE_S):
+        while not is_deaf(pid):
+            await trio.sleep(0.005)
+
+
+def is_deaf(pid: int) -> bool:
+    """Whether a process ignores SIGTERM."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(status["SigIgn"], 16) >> (signal.SIGTERM - 1) & 1)
+
+
 async def test_drain_ends_a_stubborn_agent(make_room: Callable[..., Room]) -> None:
     """An agent that neither heeds the end of its input nor SIGTERM is killed after the graces, and reaped."""
     room = make_room(STUBBORN, parting=Parting.CLOSED)
@@ -196,6 +210,7 @@ async def test_drain_ends_a_stubborn_agent(make_room: Callable[..., Room]) -> No
         nursery.start_soon(room.run_fanout)
         nursery.start_soon(run_keeper, room.keeper, room.ends)
         up = (await room.hear(AgentUp)).incarnation
+        await until_deaf(up.pid)
         room.close()
         up.stdin.close()
         up.end.set()
