@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import trio
@@ -192,7 +193,9 @@ async def test_exit_is_told_after_everything_was_read(make_room: Callable[..., R
 async def until_deaf(pid: int) -> None:
     """Wait until a process ignores SIGTERM: one that has only been spawned does not yet."""
     with trio.fail_after(PATIENCE_S):
-        while not is_deaf(pid):
+        while True:
+            if is_deaf(pid):
+                return
             await trio.sleep(0.005)
 
 
@@ -347,7 +350,8 @@ async def test_exit_is_noticed_while_a_leftover_holds_the_pipes(make_room: Calla
 
 async def test_conversation_has_one_owner(make_room: Callable[..., Room]) -> None:
     """Two rooms whose arguments name one session: the second one waits for the first, and says for whom."""
-    names = ["--resume=01a1fc19-shared"]
+    session = str(uuid4())
+    names = [f"--resume={session}"]
     rooms = [make_room("import time; time.sleep(600)", args=names) for _ in range(2)]
     async with trio.open_nursery() as nursery:
         for room in rooms:
@@ -358,7 +362,7 @@ async def test_conversation_has_one_owner(make_room: Callable[..., Room]) -> Non
         nursery.start_soon(run_keeper, rooms[1].keeper, rooms[1].ends)
         away = await rooms[1].hear(Away)
         assert away.room_state == "agent-down"
-        assert f"process {up.pid} works on the conversation 01a1fc19-shared already" in away.reason
+        assert f"process {up.pid} works on the conversation {session} already" in away.reason
         rooms[0].close()
         up.end.set()
         await rooms[1].hear(AgentUp)
