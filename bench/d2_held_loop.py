@@ -92,6 +92,7 @@ class Hosted:
         self._token = link.token
         self.crowd = Crowd(link.port)
         self._gate = root / "gate"
+        self._site = site
 
     def __enter__(self) -> Self:
         return self
@@ -101,6 +102,8 @@ class Hosted:
         self.host.close()
         self.process.kill()
         self.process.wait()
+        # The agent that waits at the gate, which a next daemon of this state would end, has none to do so.
+        self._site.clear()
 
     def gather(self, count: int) -> list[Guest]:
         """Let guests in, and give the agent something that goes on until `release`."""
