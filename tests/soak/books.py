@@ -120,10 +120,12 @@ class Books:
 
 
 def as_all_see_it(event: Event) -> Event:
-    """Leave out what guests are not told: invites, and other people's idempotency keys."""
-    shown = {name: value for name, value in event.items() if name != "invite"}
+    """Leave out what guests are not told: invites, others' idempotency keys, and what names the machine's own."""
+    shown = {name: value for name, value in event.items() if name not in ("invite", "pid")}
     if "prompt" in shown:
         shown["prompt"] = {**shown["prompt"], "key": None}
+    if event["type"] in ("agent.exited", "room.changed"):
+        shown.pop("reason", None)
     return shown
 
 
