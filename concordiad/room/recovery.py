@@ -6,6 +6,7 @@ nothing twice: a prompt that was asked again already is left.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 import trio
@@ -70,7 +71,8 @@ async def recover(about: Recovery, fanout: trio.MemorySendChannel[Post], spared:
     """
     Close what the last run left open: nobody waits for its approvals, and nobody knows how its turns ended.
 
-    What is with the incarnation `spared` goes on: its agent has outlived the daemon.
+    What is with the incarnation `spared` goes on: its agent has outlived the daemon. Ends when all that is recorded, so
+    that whoever asks from then on reads it, or when the journal cannot record: then it does so later.
 
     Returns:
         The ids of prompts that are asked again, which wait before all others.
@@ -88,6 +90,8 @@ async def recover(about: Recovery, fanout: trio.MemorySendChannel[Post], spared:
             continue
         prompts = await about.journal.read(read_prompts_of, turn.prompts)
         again += await _close(about, turn, prompts, first, fanout)
+    with suppress(RoomError):
+        await record(fanout, ())
     return again
 
 
