@@ -48,7 +48,7 @@ from concordiad.ops.log import Log
 from concordiad.ops.notify import Manager, find_manager, run_notifying
 from concordiad.ops.store import DescriptorStore, find_store
 from concordiad.ops.threads import in_thread
-from concordiad.room import Room
+from concordiad.room.handle import Room
 from concordiad.room.heritage import Keeping
 
 ENDS: Final = (signal.SIGTERM, signal.SIGINT)

@@ -39,9 +39,11 @@ from concordiad.ops.clock import since_boot
 from concordiad.ops.ids import IdFactory
 from concordiad.ops.log import Log
 from concordiad.ops.threads import in_thread, long_in_thread
-from concordiad.room import Room, RoomSetup, run_room
+from concordiad.room import run_room
+from concordiad.room.handle import Room
 from concordiad.room.heritage import Keeping, give_up
 from concordiad.room.messages import Reply, ask, serve
+from concordiad.room.setup import RoomSetup
 
 COMMANDS: Final = 64
 """Commands about rooms that may wait: opening one takes a second or two."""

@@ -22,7 +22,7 @@ from concordiad.front.methods import allow, call
 from concordiad.front.outbox import STALL_S
 from concordiad.house import House
 from concordiad.ops.requests import meeting
-from concordiad.room import Room
+from concordiad.room.handle import Room
 
 TOLD_CHARACTERS: Final = 64
 """How much of a room's name is told: twice what one may have. Anybody may ask for a room by a name of a megabyte."""

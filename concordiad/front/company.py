@@ -16,7 +16,7 @@ from concordiad.front.outbox import Budget, Follower, Outbox
 from concordiad.front.owned_stream import OwnedStream
 from concordiad.ops.memory import Spare
 from concordiad.ops.threads import in_thread
-from concordiad.room import Room
+from concordiad.room.handle import Room
 
 SILENT: Final = close_frame(1001, "no answer to a ping")
 

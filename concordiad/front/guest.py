@@ -37,7 +37,7 @@ from concordiad.front.owned_stream import OwnedStream
 from concordiad.front.readings import subscribe
 from concordiad.front.websocket import WebSocket
 from concordiad.house import House
-from concordiad.room import Room
+from concordiad.room.handle import Room
 
 REFUSED: Final = close_frame(4401, NOT_ADMITTED)
 """What everybody gets who is not let in; never with a reason, which would tell a stranger what is nearly right."""

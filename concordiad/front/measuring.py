@@ -12,7 +12,7 @@ import concordiad
 from concordiad.core.model import Outcome
 from concordiad.errors import RoomError
 from concordiad.house import House
-from concordiad.room import Measures, Room
+from concordiad.room.handle import Measures, Room
 
 PATIENCE_S: Final = 1.0
 """How long a room may take to say how it is."""

@@ -27,7 +27,7 @@ from concordiad.front.measuring import gather
 from concordiad.front.readiness import Readiness
 from concordiad.house import House
 from concordiad.meaning.key import find_place, own_file
-from concordiad.room import Measures
+from concordiad.room.handle import Measures
 
 CONNECTIONS: Final = 16
 """At once: a server or two ask, each every few seconds."""

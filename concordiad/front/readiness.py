@@ -13,7 +13,7 @@ import trio
 from concordiad.errors import JournalError, RoomError
 from concordiad.house import House
 from concordiad.journal.rows import read_rooms
-from concordiad.room import Room
+from concordiad.room.handle import Room
 
 FRESH_S: Final = 1.0
 """How long an answer is good for."""

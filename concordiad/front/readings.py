@@ -55,7 +55,7 @@ from concordiad.journal.rows import (
     read_turn,
     read_turn_page,
 )
-from concordiad.room import Room
+from concordiad.room.handle import Room
 from concordiad.room.messages import Placed
 
 IS_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

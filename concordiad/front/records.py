@@ -13,7 +13,7 @@ from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
 from concordiad.house import House
 from concordiad.journal.rows import last_seq, read_room_epochs
-from concordiad.room import Room
+from concordiad.room.handle import Room
 from concordiad.room.messages import Placed
 
 

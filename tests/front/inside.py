@@ -23,7 +23,7 @@ from concordiad.front.methods import call
 from concordiad.house import COMMANDS, Command, House, Housekeeper, run_house
 from concordiad.journal import open_journal
 from concordiad.ops.ids import IdFactory
-from concordiad.room import Room as OpenRoom
+from concordiad.room.handle import Room as OpenRoom
 
 HOST = Caller(Author("uid:1000", "ann", AuthorKind.LOCAL), Role.HOST)
 PAGE = "https://room.example"

@@ -1,0 +1,60 @@
+"""What a room is made of: its row, its configuration, and what the daemon lends it."""
+
+from collections.abc import Callable
+
+import trio
+from msgspec import Struct
+from msgspec.structs import replace
+
+from concordiad.agent.spec import AgentSpec
+from concordiad.config import Graces, Limits, Merging
+from concordiad.core.model import AfterCrash, RoomRow
+from concordiad.journal import Journal
+from concordiad.meaning import Grouper
+from concordiad.room.heritage import Keeping
+
+
+class RoomSetup(Struct, frozen=True):
+    """
+    What a room is made of.
+
+    Attributes:
+        grouper: the language model that tells which prompts mean the same, if there is one.
+        judgement_s: how long it may take to tell.
+        keeping: what lets agents outlive the daemon; None where they do not.
+    """
+
+    row: RoomRow
+    spec: AgentSpec
+    limits: Limits
+    graces: Graces
+    merging: Merging
+    journal: Journal
+    new_id: Callable[[], str]
+    now: Callable[[], float]
+    closing: trio.Event
+    hurry: trio.Event
+    after_crash: AfterCrash = AfterCrash.LEAVE
+    grouper: Grouper | None = None
+    judgement_s: float = 0.0
+    keeping: Keeping | None = None
+
+    @property
+    def name(self) -> str:
+        """The room's name."""
+        return self.row.name
+
+    def is_like(self, other: "RoomSetup") -> bool:
+        """Tell whether a room made of this would be as one made of the other; a pause is the room's own affair."""
+        mine, others = (
+            # A program that was brought up to date meanwhile is no wish for another room.
+            (
+                replace(setup.row, is_paused=False),
+                replace(setup.spec, version=None),
+                setup.limits,
+                setup.graces,
+                setup.merging,
+            )
+            for setup in (self, other)
+        )
+        return mine == others
