@@ -22,7 +22,7 @@ from concordiad.agent.spec import AgentSpec
 from concordiad.config import ROOM_NAME, Agent, Config
 from concordiad.config import Room as RoomConfig
 from concordiad.core.links import Links
-from concordiad.core.model import AfterCrash, Author, PromptState, RoomRow, rfc3339
+from concordiad.core.model import Author, PromptState, RoomRow, rfc3339
 from concordiad.errors import ConfigError, JournalStalled, RoomError
 from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import (
@@ -215,6 +215,7 @@ def make_row(name: str, room: RoomConfig) -> RoomRow:
         model=room.model,
         permission_mode=room.permission_mode,
         idle_s=room.idle_s,
+        after_crash=room.after_crash,
     )
 
 
@@ -490,7 +491,6 @@ class Housekeeper:
             now=self._now,
             closing=trio.Event(),
             hurry=self._hurry,
-            after_crash=config.rooms[row.name].after_crash if row.name in config.rooms else AfterCrash.LEAVE,
             grouper=self._grouper,
             judgement_s=0.0 if config.gemini is None else config.gemini.deadline_s,
             keeping=self._keeping,

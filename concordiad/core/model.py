@@ -270,6 +270,7 @@ class RoomRow(Struct, frozen=True):
     Attributes:
         is_created: somebody made it by command; it is opened again at every start until it is closed.
         is_closed: it is not opened again by itself.
+        after_crash: what becomes of a turn that was with its agent when the daemon was killed.
     """
 
     name: str
@@ -281,6 +282,7 @@ class RoomRow(Struct, frozen=True):
     is_created: bool = False
     is_paused: bool = False
     is_closed: bool = False
+    after_crash: AfterCrash = AfterCrash.LEAVE
 
 
 class AgentSession(Struct, frozen=True):

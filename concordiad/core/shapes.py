@@ -12,6 +12,7 @@ from concordiad.core.agents import Kind
 from concordiad.core.codes import CODES
 from concordiad.core.faults import Fault
 from concordiad.core.model import (
+    AfterCrash,
     ApprovalKind,
     AuthorKind,
     History,
@@ -183,6 +184,7 @@ ROOM: Final = an_object(
         "state": one_of(*ROOM_STATES),
         "paused": BOOLEAN,
         "reason": or_null(STRING),
+        "after_crash": one_of(*AfterCrash),
         "agent": ref("ROOM.agent"),
         "turn": or_null(ref("TURN.short")),
         "queue": COUNT,

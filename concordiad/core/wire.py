@@ -18,7 +18,7 @@ from attrs import field, frozen
 
 from concordiad.core.codes import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, UNKNOWN_METHOD, Code
 from concordiad.core.lengthy import Unreasonable, make_shape, read_params
-from concordiad.core.model import History, Outcome, Priority, PromptState
+from concordiad.core.model import AfterCrash, History, Outcome, Priority, PromptState
 from concordiad.core.roles import Role
 from concordiad.core.strict import (
     STRUCTURE_ERRORS,
@@ -300,6 +300,7 @@ class RoomCreate:
     model: str | None = field(default=None, validator=_is_name)
     permission_mode: str | None = field(default=None, validator=_is_name)
     idle_s: float = field(default=0.0, validator=_is_between(0, LONGEST_S))
+    after_crash: AfterCrash = AfterCrash.LEAVE
 
 
 @frozen
@@ -549,7 +550,7 @@ class BadRequest(RemoteProtocolError):
 
 def _make_params_converter() -> cattrs.Converter:
     converter = make_strict_converter()
-    for choices in (Priority, PromptState, Outcome, Role, History):
+    for choices in (Priority, PromptState, Outcome, Role, History, AfterCrash):
         converter.register_structure_hook(choices, structure_choice)
     return converter
 

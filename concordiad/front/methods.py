@@ -296,6 +296,7 @@ async def _create_room(house: House, caller: Caller, params: RoomCreate) -> dict
         permission_mode=params.permission_mode,
         idle_s=params.idle_s,
         is_created=True,
+        after_crash=params.after_crash,
     )
     room = await house.create(row, caller.author)
     return {"room": await room.describe(), "warnings": house.warnings_of(room)}

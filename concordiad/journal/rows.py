@@ -13,6 +13,7 @@ from msgspec.structs import astuple
 
 from concordiad.core.backlog import EpochStart
 from concordiad.core.model import (
+    AfterCrash,
     AgentSession,
     Approval,
     ApprovalKind,
@@ -482,6 +483,7 @@ def read_rooms(connection: sqlite3.Connection) -> list[RoomRow]:
             is_created=bool(row[6]),
             is_paused=bool(row[7]),
             is_closed=bool(row[8]),
+            after_crash=AfterCrash(row[9]),
         )
         for row in rows
     ]

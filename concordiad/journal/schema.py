@@ -8,7 +8,7 @@ import os
 import sqlite3
 import uuid
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from concordiad.errors import ConfigError, JournalError
 from concordiad.journal.faults import remedy
@@ -196,10 +196,19 @@ MIGRATIONS: Final = (
         sum INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE rooms ADD COLUMN after_crash TEXT NOT NULL DEFAULT 'leave';
+    UPDATE rooms
+        SET sum = row_sum(name, workdir, agent, model, permission_mode, idle_s, is_created, is_paused, is_closed,
+            after_crash)
+        WHERE sum = texts_sum(CAST(name AS BLOB), CAST(workdir AS BLOB), CAST(agent AS BLOB), CAST(model AS BLOB),
+            CAST(permission_mode AS BLOB), idle_s, is_created, is_paused, is_closed);
+    """,
 )
 """Each entry brings a file from the version of its index to the next; entries are never changed once released.
 
-`row_sum` is journal/sums.py:sum_of; what a row of an older format holds is taken for right.
+`row_sum` is journal/sums.py:sum_of; what a row without a sum holds is taken for right, a wrong sum stays wrong.
+`texts_sum` is the same for a row whose texts come as bytes: what is no UTF-8 would end a call of `row_sum`.
 """
 
 FIRST_WITH_SUMS: Final = 4
@@ -309,8 +318,17 @@ def new_journal_id() -> str:
     return uuid.uuid4().hex
 
 
+def _sum_of_texts(*values: Any) -> int | None:
+    """Compute the sum of a row whose texts come as bytes; None where one is no UTF-8, which no row is written with."""
+    try:
+        return sum_of([value.decode() if isinstance(value, bytes) else value for value in values])
+    except UnicodeDecodeError:
+        return None
+
+
 def _bring_to(connection: sqlite3.Connection, number: int) -> None:
     connection.create_function("row_sum", -1, lambda *values: sum_of(values), deterministic=True)
+    connection.create_function("texts_sum", -1, _sum_of_texts, deterministic=True)
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     for step in range(version, number):
         # Said twice, so that a bit that flips in the number makes no other format of it.

@@ -14,7 +14,7 @@ from concordiad.errors import JournalError
 from concordiad.journal.check import find_problems, find_problems_for_start
 from concordiad.journal.head import is_head_right
 from concordiad.journal.inspect import name_flips, untouched
-from concordiad.journal.schema import MIGRATIONS
+from concordiad.journal.schema import FIRST_WITH_SUMS, MIGRATIONS
 
 if TYPE_CHECKING:
     from concordiad.journal.salvage import Salvaged
@@ -54,6 +54,8 @@ def make_sound(path: Path, on_damage: OnDamage) -> "Salvaged | None":
 
 
 def _choice(number: int) -> str:
+    if FIRST_WITH_SUMS <= number < len(MIGRATIONS):
+        return "; it is of an older format: the Concordia that wrote it can go on with what of it is right"
     if 0 < number < len(MIGRATIONS):
         return "; it is of an older Concordia, whose rows have no sums by which to tell what of it is right"
     return '; [journal] damaged = "salvage" goes on with what of it is right'

@@ -189,7 +189,7 @@ APPROVALS: Final = _table(
 )
 ROOMS: Final = _table(
     "rooms",
-    "name workdir agent model permission_mode idle_s: is_created is_paused is_closed",
+    "name workdir agent model permission_mode idle_s: is_created is_paused is_closed after_crash",
     room="name",
     key="name",
 )

@@ -185,6 +185,7 @@ class Room(Struct, frozen=True):
             "state": "paused" if is_shown_paused and fault is None else state,
             "paused": queue.is_paused,
             "reason": reason,
+            "after_crash": self.setup.row.after_crash,
             "agent": {
                 "name": spec.name,
                 "kind": spec.kind,

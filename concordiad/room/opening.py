@@ -55,8 +55,8 @@ async def close_what_was_open(
     fanout: trio.MemorySendChannel[Post],
 ) -> list[str]:
     """Close what no agent goes on with; return the ids of the prompts that come before all others: see `recover`."""
-    kind, environment = setup.spec.kind, setup.spec.environment
-    about = Recovery(setup.name, kind, environment, setup.after_crash, setup.journal, setup.new_id, setup.now, figures)
+    spec, rule = setup.spec, setup.row.after_crash
+    about = Recovery(setup.name, spec.kind, spec.environment, rule, setup.journal, setup.new_id, setup.now, figures)
     return await recover(about, fanout, None if heritage is None else heritage.incarnation)
 
 

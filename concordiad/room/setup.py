@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from concordiad.agent.spec import AgentSpec
 from concordiad.config import Graces, Limits, Merging
-from concordiad.core.model import AfterCrash, RoomRow
+from concordiad.core.model import RoomRow
 from concordiad.journal import Journal
 from concordiad.meaning import Grouper
 from concordiad.room.heritage import Keeping
@@ -34,7 +34,6 @@ class RoomSetup(Struct, frozen=True):
     now: Callable[[], float]
     closing: trio.Event
     hurry: trio.Event
-    after_crash: AfterCrash = AfterCrash.LEAVE
     grouper: Grouper | None = None
     judgement_s: float = 0.0
     keeping: Keeping | None = None

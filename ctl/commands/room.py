@@ -90,6 +90,10 @@ def list_rooms(settings: Settings) -> None:
             "concordiactl room create night --agent rehearsal --idle 30m",
             "Let the agent end after half an hour without a turn; the next prompt wakes it.",
         ),
+        (
+            "concordiactl room create docs --after-crash ask_again",
+            "Ask again what the agent was at when the daemon is killed.",
+        ),
     ),
 )
 @click.argument("name")
@@ -117,6 +121,12 @@ def list_rooms(settings: Settings) -> None:
     metavar="DURATION",
     help="End the agent after so long without a turn; the next prompt starts it again, in the same conversation.",
 )
+@click.option(
+    "--after-crash",
+    type=click.Choice(["leave", "ask_again", "from_history"]),
+    help="What becomes of what the agent is at when the daemon is killed: it is uncertain (default), is asked again,"
+    " or is answered where the agent's own history shows that it finished.",
+)
 @click.pass_obj
 def create(
     settings: Settings,
@@ -126,6 +136,7 @@ def create(
     model: str | None,
     permission_mode: str | None,
     idle: float | None,
+    after_crash: str | None,
 ) -> None:
     """
     Open a new room.
@@ -134,7 +145,13 @@ def create(
     name of a closed room its transcript goes on, which every host can read from its beginning.
     """
     params: dict[str, Any] = {"name": name, "workdir": str(workdir.expanduser().resolve())}
-    given = {"agent": agent, "model": model, "permission_mode": permission_mode, "idle_s": idle}
+    given = {
+        "agent": agent,
+        "model": model,
+        "permission_mode": permission_mode,
+        "idle_s": idle,
+        "after_crash": after_crash,
+    }
     params |= {key: value for key, value in given.items() if value is not None}
     with settings.connect() as connection:
         result = call_patiently(connection, "the agent is looked at", "room.create", **params)

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from concordiad.core.codes import INVALID_PARAMS, INVALID_REQUEST, NOT_NOW, PARSE_ERROR, UNKNOWN_METHOD, Code
-from concordiad.core.model import History, Outcome, Priority, PromptState
+from concordiad.core.model import AfterCrash, History, Outcome, Priority, PromptState
 from concordiad.core.roles import Role
 from concordiad.core.wire import (
     METHODS,
@@ -139,6 +139,11 @@ def least(params_class: type[Params]) -> dict[str, Any]:
             "room.create",
             {"name": "r", "workdir": "/srv", "agent": "a", "model": "m", "permission_mode": "plan", "idle_s": 60},
             RoomCreate("r", "/srv", "a", "m", "plan", 60.0),
+        ),
+        (
+            "room.create",
+            {"name": "r", "workdir": "/srv", "after_crash": "ask_again"},
+            RoomCreate("r", "/srv", after_crash=AfterCrash.ASK_AGAIN),
         ),
         ("room.close", {"room": "r"}, InRoom("r")),
         ("room.pause", {"room": "r"}, InRoom("r")),
@@ -294,6 +299,7 @@ def test_missing_field_is_named(method: str, attribute: "attrs.Attribute[Any]") 
         ("turn.list", {"until": "2026-11-21T08:00:00"}, "until"),
         ("turn.list", {"outcomes": ["completed", "done"]}, "outcomes.1"),
         ("room.create", {"name": "r", "workdir": "/", "idle_s": -1}, "idle_s"),
+        ("room.create", {"name": "r", "workdir": "/", "after_crash": "again"}, "after_crash"),
         ("events.subscribe", {"after": {"epoch": 1}}, "after.seq"),
         ("events.subscribe", {"after": {"epoch": 1, "seq": "2"}}, "after.seq"),
         ("events.subscribe", {"after": {"epoch": -1, "seq": 2}}, "after.epoch"),

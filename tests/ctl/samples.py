@@ -175,6 +175,7 @@ def room(**changes: Any) -> Json:
         "state": "idle",
         "paused": False,
         "reason": None,
+        "after_crash": "leave",
         "agent": {
             "name": "claude",
             "kind": "claude-code",

@@ -53,6 +53,7 @@ CREATED = {"room": room(name="docs"), "warnings": []}
         (("--agent", "a", "--model", "m"), {"workdir": os.getcwd(), "agent": "a", "model": "m"}),
         (("--permission-mode", "plan"), {"workdir": os.getcwd(), "permission_mode": "plan"}),
         (("--idle", "30m"), {"workdir": os.getcwd(), "idle_s": 1800.0}),
+        (("--after-crash", "from_history"), {"workdir": os.getcwd(), "after_crash": "from_history"}),
     ],
 )
 def test_a_room_is_created_as_told(

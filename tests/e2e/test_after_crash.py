@@ -87,6 +87,37 @@ def test_what_is_asked_again_stays_the_first(site: Site, gate: Gate) -> None:
     gate.open()
 
 
+def test_created_rooms_have_rules_of_their_own(site: Site, gate: Gate) -> None:
+    """They outlive the daemon with the room: one asks again, the other one leaves it, as the default is."""
+    rules = {"docs": "ask_again", "lab": "leave"}
+    with site.running() as daemon:
+        client = daemon.connect()
+        workdir = str(site.work)
+        shown = [
+            client.call("room.create", name="docs", workdir=workdir, agent="rehearsal", after_crash="ask_again"),
+            client.call("room.create", name="lab", workdir=workdir, agent="rehearsal"),
+        ]
+        assert {each["room"]["name"]: each["room"]["after_crash"] for each in shown} == rules
+        running = {}
+        for name in rules:
+            client = daemon.follow(room=name, since=0)
+            running[name] = client.submit(f"{gate}[[text:once]]", room=name)["id"]
+            client.next("turn.started")
+        daemon.kill()
+    gate.open()
+    with site.running() as daemon:
+        rooms = {room["name"]: room["after_crash"] for room in daemon.connect().call("room.list")["rooms"]}
+        assert rooms == {"main": "leave", **rules}
+        client = daemon.follow(room="docs", since=0)
+        assert client.finished(running["docs"])["outcome"] == "uncertain"
+        again = client.next("prompt.accepted")["prompt"]
+        client.next("notice", code="asked_again")
+        assert again["retry_of"] == running["docs"]
+        assert client.finished(again["id"])["answer"] == "once"
+        prompts = daemon.connect().call("prompt.list", room="lab")["prompts"]
+        assert [(prompt["id"], prompt["state"]) for prompt in prompts] == [(running["lab"], "uncertain")]
+
+
 def test_history_of_the_rehearsal_agent_tells_nothing(site: Site, gate: Gate) -> None:
     """So the turn is uncertain, as by default."""
     site.configure({"rooms.main": {"after_crash": "from_history"}})

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from concordiad.core.model import AfterCrash, OnDamage, RoomRow
 from concordiad.journal.inspect import find_damage
-from concordiad.journal.rows import last_seq, read_guestbook
+from concordiad.journal.rows import last_seq, read_guestbook, read_rooms
 from concordiad.journal.schema import FIRST_WITH_SUMS, FORMAT_MARK, MIGRATIONS, open_memory, open_writer
+from concordiad.journal.starting import make_sound
 from concordiad.journal.sums import EVENTS, TABLES, sum_of
 from tests.journal.damage import content, fill, look
 
@@ -53,13 +55,36 @@ def test_rows_of_an_older_journal_get_their_sums(tmp_path: Path) -> None:
         old.execute(f"ATTACH '{new}' AS new")
         known = {row[0] for row in old.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")}
         for table in (table for table in TABLES if table.name in known):
-            columns = ", ".join(table.columns)
+            had = {row[0] for row in old.execute(f"SELECT name FROM main.pragma_table_info('{table.name}')")}
+            columns = ", ".join(column for column in table.columns if column in had)
             old.execute(f"INSERT INTO main.{table.name} ({columns}) SELECT {columns} FROM new.{table.name}")
     open_writer(path).close()
     later = {table.name: set[tuple[object, ...]]() for table in TABLES if table.name not in known}
     assert content(path) == content(new) | later
     assert find_damage(path) == []
     assert look(path, content(path)).salvaged is None
+
+
+def test_rooms_of_the_fifth_format_get_a_rule_for_crashes(tmp_path: Path) -> None:
+    """The one that held till then; a row in which something has flipped is not taken for right, whatever it holds."""
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.create_function("row_sum", -1, lambda *values: sum_of(values))
+        for number, script in enumerate(MIGRATIONS[:5], 1):
+            mark = f"PRAGMA application_id = {FORMAT_MARK + number};" if number >= FIRST_WITH_SUMS else ""
+            old.executescript(f"{script} PRAGMA user_version = {number}; {mark}")
+        for name in ("another", "broken", "docs"):
+            row = (name, "/srv/work", "claude", "opus", None, 60.0, 1, 1, 0)
+            old.execute("INSERT INTO rooms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, sum_of(row)))
+        old.execute("UPDATE rooms SET is_paused = 0 WHERE name = 'another'")
+        old.execute("UPDATE rooms SET workdir = CAST(x'2FFF' AS TEXT) WHERE name = 'broken'")
+    make_sound(path, OnDamage.SALVAGE)
+    with closing(open_writer(path)) as connection:
+        wanted = RoomRow("docs", "/srv/work", "claude", "opus", None, 60.0, True, True, False, AfterCrash.LEAVE)
+        assert read_rooms(connection) == [wanted]
+    assert find_damage(path) == [
+        f"rooms: {name} of room {name} is not what was recorded" for name in ("another", "broken")
+    ]
 
 
 def test_the_tables_with_sums_are_all_there_are() -> None:
