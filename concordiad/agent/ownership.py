@@ -24,6 +24,8 @@ SESSION_FLAGS: Final = ("--resume", "--session-id", "-r")
 LOCK_S: Final = 10.0
 """How long another daemon may be about to start an agent in the same home: some milliseconds, unless it is stopped."""
 LOCK_POLL_S: Final = 0.02
+SEEN_POLL_S: Final = 0.001
+"""The kernel shows the arguments of a new program some microseconds after it has begun."""
 
 
 def sessions_of(command: Sequence[str]) -> set[str]:
@@ -69,6 +71,25 @@ async def claim(command: Sequence[str], environment: Mapping[str, str]) -> Async
                 " process, or begin a new conversation with `concordiactl room restart --fresh`"
             )
         yield
+
+
+async def until_seen(process: int) -> None:
+    """
+    Wait until the command line of a process that was just spawned can be read by whoever looks for an owner.
+
+    Its spawner goes on before the kernel shows that: until then, nobody is found who has the conversation.
+    """
+    with trio.move_on_after(LOCK_S, shield=True):
+        while _is_beginning(process):  # noqa: ASYNC110  # the kernel tells nobody when it shows them
+            await trio.sleep(SEEN_POLL_S)
+
+
+def _is_beginning(process: int) -> bool:
+    try:
+        # A process that has ended has no command line either, but no program any more.
+        return not Path(f"/proc/{process}/cmdline").read_bytes() and bool(os.readlink(f"/proc/{process}/exe"))
+    except OSError:
+        return False
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ import trio
 from msgspec import Struct, field
 
 from concordiad.agent.leftovers import MARK, end_leftovers, mark_of
-from concordiad.agent.ownership import claim
+from concordiad.agent.ownership import claim, until_seen
 from concordiad.agent.process import AgentProcess, Exit, spawn
 from concordiad.agent.spec import AgentSpec
 from concordiad.agent.spool import remove_spool
@@ -212,6 +212,7 @@ class Keeper:
         environment = {**self._spec.environment, **codec.environment(), MARK: agent_mark}
         async with claim(command, environment):
             process = await self._spawn(command, environment, incarnation_id)
+            await until_seen(process.pid)
         bookmark = None
         if process.is_kept:
             heard = Heard(self._room, incarnation_id)
