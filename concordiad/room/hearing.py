@@ -1,0 +1,189 @@
+"""
+What the agent says, and what each of its facts comes to.
+
+Laws: facts are taken in the order of the output; a turn ends once, by the result that names it or by the agent's word
+that it is done; what a numbered fact came to is recorded together with its number.
+"""
+
+from collections.abc import Sequence
+
+import trio
+
+from concordiad.core.agents import (
+    Acknowledged,
+    Answered,
+    ApprovalAsked,
+    ApprovalWithdrawn,
+    BackgroundRunning,
+    Began,
+    BrokeOff,
+    ConversationLost,
+    Ended,
+    Fact,
+    LineDone,
+    OwnTurnBegan,
+    Retrying,
+    Session,
+    ToolsRunning,
+    Unreadable,
+    Unsupported,
+    WentIdle,
+)
+from concordiad.core.faults import Fault
+from concordiad.core.model import Origin, Outcome
+from concordiad.core.turns import WriterInput, WriterState
+from concordiad.room.affairs import Affairs
+from concordiad.room.consent import Consent
+from concordiad.room.desk import SECOND_DIGITS
+from concordiad.room.legacy import Legacy
+from concordiad.room.messages import FromAgent, Spoke
+
+
+class Hearing:
+    """
+    Who takes what the pump has read.
+
+    Args:
+        affairs: the writer's.
+        consent: what is done about approvals.
+        legacy: what is recorded of an agent that may outlive the daemon.
+    """
+
+    def __init__(self, affairs: Affairs, consent: Consent, legacy: Legacy) -> None:
+        self._affairs = affairs
+        self._consent = consent
+        self._legacy = legacy
+
+    async def take(self, message: FromAgent) -> None:
+        """Take what this incarnation has said; what another one said is past."""
+        if message.incarnation == self._affairs.hold.incarnation:
+            self._affairs.deadlines.patience.note_output(trio.current_time())
+            await self._take_facts(message.facts, message.numbers)
+        if message.reply is not None:
+            message.reply.answer(None)
+
+    async def _take_facts(self, facts: Sequence[Fact | Spoke], numbers: Sequence[int]) -> None:
+        if not numbers:
+            for fact in facts:
+                await self._take_fact(fact)
+            return
+        gathering, memory = self._affairs.gathering, self._affairs.memory
+        gathering.begin()
+        for fact, number in zip(facts, numbers, strict=True):
+            await self._take_fact(fact)
+            memory.facts = number or memory.facts
+            if gathering.has_posts:
+                await gathering.flush(*self._affairs.to_record())
+        gathering.end()
+        await self._legacy.note_holding()
+
+    async def _take_fact(self, fact: Fact | Spoke) -> None:
+        affairs, desk = self._affairs, self._affairs.desk
+        match fact:
+            case Spoke(turn, at):
+                desk.note_first_output(turn, at)
+            case Acknowledged(turn):
+                desk.note_acknowledged(turn, has_begun=False)
+            case Began(turn):
+                desk.note_acknowledged(turn, has_begun=True)
+            case OwnTurnBegan(turn, text):
+                affairs.rest.note_work()
+                await self._close_own()
+                affairs.move(WriterInput.OWN_BEGAN)
+                await affairs.scribe.write(desk.open_own(turn, text))
+            case Ended():
+                await self._take_result(fact)
+            case BrokeOff(turn, partial):
+                desk.note_partial(turn, partial)
+            case ToolsRunning(count):
+                affairs.deadlines.patience.note_tools(count)
+            case Retrying(delay_s):
+                desk.note_retry()
+                affairs.deadlines.patience.note_retry(trio.current_time() + delay_s)
+            case BackgroundRunning(tasks):
+                affairs.rest.note_background(tasks)
+            case LineDone(turn):
+                await self._take_line_done(turn)
+            case WentIdle():
+                await self._take_idle()
+            case ApprovalAsked():
+                await self._consent.ask(fact)
+            case ApprovalWithdrawn(request_id):
+                await self._consent.withdraw(request_id)
+            case Answered():
+                await self._take_answer(fact)
+            case Session(session_id, model):
+                await affairs.scribe.name_session(session_id, model)
+            case Unsupported(request_id, why):
+                if affairs.hold.agent is not None:
+                    await affairs.hold.write(affairs.hold.agent.codec.refuse(request_id, why))
+            case ConversationLost():
+                await affairs.scribe.lose_conversation("the agent has no such conversation any more")
+            case Unreadable(why, size_bytes):
+                message = f"the agent wrote {size_bytes} bytes that are {why}"
+                await affairs.scribe.notice("unreadable_output", message)
+
+    async def _take_result(self, ended: Ended) -> None:
+        affairs = self._affairs
+        if affairs.desk.is_ours(ended.turn):
+            affairs.settling = ended.turn
+            affairs.move(WriterInput.RESULT)
+        elif affairs.desk.is_own(ended.turn):
+            affairs.move(WriterInput.OWN_ENDED)
+        entry = affairs.desk.close_by_result(ended)
+        if entry is None:
+            message = f"the agent ended turn {ended.turn}, which is over already"
+            await affairs.scribe.notice("stale_result", message, Fault.STALE_RESULT)
+            return
+        affairs.has_answered = affairs.has_answered or ended.outcome is Outcome.COMPLETED
+        await affairs.scribe.write(entry)
+        if entry.progress.turn.origin is Origin.PROMPTS:
+            await self._note_api(ended)
+        await affairs.scribe.note_history()
+
+    async def _note_api(self, ended: Ended) -> None:
+        circuit, scribe, now = self._affairs.circuit, self._affairs.scribe, trio.current_time()
+        if not circuit.note_result(ended, now):
+            return
+        if circuit.is_closed:
+            await scribe.change_room(state="recovered", reason="the API answers again", by=None)
+            return
+        wait_s = round(circuit.wait_s(now), SECOND_DIGITS)
+        await scribe.change_room(state="api-failing", reason=circuit.reason, by=None, next_attempt_s=wait_s)
+
+    async def _take_line_done(self, turn: str) -> None:
+        affairs = self._affairs
+        if affairs.desk.is_ours(turn):
+            affairs.move(WriterInput.RESULT)
+            await affairs.scribe.write(affairs.desk.close_ours_without_result())
+        elif affairs.state is WriterState.SETTLING and turn != affairs.settling:
+            return
+        affairs.move(WriterInput.LINE_DONE)
+
+    async def _take_idle(self) -> None:
+        affairs = self._affairs
+        await self._close_own()
+        # An idle from before the agent took up our line says nothing about it.
+        if affairs.desk.ours is not None and affairs.desk.ours.has_begun:
+            affairs.move(WriterInput.RESULT)
+            await affairs.scribe.write(affairs.desk.close_ours_without_result())
+        affairs.move(WriterInput.AGENT_IDLE)
+
+    async def _close_own(self) -> None:
+        affairs = self._affairs
+        if affairs.desk.own is not None:
+            affairs.move(WriterInput.OWN_ENDED)
+            await affairs.scribe.write(affairs.desk.close_own_without_result())
+
+    async def _take_answer(self, answered: Answered) -> None:
+        affairs = self._affairs
+        if not affairs.controls.take(answered):
+            return
+        if answered.total_cost_usd is not None:
+            affairs.desk.note_total_cost(answered.total_cost_usd)
+        if affairs.state is WriterState.STARTING and not affairs.controls:
+            affairs.deadlines.note_ready()
+            affairs.move(WriterInput.READY)
+            if affairs.away[0] == "agent-failing":
+                await affairs.scribe.change_room(state="recovered", reason="the agent answers again", by=None)
+            affairs.away = ("agent-down", "")
