@@ -30,15 +30,15 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
     return plain | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"} | variables
 
 
-def command(*arguments: str) -> list[str]:
+def command(*arguments: str, module: str = "ctl") -> list[str]:
     """Write the command line."""
-    return [sys.executable, "-P", "-m", "ctl", *arguments]
+    return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def run(home: Path, *arguments: str, stdin: bytes = b"", **variables: str) -> Ran:
+def run(home: Path, *arguments: str, stdin: bytes = b"", module: str = "ctl", **variables: str) -> Ran:
     """Run it with pipes."""
     done = subprocess.run(
-        command(*arguments),
+        command(*arguments, module=module),
         input=stdin,
         capture_output=True,
         env=environment(home, **variables),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.ctl.patient import PATIENT
 from tests.ctl.program import ROOT, environment, run
 from tests.ctl.samples import (
     APPROVAL,
@@ -30,11 +31,11 @@ QUEUE = {"prompts": [prompt(text="two\nlines \x1b[2J")], "next": None}
 ROOMS = {"rooms": [room(), room(name="lab", state="busy", turn=running_turn())]}
 
 
-def completed(home: Path, line: str, shell: str = "fish") -> list[str]:
+def completed(home: Path, line: str, shell: str = "fish", module: str = PATIENT) -> list[str]:
     """Complete the last word of a line; fish is told the meaning too."""
     words = line.split(" ")
     variables = {"COMP_WORDS": line, "COMP_CWORD": words[-1] if shell == "fish" else str(len(words) - 1)}
-    ran = run(home, _CONCORDIACTL_COMPLETE=f"{shell}_complete", stdin=b"", **variables)
+    ran = run(home, _CONCORDIACTL_COMPLETE=f"{shell}_complete", stdin=b"", module=module, **variables)
     assert (ran.code, ran.err) == (0, "")
     return [completion for completion in ran.out.splitlines() if completion]
 
@@ -155,7 +156,7 @@ def test_a_daemon_that_hangs_is_not_waited_for(tmp_path: Path, control_socket: P
         client.wait_until_gone()
 
     with scripted_daemon(control_socket, mute):
-        assert completed(tmp_path, "concordiactl cancel ") == []
+        assert completed(tmp_path, "concordiactl cancel ", module="ctl") == []
 
 
 ASKED = {

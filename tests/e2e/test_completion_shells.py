@@ -21,6 +21,7 @@ import pytest
 from ctl.commands.completion import completion
 from ctl.lines import REPLY_LIMIT_S
 from ctl.settings import Command
+from tests.ctl.patient import PATIENT
 from tests.ctl.program import environment
 from tests.e2e.gate import Gate
 from tests.support.daemon import Daemon, Site
@@ -64,13 +65,17 @@ def world(daemon: Daemon, site: Site, gate: Gate, tmp_path: Path) -> Iterator[Wo
     client.call("approval.answer", room="workshop", id=approval, allow=False)
 
 
-def _variables(site: Site) -> dict[str, str]:
-    programs = site.home / "bin"
-    programs.mkdir()
-    program = programs / "concordiactl"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m ctl "$@"\n')
+def install(home: Path, module: str) -> None:
+    """Put a program into the home, before others of its name."""
+    program = home / "bin" / "concordiactl"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m {module} "$@"\n')
     program.chmod(0o755)
-    path = f"{programs}:{os.environ['PATH']}"
+
+
+def _variables(site: Site) -> dict[str, str]:
+    install(site.home, PATIENT)
+    path = f"{site.home / 'bin'}:{os.environ['PATH']}"
     return environment(site.home, PATH=path, CONCORDIA_SOCKET=str(site.socket), PS1=PROMPT, INPUTRC="/dev/null")
 
 
@@ -249,6 +254,7 @@ def test_without_a_daemon_nothing_is_said(world: World, shell: str) -> None:
 
 def test_a_daemon_that_hangs_holds_no_shell_up(world: World, daemon: Daemon, shell: str) -> None:
     """Whoever pressed Tab goes on, long before anybody else would give the daemon up."""
+    install(world.home, "ctl")
     daemon.send_signal(signal.SIGSTOP)
     try:
         began = time.monotonic()
