@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_real_cli_daemon import agent_table
+from tests.e2e.test_rehearsal_misbehaviours import answer_to
 from tests.support.control_client import ControlClient, types
 from tests.support.daemon import Site
 from tests.support.messages_api import MessagesApi
@@ -98,17 +99,17 @@ def test_hanging_api_ends_its_turn_by_itself(tmp_path: Path) -> None:
             turn = client.finished(client.submit("[[hang]]")["id"])
             assert (turn["outcome"], turn["reason"]) == ("timed_out", "silence: the agent said nothing for 3 s")
             assert turn["answer"]
-            assert outcome_of(client, "[[text:alive]]") == ("completed", "")
+            assert answer_to(client, client.submit("[[text:alive]]")["id"]) == "alive"
             assert "agent.exited" not in types(client.events)
 
 
 def test_tool_is_no_silence_of_the_cli(tmp_path: Path) -> None:
     """A command that says nothing for longer than the limit is waited for."""
     with MessagesApi() as api:
-        site = make_site(tmp_path, api, {"silence_s": 3}, args=["--allowed-tools=Bash"])
+        site = make_site(tmp_path, api, {"silence_s": 6}, args=["--allowed-tools=Bash"])
         with site.running() as daemon:
             client = daemon.follow()
-            assert outcome_of(client, "[[tool:python3 -c 'import time; time.sleep(5)']]") == ("completed", "")
+            assert outcome_of(client, "[[tool:python3 -c 'import time; time.sleep(8)']]") == ("completed", "")
 
 
 @pytest.mark.parametrize(

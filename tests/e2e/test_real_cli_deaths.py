@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_real_cli_daemon import agent_table, approve, history
+from tests.e2e.test_rehearsal_misbehaviours import answer_to
 from tests.support.control_client import ControlClient
 from tests.support.daemon import Daemon, Site, wait_for_end
 from tests.support.messages_api import MessagesApi
@@ -39,7 +40,7 @@ def site(tmp_path: Path, api: MessagesApi) -> Iterator[Site]:
 def remember(client: ControlClient) -> int:
     """Have a turn that the conversation can be known by; give the agent's process."""
     agent = client.next("agent.started")["pid"]
-    client.finished(client.submit("[[text:remember me]]")["id"])
+    answer_to(client, client.submit("[[text:remember me]]")["id"])
     return int(agent)
 
 
@@ -48,7 +49,7 @@ def goes_on(client: ControlClient, api: MessagesApi) -> None:
     died_at = time.monotonic()
     assert client.next("agent.started")["session"] == "resumed"
     print(f"the next incarnation was there {time.monotonic() - died_at:.2f} s after the turn's end")
-    assert client.finished(client.submit("[[text:here again]]")["id"])["answer"] == "here again"
+    assert answer_to(client, client.submit("[[text:here again]]")["id"]) == "here again"
     assert "remember me" in history(api)
 
 
