@@ -7,6 +7,7 @@ What is forbidden is told so, and leaves the room as it was.
 
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -16,7 +17,7 @@ from concordiad.core.wire import METHODS
 from tests.e2e.gate import Gate
 from tests.support.control_client import ControlClient, Message, Refused
 from tests.support.daemon import Site
-from tests.support.guest_client import GuestClient, Link, Rejected, join, read_link
+from tests.support.guest_client import GuestClient, Link, Rejected, join, join_for_a_moment, read_link
 from tests.support.raw_guest import CLOSE, TEXT, UPGRADE, RawGuest, encode, frame
 
 GUESTS: Final = {
@@ -70,10 +71,10 @@ class Scene:
             self.link: Link = read_link(good["url"])
             self.guests[kind], answer = join(good["url"], kind)
             self._note(kind, good=answer["member_token"], none=None, wrong="A" * 32)
-            expired, revoked, used_up, kicked = (
-                self._invite(kind, **more) for more in ({"expires_s": 1}, {"uses": 2}, {}, {"uses": 2})
-            )
-            for invite in (expired, revoked, used_up, kicked):
+            expired, guest, _ = join_for_a_moment(partial(self._invite, kind), "gone")
+            ending.append(guest)
+            revoked, used_up, kicked = (self._invite(kind, **more) for more in ({"uses": 2}, {}, {"uses": 2}))
+            for invite in (revoked, used_up, kicked):
                 guest, answer = join(invite["url"], "gone")
                 ending.append(guest)
                 if invite is kicked:

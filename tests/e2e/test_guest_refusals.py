@@ -9,6 +9,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -18,7 +19,7 @@ from concordiad.core.frames import close_frame
 from concordiad.core.wire import METHODS
 from tests.support.control_client import ControlClient
 from tests.support.daemon import Daemon, Site
-from tests.support.guest_client import Closed, GuestClient, Link, join, make_key, read_link
+from tests.support.guest_client import Link, join, join_for_a_moment, make_key, read_link
 from tests.support.patience import LATE_S
 from tests.support.raw_guest import (
     BINARY,
@@ -65,7 +66,7 @@ class Scene:
 
     def _end_some(self) -> None:
         members = {}
-        expired, members["expired"], answer = self._join_for_a_moment()
+        expired, members["expired"], answer = join_for_a_moment(partial(self._invite, uses=3), "expired")
         self.tokens["member of expired"] = answer["member_token"]
         revoked, used_up, kicked = (self._invite(**more) for more in ({"uses": 3}, {}, {"uses": 3}))
         for name, invite in (("revoked", revoked), ("used up", used_up), ("kicked", kicked)):
@@ -81,16 +82,6 @@ class Scene:
             guest.close()
         self.host.next("guest.left", reason="left")
         self.tokens["lab"] = self._invite(room="lab", uses=None)["token"]
-
-    def _join_for_a_moment(self) -> tuple[dict[str, Any], GuestClient, dict[str, Any]]:
-        """Come in by an invite that ends soon, but not before somebody came."""
-        for expires_s in (1, 5, 25, 125):
-            invite = self._invite(uses=3, expires_s=expires_s)
-            try:
-                return invite, *join(invite["url"], "expired")
-            except Closed:
-                continue
-        raise AssertionError("each invite had ended before anybody could come")
 
     def look(self) -> list[Any]:
         """Tell where the transcripts end."""

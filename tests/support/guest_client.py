@@ -7,6 +7,7 @@ It is a `ControlClient` over another transport. Every byte that came is kept, so
 import json
 import secrets
 import socket
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -151,6 +152,22 @@ def join(url: str, name: str = "ada", **more: Any) -> tuple[GuestClient, Message
     except Exception:
         guest.close()
         raise
+
+
+def join_for_a_moment(make_invite: Callable[..., Message], name: str) -> tuple[Message, GuestClient, Message]:
+    """
+    Come in by an invite that ends soon, but not before somebody came.
+
+    Returns:
+        The invite, the guest, and the answer to its hello.
+    """
+    for expires_s in (1, 5, 25, 125):
+        invite = make_invite(expires_s=expires_s)
+        try:
+            return invite, *join(invite["url"], name)
+        except Closed:
+            continue
+    raise AssertionError("each invite had ended before anybody could come")
 
 
 def make_key() -> str:
