@@ -97,7 +97,7 @@ def test_marked_process_is_ended(children: Children) -> None:
 def test_process_may_end_in_order(children: Children) -> None:
     """Whoever does something when asked to end has the time for it."""
     child = children.start(ENDS_IN_ORDER)
-    assert end_leftovers(OURS) == 1
+    assert end_leftovers(OURS, PATIENCE_S) == 1
     assert child.wait(PATIENCE_S) == 7
 
 
@@ -129,7 +129,7 @@ def test_grandchild_in_a_session_of_its_own_is_ended(children: Children) -> None
 def test_process_that_is_started_meanwhile_is_ended(children: Children) -> None:
     """What a process starts as its last act was not there when the marked ones were looked for."""
     parent = children.start(STARTS_ANOTHER_AS_IT_ENDS)
-    assert end_leftovers(OURS) == 2
+    assert end_leftovers(OURS, PATIENCE_S) == 2
     assert parent.wait(PATIENCE_S) == 0
     assert end_leftovers(OURS) == 0
 
@@ -206,8 +206,9 @@ def test_no_descriptor_is_left_open(children: Children) -> None:
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
-def test_a_process_in_the_middle_of_an_exec_is_found(tmp_path: Path) -> None:
+def test_a_process_in_the_middle_of_an_exec_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that does nothing but exec itself has an environment whenever it is looked at."""
+    monkeypatch.setattr(leftovers, "EXEC_S", PATIENCE_S)
     again = tmp_path / "again"
     again.write_text('#!/bin/sh\nexec "$0"\n')
     again.chmod(0o755)

@@ -32,6 +32,7 @@ from tests.ctl.samples import (
 )
 from tests.ctl.scripted_door import AGAIN, TOKEN, Door, Guest, Script, scripted_door, welcome
 from tests.ctl.vt import ENTER, Screen, Typist, on_terminal
+from tests.support.patience import PATIENCE_S
 
 CTRL_C, CTRL_D, UP, ALT_ENTER = "\x03", "\x04", "\x1b[A", "\x1b\r"
 ACCEPTED = {"prompt": prompt(author=EVE), "turn": None}
@@ -48,13 +49,12 @@ def said(number: int, text: str) -> dict[str, Any]:
 def at_the_door(home: Path, *scripts: Script, words: tuple[str, ...] = ()) -> Iterator[Typist]:
     """Join as eve from a terminal, and wait until the line is there."""
     with scripted_door(*scripts) as door, on_terminal(home, "join", door.link, "--name", "eve", *words) as typist:
-        modes = typist.modes()
         typist.wait_for("connected")
         yield typist
         if typist.child.poll() is None:
             typist.type(CTRL_D)
             assert typist.read_to_the_end() == 0, typist.screen.text
-        assert modes == typist.modes()
+        assert typist.modes_before == typist.modes()
 
 
 def listening(guest: Guest) -> None:
@@ -89,7 +89,7 @@ def test_a_prompt_is_sent_and_its_answer_streams(tmp_path: Path) -> None:
         guest.event(event("prompt.accepted", 7, prompt=prompt(author=EVE)))
         guest.event(STARTED)
         guest.event(delta(0, "forty"))
-        assert seen.wait(30)
+        assert seen.wait(PATIENCE_S)
         guest.event(delta(5, "-two, I "))
         guest.event(delta(13, "think"))
         guest.event(event("agent.text", 9, turn=TURN, block=0, text="forty-two, I think"))
@@ -118,7 +118,7 @@ def test_a_piece_is_shown_before_its_line_is_whole(tmp_path: Path) -> None:
         guest.welcome()
         guest.event(STARTED)
         guest.event(delta(0, "forty and"))
-        assert seen.wait(30)
+        assert seen.wait(PATIENCE_S)
         guest.wait_until_gone()
 
     with at_the_door(tmp_path, script) as typist:
@@ -313,7 +313,7 @@ def test_the_last_row_says_that_a_decision_waits(tmp_path: Path, may_approve: bo
         guest.welcome(may_approve=may_approve)
         guest.event(event("turn.started", 7, turn=told(running_turn())))
         guest.event(event("approval.requested", 8, approval=permission()))
-        assert seen.wait(30)
+        assert seen.wait(PATIENCE_S)
         guest.event(event("approval.resolved", 9, approval=permission(), resolution="approved", by=ADA, reason=None))
         guest.wait_until_gone()
 
@@ -379,9 +379,8 @@ def test_who_is_put_out_is_told(tmp_path: Path, code: int, reason: str, exit_cod
         guest.close(code, reason)
 
     with scripted_door(script) as door, on_terminal(tmp_path, "join", door.link) as typist:
-        modes = typist.modes()
         assert typist.read_to_the_end() == exit_code
-        assert modes == typist.modes()
+        assert typist.modes_before == typist.modes()
         assert typist.screen.text.index("the last word") < typist.screen.text.index(sentence)
 
 
@@ -401,7 +400,7 @@ def test_what_is_typed_while_away_is_sent_later(tmp_path: Path) -> None:
         guest.welcome()
         guest.event(said(7, "before"))
         guest.hang_up()
-        assert may_come_back.wait(30)
+        assert may_come_back.wait(PATIENCE_S)
 
     def script(guest: Guest) -> None:
         assert guest.welcome(**AGAIN)["after"] == {"epoch": 3, "seq": 7}
@@ -504,7 +503,7 @@ def test_a_terminal_that_takes_nothing_stops_the_flood(tmp_path: Path) -> None:
     with scripted_door(script) as door, on_terminal(tmp_path, "join", door.link) as typist:
         typist.wait_for("connected")
         # Nobody reads the terminal any more; the script ends when nothing is taken.
-        assert is_stuck.wait(30)
+        assert is_stuck.wait(PATIENCE_S)
     assert taken[0] < 16 * 1024 * 1024
 
 
@@ -566,9 +565,8 @@ def test_a_refused_link_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
         guest.close(4401, "not admitted")
 
     with scripted_door(script) as door, on_terminal(tmp_path, "join", door.link) as typist:
-        modes = typist.modes()
         assert typist.read_to_the_end() == 4
-        assert modes == typist.modes()
+        assert typist.modes_before == typist.modes()
         assert typist.screen.rows[0].startswith("concordiactl: not admitted: ")
 
 

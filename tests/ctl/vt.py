@@ -144,10 +144,16 @@ class Screen:
 
 
 class Typist:
-    """Types into a program and reads its screen."""
+    """
+    Types into a program and reads its screen.
 
-    def __init__(self, child: "subprocess.Popen[bytes]", terminal: int) -> None:
+    Attributes:
+        modes_before: the terminal's local modes before the program could change them.
+    """
+
+    def __init__(self, child: "subprocess.Popen[bytes]", terminal: int, modes_before: int) -> None:
         self.child = child
+        self.modes_before = modes_before
         self.screen = Screen()
         self._terminal = terminal
         self._decoder = getincrementaldecoder("utf-8")()
@@ -181,9 +187,7 @@ class Typist:
 
     def modes(self) -> int:
         """Return the terminal's local modes: whether it echoes, and edits lines."""
-        modes = termios.tcgetattr(self._terminal)[3]
-        assert isinstance(modes, int)
-        return modes
+        return _modes(self._terminal)
 
     def _read(self, deadline: float) -> bool:
         ready, _, _ = select.select([self._terminal], [], [], max(deadline - time.monotonic(), 0))
@@ -200,11 +204,18 @@ class Typist:
         return bool(data)
 
 
+def _modes(terminal: int) -> int:
+    modes = termios.tcgetattr(terminal)[3]
+    assert isinstance(modes, int)
+    return modes
+
+
 @contextmanager
 def on_terminal(home: Path, *arguments: str, **variables: str) -> Iterator[Typist]:
     """Run concordiactl on a terminal of its own; killed at the end, if it has not ended by then."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (ROWS, COLUMNS))
+    modes = _modes(ours)
     with subprocess.Popen(
         command(*arguments),
         env=environment(home, **variables),
@@ -215,7 +226,7 @@ def on_terminal(home: Path, *arguments: str, **variables: str) -> Iterator[Typis
     ) as child:
         os.close(theirs)
         try:
-            yield Typist(child, ours)
+            yield Typist(child, ours, modes)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()

@@ -1,5 +1,6 @@
 """What clients do wrong on the control socket: each is told by name, and nobody else notices."""
 
+import contextlib
 import json
 import os
 import resource
@@ -222,8 +223,10 @@ def test_hanging_up_in_the_middle_is_nobodys_trouble(daemon: Daemon, bystander: 
                 client.send(message)
     for _ in range(5):
         assert bystander.finished()["answer"] == "handed in"
-    room = bystander.call("room.list")["rooms"][0]
-    assert room["followers"] == 1
+    # Those who only connected are not answered, so nobody has waited for the last of them yet.
+    deadline = time.monotonic() + PATIENCE_S
+    while (followers := bystander.call("room.list")["rooms"][0]["followers"]) != 1:
+        assert time.monotonic() < deadline, f"{followers} follow"
 
 
 def stream(daemon: Daemon, reader: ControlClient) -> int:
@@ -276,7 +279,9 @@ def test_connections_over_the_limit_are_refused(daemon: Daemon, bystander: Contr
         client.close()
     for _ in range(100):
         with daemon.connect() as client:
-            client.send(call())
+            # Who is refused may have been hung up on by now, and reads why.
+            with contextlib.suppress(ConnectionError):
+                client.send(call())
             if "result" in client.receive():
                 return
     raise AssertionError("there was no room for a new connection after all had hung up")
@@ -296,7 +301,9 @@ def test_want_of_descriptors_is_told_and_harms_nobody_who_is_there(daemon: Daemo
         assert daemon.connect().call("daemon.status")["daemon"]["pid"] == number
     # When that is gone too, of whom nobody can find out who it is, is sent away.
     while "accept_failed" not in daemon.log and time.monotonic() < began + PATIENCE_S:
-        daemon.connect().request("daemon.status")
+        # Who is sent away may be so before it has asked.
+        with contextlib.suppress(ConnectionError):
+            daemon.connect().request("daemon.status")
     daemon.wait_for_log("accept_failed")
     for _ in range(2):
         assert bystander.call("daemon.status")["daemon"]["pid"] == number

@@ -47,6 +47,7 @@ def stop_impatiently(daemon: Daemon) -> int:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_drains(site: Site, gate: Gate, number: signal.Signals) -> None:
     """A stop lets the running turn end and keeps what waits; connected clients see it to the end, no new ones come."""
+    site.configure({"graces": {"exit_s": PATIENCE_S}})
     with site.running() as daemon:
         client = daemon.follow()
         running = client.submit(f"{gate}[[text:just in time]]")
