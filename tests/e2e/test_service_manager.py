@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.control_client import ControlClient
 from tests.support.daemon import Site
+from tests.support.patience import PATIENCE_S
 from tests.support.service_manager import ServiceManager, files_of, watched
 
 CONFIG_FAULT = 78
@@ -29,7 +30,7 @@ def manager(site: Site, tmp_path: Path) -> Iterator[ServiceManager]:
 
 def healthz(address: tuple[str, int]) -> int:
     """Ask whether the daemon behind a port turns; returns the HTTP status."""
-    connection = http.client.HTTPConnection(*address, timeout=60)
+    connection = http.client.HTTPConnection(*address, timeout=PATIENCE_S)
     connection.request("GET", "/healthz")
     status = connection.getresponse().status
     connection.close()

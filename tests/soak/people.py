@@ -15,6 +15,7 @@ from tests.soak.books import Books, Submission
 from tests.support.control_client import ControlClient, Event, HungUp, Message, Refused, cursor
 from tests.support.daemon import Daemon
 from tests.support.guest_client import GuestClient, Link, Rejected
+from tests.support.patience import PATIENCE_S
 
 MIXTURE: Final = {
     "[[text:done]]": 60,
@@ -60,7 +61,7 @@ class Person:
         except TimeoutError:
             raise
         except (HungUp, Rejected, OSError):
-            assert gone.wait(60), "hung up on somebody while the daemon runs"
+            assert gone.wait(PATIENCE_S), "hung up on somebody while the daemon runs"
         finally:
             if client is not None:
                 # What had come by then was given to somebody all the same.

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
+from tests.support.patience import PATIENCE_S
+
 KEY: Final = "stub-key-0123456789"
 STOP_POLL_S: Final = 0.02
 DRIP_S: Final = 0.05
@@ -160,7 +162,7 @@ class GeminiStub(ThreadingHTTPServer):
         with self._changed:
             self._orders += behaviours
 
-    def wait_for(self, condition: Callable[[list[Request]], bool], within_s: float = 30) -> None:
+    def wait_for(self, condition: Callable[[list[Request]], bool], within_s: float = PATIENCE_S) -> None:
         """Block until `requests` meet a condition; AssertionError if they do not in time."""
         with self._changed:
             met = self._changed.wait_for(lambda: condition(self.requests), within_s)

@@ -36,6 +36,7 @@ from tests.support.messages_answer import (
     play,
 )
 from tests.support.messages_script import Scene, read_scene
+from tests.support.patience import PATIENCE_S
 
 SECRET_HEADERS: Final = frozenset({"authorization", "x-api-key", "cookie"})
 GATE_POLL_S: Final = 0.01
@@ -104,7 +105,7 @@ class MessagesApi(ThreadingHTTPServer):
         """Do this for prompts without orders from now on; None: echo them, as at first."""
         self._otherwise = orders
 
-    def wait_for(self, condition: Callable[[list[Request]], bool], within_s: float = 30) -> None:
+    def wait_for(self, condition: Callable[[list[Request]], bool], within_s: float = PATIENCE_S) -> None:
         """Block until `requests` meet a condition; AssertionError if they do not in time."""
         with self._changed:
             met = self._changed.wait_for(lambda: condition(self.requests), within_s)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final, Self
 
 from tests.support.daemon import Daemon, Site
+from tests.support.patience import PATIENCE_S
 
-PATIENCE_S: Final = 60.0
 PASS_ON: Final = """
 import os, sys
 numbers = [int(number) for number in sys.argv[1].split(",") if number]

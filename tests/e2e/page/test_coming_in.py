@@ -10,6 +10,7 @@ from tests.support.browser import Key
 from tests.support.chromedriver import Chromedriver
 from tests.support.control_client import ControlClient
 from tests.support.daemon import Daemon, Site
+from tests.support.patience import LATE_S
 
 pytestmark = pytest.mark.browser
 
@@ -114,7 +115,7 @@ def test_revoking_ends_an_open_page(visit: Visit, host: ControlClient) -> None:
     ada.write("not sent yet")
     (guest,) = host.call("guest.list", room="main")["guests"]
     host.call("invite.revoke", room="main", id=guest["invite"])
-    ada.browser.find(".banner.bad", "You are no longer in this room: this invite was revoked.", within_s=1.0)
+    ada.browser.find(".banner.bad", "You are no longer in this room: this invite was revoked.", within_s=1.0 + LATE_S)
     ada.browser.screenshot("page-desktop-revoked")
     assert ada.browser.find("#prompt").value == "not sent yet"
     assert ada.evaluate("document.querySelector('.send').disabled")
