@@ -16,6 +16,7 @@ import faulthandler
 import json
 import os
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -24,7 +25,7 @@ import attrs
 import trio
 
 import concordiad
-from concordiad.config import Config, Guests, find_directories, find_file, parse_config, read_config
+from concordiad.config import Config, Guests, find_agent_socket, find_directories, find_file, parse_config, read_config
 from concordiad.core.codes import EXIT_CONFIG, EXIT_FAILURE
 from concordiad.core.logbook import Level
 from concordiad.daemon import Setup, prepare, run_daemon
@@ -78,11 +79,12 @@ def main() -> None:
     keep_freed_memory()
     status = 0
     try:
-        read = partial(_read, given["config"], is_try=is_try, is_verbose=given["verbose"])
-        directories = find_directories(given["state_dir"], given["runtime_dir"], os.environ)
+        environment = _as_in_service(given["config"]) if given["check"] else os.environ
+        read = partial(_read, given["config"], environment, is_try=is_try, is_verbose=given["verbose"])
         if given["check"]:
             sys.stdout.write(f"{json.dumps(_effective(read()), indent=2)}\n")
             return
+        directories = find_directories(given["state_dir"], given["runtime_dir"], os.environ)
         setup = prepare(read, directories, os.environ, log, is_try=is_try)
         spare_what_stays()
         trio.run(run_daemon, setup, _announce)
@@ -93,25 +95,33 @@ def main() -> None:
     sys.exit(status)
 
 
-def _read(path: Path | None, *, is_try: bool, is_verbose: bool) -> Config:
-    config = _read_file(path, is_try=is_try)
+def _as_in_service(path: Path | None) -> Mapping[str, str]:
+    # The daemon itself has its service's variables already, and need not load this.
+    from concordiad.agent.service import as_in_service  # noqa: PLC0415
+
+    file = path or find_file(os.environ, is_service="STATE_DIRECTORY" in os.environ)
+    return as_in_service(file, os.environ)
+
+
+def _read(path: Path | None, environment: Mapping[str, str], *, is_try: bool, is_verbose: bool) -> Config:
+    config = _read_file(path, environment, is_try=is_try)
     if is_verbose:
         config = attrs.evolve(config, log=attrs.evolve(config.log, level=Level.DEBUG))
     return attrs.evolve(config, guests=Guests()) if is_try and config.guests is None else config
 
 
-def _read_file(path: Path | None, *, is_try: bool) -> Config:
-    if path is not None:
-        return read_config(path)
-    default = find_file(os.environ, is_service="STATE_DIRECTORY" in os.environ)
-    if default.exists():
-        return read_config(default)
+def _read_file(path: Path | None, environment: Mapping[str, str], *, is_try: bool) -> Config:
+    agent_socket = find_agent_socket(environment)
+    is_service = "STATE_DIRECTORY" in environment
+    default = find_file(environment, is_service=is_service)
+    if path is not None or default.exists() or (is_service and not is_try):
+        return read_config(path or default, agent_socket)
     if is_try:
         default.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         default.write_text(FIRST_CONFIG, encoding="utf-8")
         _tell(f"concordiad: wrote a first configuration to {default}")
-        return parse_config(FIRST_CONFIG)
-    return Config() if "STATE_DIRECTORY" not in os.environ else read_config(default)
+        return parse_config(FIRST_CONFIG, agent_socket)
+    return parse_config("", agent_socket)
 
 
 FIRST_CONFIG = """\

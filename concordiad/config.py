@@ -37,6 +37,8 @@ ROOM_NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
 DEFAULT_LISTEN: Final = "127.0.0.1:8765"
+AGENT_SOCKET: Final = "CONCORDIA_AGENT_SOCKET"
+"""The variable by which a service says where its agents get units of their own, unless they say something else."""
 LONGEST_S: Final = 366 * 86400.0
 """A time that far away can still be told to people; nobody waits longer."""
 
@@ -77,7 +79,7 @@ def _read_by(parse: Callable[[str], object]) -> Any:
 
 def _parse_socket(text: str) -> str:
     # sun_path of unix(7) has 108 bytes, the last of them a zero.
-    if not text.startswith("/") or len(os.fsencode(text)) > 107:
+    if text and (not text.startswith("/") or len(os.fsencode(text)) > 107):
         raise ValueError("is no absolute path of a socket, of at most 107 bytes")
     return text
 
@@ -299,8 +301,8 @@ class Agent:
         args: more arguments.
         env: more variables.
         credentials: variable = name of a systemd credential, or path of a file that only its owner can read.
-        socket: where a connection makes it a unit of its own (systemd/concordia-agent.socket); left out, it is a plain
-            child of the daemon.
+        socket: where a connection makes it a unit of its own (systemd/concordia-agent.socket). In the file, left out is
+            the service's own, AGENT_SOCKET, and empty is none; once it was read, None is a plain child of the daemon.
     """
 
     kind: Kind = Kind.CLAUDE_CODE
@@ -485,9 +487,22 @@ def _xdg(variable: str, environment: Mapping[str, str]) -> Path | None:
     return path if path.is_absolute() else None
 
 
-def read_config(path: Path) -> Config:
+def find_agent_socket(environment: Mapping[str, str]) -> str | None:
     """
-    Read a configuration file.
+    Find the socket of those agents that name none: the service's, where it gives one.
+
+    Raises:
+        ConfigError: what it gives is none.
+    """
+    try:
+        return _parse_socket(environment.get(AGENT_SOCKET, "")) or None
+    except ValueError as error:
+        raise ConfigError(f"the variable {AGENT_SOCKET} {error}: correct it in the service's unit") from error
+
+
+def read_config(path: Path, agent_socket: str | None = None) -> Config:
+    """
+    Read a configuration file; `agent_socket` is that of agents that name none.
 
     Raises:
         ConfigError: it cannot be read, or a key or a value is wrong.
@@ -499,14 +514,14 @@ def read_config(path: Path) -> Config:
     except UnicodeDecodeError as error:
         raise ConfigError(f"the configuration {path} is not UTF-8: {error.reason} at byte {error.start}") from error
     try:
-        return parse_config(text)
+        return parse_config(text, agent_socket)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def parse_config(text: str) -> Config:
+def parse_config(text: str, agent_socket: str | None = None) -> Config:
     """
-    Check a configuration's text and make it a Config.
+    Check a configuration's text and make it a Config; `agent_socket` is that of agents that name none.
 
     Raises:
         ConfigError: naming the key, what is wrong, and what would be right.
@@ -519,10 +534,10 @@ def parse_config(text: str) -> Config:
         config = _CONVERTER.structure(tables, Config)
     except STRUCTURE_ERRORS as error:
         raise ConfigError(_explain(error)) from error
-    return _check(config)
+    return _check(config, agent_socket)
 
 
-def _check(config: Config) -> Config:
+def _check(config: Config, agent_socket: str | None) -> Config:
     agents = dict(config.agents)
     agents.setdefault("claude", Agent())
     agents.setdefault("rehearsal", Agent(kind=Kind.REHEARSAL))
@@ -545,7 +560,12 @@ def _check(config: Config) -> Config:
     if config.guests is not None:
         _check_guests(config.guests)
     _check_merging(config)
-    return evolve(config, agents=agents)
+    return evolve(config, agents={name: _place(agent, agent_socket) for name, agent in agents.items()})
+
+
+def _place(agent: Agent, default: str | None) -> Agent:
+    """Say where an agent runs: as its table says, else as those that say nothing of it; empty is a plain child."""
+    return evolve(agent, socket=(default if agent.socket is None else agent.socket) or None)
 
 
 def _check_merging(config: Config) -> None:

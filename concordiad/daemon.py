@@ -135,7 +135,7 @@ def prepare(
                 raise ConfigError(f"agents.{name}: {error}") from error
             _log.warning("no_real_agent", agent=name, why=str(error), instead="the rehearsal agent: no model answers")
             # What is wrong with the mode itself is no reason to rehearse: it is wrong there too.
-            rehearsal = Agent(kind=Kind.REHEARSAL, permission_mode=agent.permission_mode)
+            rehearsal = Agent(kind=Kind.REHEARSAL, permission_mode=agent.permission_mode, socket=agent.socket)
             return make_spec("rehearsal", rehearsal, workdir, for_agents)
 
     passed = take_sockets(environment)

@@ -124,7 +124,7 @@ NEXT_FOR_ALL: Final = """\
 Concordia is in {prefix}. As root, once:
   systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload
   install -D -m 644 {prefix}/share/doc/concordia/concordiad.toml /etc/concordia/concordiad.toml
-  systemctl enable --now concordiad.socket concordiad.service
+  systemctl enable --now concordiad.socket concordia-agent.socket concordiad.service
 Then `usermod -aG concordia NAME` lets somebody in, after their next login.
 """
 NEXT_FOR_ONE: Final = """\

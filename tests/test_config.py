@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from concordiad.config import (
+    AGENT_SOCKET,
     Agent,
     Config,
     Control,
@@ -25,6 +26,7 @@ from concordiad.config import (
     Retention,
     Room,
     Traces,
+    find_agent_socket,
     find_directories,
     find_file,
     parse_config,
@@ -451,6 +453,25 @@ def test_agents_that_are_always_there() -> None:
         "other": Agent(kind=Kind.REHEARSAL),
     }
     assert config.rooms == {"a": Room(agent="rehearsal")}
+
+
+def test_agents_run_where_the_service_says_unless_they_say_it() -> None:
+    """The service's socket is that of every agent, also without a table; another one, or none, is the table's."""
+    text = '[agents.own]\nsocket = "/run/own.sock"\n[agents.child]\nsocket = ""\n[agents.claude]\nmodel = "opus"\n'
+    sockets = {name: agent.socket for name, agent in parse_config(text, "/run/theirs.sock").agents.items()}
+    theirs = dict.fromkeys(("claude", "rehearsal"), "/run/theirs.sock")
+    assert sockets == {**theirs, "own": "/run/own.sock", "child": None}
+    without = {name: agent.socket for name, agent in parse_config(text).agents.items()}
+    assert without == {"own": "/run/own.sock", "child": None, "claude": None, "rehearsal": None}
+
+
+def test_service_says_where_agents_run() -> None:
+    """By a variable, which may be empty; what is no socket is refused by the variable's name."""
+    assert find_agent_socket({AGENT_SOCKET: "/run/theirs.sock"}) == "/run/theirs.sock"
+    assert find_agent_socket({AGENT_SOCKET: ""}) is None
+    assert find_agent_socket({}) is None
+    with pytest.raises(ConfigError, match=f"^the variable {AGENT_SOCKET} is no absolute path of a socket"):
+        find_agent_socket({AGENT_SOCKET: "theirs.sock"})
 
 
 def test_whole_file() -> None:

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,13 @@ PROVIDER_KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_COD
 
 MAX_RETRIES: Final = "4"
 """The CLI's own default of 10 retries keeps a turn without an answer for minutes while an API is down."""
+
+AGENT_HOME: Final = "/var/lib/concordia-agent"
+AS_AGENT: Final = (
+    *("runuser", "-u", "concordia-agent", "--"),
+    *("env", f"HOME={AGENT_HOME}", f"CLAUDE_CONFIG_DIR={AGENT_HOME}/.claude"),
+)
+"""What an administrator types before a command that the user of the agents' units is to run in its home."""
 
 QUIET: Final = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -122,14 +130,16 @@ def _find_in_wheel() -> str | None:
     return None
 
 
-def read_version(agent: Agent, command: Sequence[str], environment: Mapping[str, str]) -> str:
+def read_version(
+    agent: Agent, command: Sequence[str], environment: Mapping[str, str], workdir: Path = Path("/")
+) -> str:
     """
-    Ask the program for its version, and for its opinion of every flag that it will get.
+    Ask the program for its version; in its unit, where it has one, and in the directory where it will work.
 
     Raises:
         ConfigError: it does not run, is too old, or does not know a flag.
     """
-    probe = _run([*command, "--version"], environment, agent.socket)
+    probe = _run([*command, "--version"], environment, agent.socket, workdir)
     text = probe.stdout.strip()
     if probe.returncode != 0:
         why = _last_line(probe.stderr) or "it says nothing"
@@ -179,12 +189,12 @@ def has_credentials(command: Sequence[str], environment: Mapping[str, str], sock
 
 
 def _run(
-    command: Sequence[str], environment: Mapping[str, str], socket: str | None
+    command: Sequence[str], environment: Mapping[str, str], socket: str | None, workdir: Path = Path("/")
 ) -> "subprocess.CompletedProcess[str]":
     """Run a probe where the agent itself will run."""
     try:
         if socket is not None:
-            return run_in_unit(socket, command, {**environment, **QUIET}, PROBE_S)
+            return run_in_unit(socket, command, {**environment, **QUIET}, PROBE_S, workdir)
         return subprocess.run(
             command,
             env={**environment, **QUIET},
@@ -196,7 +206,7 @@ def _run(
             check=False,
         )
     except UnitFault as error:
-        raise ConfigError(str(error)) from error
+        raise ConfigError(f"{error}{_remedy(error, command, workdir)}") from error
     except OSError as error:
         raise ConfigError(f"{command[0]} cannot be run: {error.strerror}") from error
     except ValueError as error:
@@ -205,6 +215,16 @@ def _run(
         ) from error
     except subprocess.TimeoutExpired as error:
         raise ConfigError(f"{' '.join(command[:2])} gave no answer within {PROBE_S:g} s") from error
+
+
+def _remedy(fault: UnitFault, command: Sequence[str], workdir: Path) -> str:
+    """Say how to mend what an agent's unit cannot use: the room's directory, or the program."""
+    if fault.path == str(workdir):
+        make = shlex.join(("install", "-d", "-o", "concordia-agent", "-g", "concordia", "-m", "2770", str(workdir)))
+        return f"; the room's directory has to be there for the agent's user: `{make}`, or name another one"
+    if fault.path == command[0]:
+        return "; install it so that it is on the unit's PATH and not in a home, or name it with command"
+    return ""
 
 
 def _last_line(text: str) -> str:

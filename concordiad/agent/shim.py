@@ -7,8 +7,9 @@ standard library. One packet is one message, a JSON object. The first one says w
     {"argv": [...], "cwd": "/...", "env": {...}, "grace": 5.0}     with exactly three descriptors: stdin, stdout, stderr
 
 After it the daemon may send {"signal": 15} and {"status": true}. The shim says {"pid": 12} once the program runs, and
-again when it is asked for its status; {"error": "...", "errno": 2} when it cannot be run; {"ending": "..."} when it
-ends the program of its own accord, and why; at last {"exited": {"code": 0, "signal": null}}.
+again when it is asked for its status; {"error": "...", "errno": 2, "path": "/..."} when it cannot be run, with the file
+or directory that this is about; {"ending": "..."} when it ends the program of its own accord, and why; at last
+{"exited": {"code": 0, "signal": null}}.
 
 Laws: when the connection hangs up, or the shim is told to end by SIGTERM, the program gets SIGTERM, and SIGKILL when
 the grace is over; the shim ends when the program has ended, and the service manager ends whatever is left in the unit.
@@ -40,11 +41,12 @@ OURS: Final = re.compile(
 
 
 class Refused(Exception):
-    """The program cannot be run; `number` is the errno where there is one."""
+    """The program cannot be run; `number` is the errno and `path` what it is about, where there are such."""
 
-    def __init__(self, why: str, number: int | None = None) -> None:
+    def __init__(self, why: str, number: int | None = None, path: str | None = None) -> None:
         super().__init__(why)
         self.number = number
+        self.path = path
 
 
 def hide() -> None:
@@ -99,7 +101,7 @@ def start(order: dict[str, Any], streams: list[int]) -> "subprocess.Popen[bytes]
             start_new_session=True,
         )
     except OSError as error:
-        raise Refused(f"{error.strerror}: {error.filename}", error.errno) from error
+        raise Refused(f"{error.strerror}: {error.filename}", error.errno, error.filename) from error
     except ValueError as error:
         raise Refused(str(error)) from error
     finally:
@@ -186,7 +188,7 @@ def main() -> int:
         order, streams = receive_order(connection)
         process = start(order, streams)
     except Refused as refused:
-        tell(connection, error=str(refused), errno=refused.number)
+        tell(connection, error=str(refused), errno=refused.number, path=refused.path)
         sys.stderr.write(f"concordia-agent: {refused}\n")
         return 1
     Shim(connection, process, order["grace"]).run(alarm)

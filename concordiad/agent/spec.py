@@ -1,12 +1,14 @@
 """How a room's agent is started, once everything that it needs was found."""
 
 import hashlib
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from concordiad.agent.find import (
+    AS_AGENT,
     CODECS,
     PROVIDER_KEYS,
     agent_environment,
@@ -70,14 +72,17 @@ def make_spec(name: str, agent: Agent, workdir: Path, environment: Mapping[str, 
     """
     command = find_command(agent)
     variables = agent_environment(agent, environment)
-    version = read_version(agent, command, variables)
+    version = read_version(agent, command, variables, workdir)
     # The rehearsal agent knows our own flags as well as we do, but not what somebody has chosen.
     if agent.kind is Kind.CLAUDE_CODE or agent.model or agent.permission_mode or agent.args:
         check_flags(agent, command, variables)
     if agent.kind is Kind.CLAUDE_CODE and not has_credentials(command, variables, agent.socket):
+        login = "set ANTHROPIC_API_KEY, or run `claude` once and log in"
+        if agent.socket is not None:
+            login = f"log in as its unit's user: `{shlex.join((*AS_AGENT, *command, 'auth', 'login'))}`"
         raise ConfigError(
             "the Claude Code CLI has no credentials: give it an API key with credentials = { ANTHROPIC_API_KEY ="
-            ' "FILE" } in its table, or set ANTHROPIC_API_KEY, or run `claude` once and log in'
+            f' "FILE" }} in its table, or {login}'
         )
     return AgentSpec(
         name=name,

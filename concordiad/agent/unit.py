@@ -25,6 +25,8 @@ from concordiad.agent.process import SCARCE, AgentStdin, Exit
 from concordiad.agent.spool import SpooledOutput
 from concordiad.errors import AgentError, AgentUnfit, ConcordiaError
 
+OPEN: Final = "systemctl enable --now concordia-agent.socket"
+"""What an administrator types where the socket of the agents' units is not there."""
 START_S: Final = 30.0
 """How long a unit may take to run its program: 0.15 s on an idle machine."""
 PACKET_BYTES: Final = 64 * 1024
@@ -52,11 +54,18 @@ class Keep(Protocol):
 
 
 class UnitFault(ConcordiaError):
-    """A unit does not run the program; `is_lasting` tells whether a further attempt would end in the same way."""
+    """
+    A unit does not run the program.
 
-    def __init__(self, message: str, *, is_lasting: bool) -> None:
+    Attributes:
+        is_lasting: whether a further attempt would end in the same way.
+        path: the program or the directory that it cannot use, where it said so.
+    """
+
+    def __init__(self, message: str, *, is_lasting: bool, path: str | None = None) -> None:
         super().__init__(message)
         self.is_lasting = is_lasting
+        self.path = path
 
 
 def connect(path: str) -> socket.socket:
@@ -80,7 +89,7 @@ def _not_connected(path: str, error: OSError) -> UnitFault:
     what = f"the socket {path} of the agent's units"
     match error.errno:
         case errno.ENOENT:
-            return UnitFault(f"{what} is not there: `systemctl start concordia-agent.socket`", is_lasting=True)
+            return UnitFault(f"{what} is not there: `{OPEN}`", is_lasting=True)
         case errno.EACCES | errno.EPERM:
             remedy = "SocketUser= of its unit must name the daemon's user"
             return UnitFault(f"{what} may not be used by this user: {remedy}", is_lasting=True)
@@ -147,11 +156,12 @@ def read_report(packet: bytes) -> dict[str, Any]:
 
 def _refused(report: Mapping[str, Any], command: Sequence[str]) -> UnitFault:
     is_lasting = report.get("errno") not in SCARCE
-    return UnitFault(f"the agent {command[0]} cannot be started in its unit: {report['error']}", is_lasting=is_lasting)
+    message = f"the agent {command[0]} cannot be started in its unit: {report['error']}"
+    return UnitFault(message, is_lasting=is_lasting, path=report.get("path"))
 
 
 def run_in_unit(
-    path: str, command: Sequence[str], environment: Mapping[str, str], timeout_s: float
+    path: str, command: Sequence[str], environment: Mapping[str, str], timeout_s: float, cwd: Path = Path("/")
 ) -> "subprocess.CompletedProcess[str]":
     """
     Run a program in a unit to its end, with no input; blocks.
@@ -166,7 +176,7 @@ def run_in_unit(
         os.close(pipes.stdin)
         said: dict[int, list[bytes]] = {pipes.stdout: [], pipes.stderr: []}
         try:
-            send_order(connection, theirs, command, Path("/"), environment, GRACE_S)
+            send_order(connection, theirs, command, cwd, environment, GRACE_S)
             code = _watch(connection, said, command, deadline)
         except TimeoutError as error:
             raise subprocess.TimeoutExpired(list(command), timeout_s) from error

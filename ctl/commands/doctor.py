@@ -82,10 +82,12 @@ def _look(settings: Settings, config_path: Path | None, state: Path | None, runt
     yield machine.check_descriptors(known.limits, rooms, None if found is None else found.pid)
     yield machine.check_clock(None if report is None else report.newest_event_at)
     if found is not None:
-        yield from places.check_workdirs({room["name"]: Path(room["workdir"]) for room in found.rooms})
-    elif config is not None:
-        here = {name: Path(room.workdir).expanduser().absolute() for name, room in config.rooms.items()}
-        yield from places.check_workdirs(here)
+        there = {room["name"]: (Path(room["workdir"]), room["agent"]["name"]) for room in found.rooms}
+    else:
+        rooms_here = {} if config is None else config.rooms
+        there = {name: (Path(room.workdir).expanduser().absolute(), room.agent) for name, room in rooms_here.items()}
+    used = {name: known.agents[agent] for name, (_, agent) in there.items() if agent in known.agents}
+    yield from places.check_workdirs({name: path for name, (path, _) in there.items()}, used)
     if config is not None:
         yield from meaning.check_meaning(config.gemini, path, os.environ, runs=found is not None)
         yield from measures.check_measures(config.metrics, os.environ, runs=found is not None)
@@ -141,8 +143,8 @@ def doctor(context: click.Context, config_path: Path | None, state_dir: Path | N
 
     Looks at the machine, the configuration, the daemon's directories, its socket, its units in systemd and its journal,
     and asks the agents' programs for their version, whether they accept every flag that they will get, and whether they
-    have credentials: in the environment of this shell. Ends with 1 if anything is an error, with 0 if there are only
-    warnings.
+    have credentials: in the environment of this shell, or in a unit like their own where they have one and root asks.
+    Ends with 1 if anything is an error, with 0 if there are only warnings.
     """
     settings = context.find_object(Settings) or Settings()
     out = Screen.out()

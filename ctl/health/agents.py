@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,23 +11,25 @@ from typing import Any, Final, NamedTuple
 from attrs import evolve
 
 from concordiad.agent.find import (
+    AS_AGENT,
     CODECS,
-    PROBE_S,
-    QUIET,
     agent_environment,
     check_flags,
     find_command,
     read_secret,
     read_version,
 )
-from concordiad.config import Agent
+from concordiad.config import Agent, find_file
 from concordiad.core.agents import Kind, Launch, Settings
 from concordiad.errors import ConfigError
 from ctl.health import Finding, error, ok, warning
+from ctl.health.placing import check_out_of_reach, is_out_of_reach, run_where_it_runs, where
 from ctl.health.remedies import PASTE, type_out, write_secret
 
 WHEEL: Final = "claude-agent-sdk"
 """What pip installs the CLI with."""
+SERVICE_SECRET: Final = Path("/etc/credstore/concordia.anthropic_api_key")
+"""Where the system service has its key from."""
 ORGANISATIONS: Final = ("api_key", "third_party")
 """What `claude auth status` calls a login that is no person's own."""
 CAUTION: Final = "one person's login for several people may break the provider's terms: for a room that is shared,"
@@ -64,8 +65,11 @@ def check_agent(
         runs: whether a daemon runs, and so has found its agents.
     """
     title = f"agent {place.name}"
+    if is_out_of_reach(agent):
+        yield check_out_of_reach(title, agent, runs=runs)
+        return
     if agent.kind is Kind.REHEARSAL:
-        yield ok(title, "the rehearsal agent: no model is behind it")
+        yield ok(title, f"the rehearsal agent: no model is behind it; {where(agent)}")
         yield from _check_rehearsal(place, evolve(agent, credentials={}), choices, environment)
         return
     try:
@@ -88,33 +92,33 @@ def check_agent(
         other = f"name another with command under {place}"
         yield error(title, _fact(fault), f"{update}, or {other}" if is_old else f"install it anew, or {other}")
         return
-    yield ok(title, f"{agent.kind.value} {version}, {command[0]}")
-    for flags, where, chosen in _chosen(place, agent, choices):
-        yield _check_flags(flags, chosen, command, variables, update, where)
+    yield ok(title, f"{agent.kind.value} {version}, {command[0]}, {where(agent)}")
+    for flags, written, chosen in _chosen(place, agent, choices):
+        yield _check_flags(flags, chosen, command, variables, update, written)
     if not faults:
-        yield _check_login(login, place, command, variables)
+        yield _check_login(login, place, agent, command, variables)
 
 
 def _chosen(place: Place, agent: Agent, choices: Mapping[Choice, Iterable[str]]) -> Iterator[tuple[str, str, Agent]]:
     """Give each way in which rooms start an agent: a finding's title, where it is configured, and its settings."""
     for (model, mode), rooms in choices.items():
         chosen = evolve(agent, model=model or agent.model, permission_mode=mode or agent.permission_mode)
-        where = f"{place}" if (model, mode) == (None, None) else f"[rooms.{', '.join(rooms)}] or {place}"
+        written = f"{place}" if (model, mode) == (None, None) else f"[rooms.{', '.join(rooms)}] or {place}"
         flags = f"flags of {place.name}" if (model, mode) == (None, None) else f"flags in {', '.join(rooms)}"
-        yield flags, where, chosen
+        yield flags, written, chosen
 
 
 def _check_rehearsal(
     place: Place, agent: Agent, choices: Mapping[Choice, Iterable[str]], environment: Mapping[str, str]
 ) -> Iterator[Finding]:
     variables = agent_environment(agent, environment)
-    for title, where, chosen in _chosen(place, agent, choices):
+    for title, written, chosen in _chosen(place, agent, choices):
         if not (chosen.model or chosen.permission_mode or chosen.args):
             continue
         try:
             check_flags(chosen, find_command(agent), variables)
         except ConfigError as fault:
-            yield error(title, _fact(fault), f"correct args, model or permission_mode under {where}")
+            yield error(title, _fact(fault), f"correct args, model or permission_mode under {written}")
 
 
 def _explain_missing(title: str, place: Place, agent: Agent, fact: str) -> Finding:
@@ -162,7 +166,7 @@ def _check_credentials(
 
 
 def _check_flags(
-    title: str, agent: Agent, command: Sequence[str], variables: Mapping[str, str], update: str, where: str
+    title: str, agent: Agent, command: Sequence[str], variables: Mapping[str, str], update: str, written: str
 ) -> Finding:
     settings = Settings(agent.model, agent.permission_mode, agent.args)
     arguments = CODECS[agent.kind](lambda: "").arguments(settings, Launch("ID", is_resumed=False))
@@ -171,25 +175,30 @@ def _check_flags(
     try:
         check_flags(agent, command, variables)
     except ConfigError as fault:
-        fact, correct = _fact(fault), f"correct args, model or permission_mode under {where}"
+        fact, correct = _fact(fault), f"correct args, model or permission_mode under {written}"
         chosen = (agent.model, agent.permission_mode, *(word.partition("=")[0] for word in agent.args))
         is_ours = not any(word and word in fact for word in chosen)
         return error(title, fact, f"{update}, or {correct}" if is_ours else correct)
     return ok(title, f"accepts all {len(flags)}: {' '.join(flags)}")
 
 
-def _check_login(title: str, place: Place, command: Sequence[str], variables: Mapping[str, str]) -> Finding:
-    login = _read_login(command, variables)
+def _check_login(
+    title: str, place: Place, agent: Agent, command: Sequence[str], variables: Mapping[str, str]
+) -> Finding:
+    login = _read_login(agent, command, variables)
     if login is None:
         remedy = f"`{type_out(*command, 'auth', 'status')}` should say it"
         return warning(title, "the program does not say whether it has any", remedy)
-    secret = place.file.with_name("anthropic_api_key")
+    secret, name = place.file.with_name("anthropic_api_key"), ""
+    if agent.socket is not None and place.file == find_file({}, is_service=True):
+        secret, name = SERVICE_SECRET, "anthropic_api_key"
     give = (
         f"give it an API key of your organisation: `{write_secret(secret)}`, {PASTE}; then add"
-        f' credentials = {{ ANTHROPIC_API_KEY = "{secret}" }} under {place}'
+        f' credentials = {{ ANTHROPIC_API_KEY = "{name or secret}" }} under {place}'
     )
     if not login.get("loggedIn"):
-        return error(title, "none", f"{give}; or, for yourself alone, `{type_out(*command, 'auth', 'login')}`")
+        words = command if agent.socket is None else (*AS_AGENT, *command)
+        return error(title, "none", f"{give}; or, for yourself alone, `{type_out(*words, 'auth', 'login')}`")
     method = login.get("authMethod")
     if method in ORGANISATIONS:
         source = login.get("apiKeySource") or login.get("apiProvider") or method
@@ -199,18 +208,11 @@ def _check_login(title: str, place: Place, command: Sequence[str], variables: Ma
     return warning(title, f"a personal login ({method})", f"{CAUTION} {give}")
 
 
-def _read_login(command: Sequence[str], variables: Mapping[str, str]) -> dict[str, Any] | None:
+def _read_login(agent: Agent, command: Sequence[str], variables: Mapping[str, str]) -> dict[str, Any] | None:
+    said = run_where_it_runs(agent, [*command, "auth", "status", "--json"], variables)
     try:
-        asked = subprocess.run(
-            [*command, "auth", "status", "--json"],
-            env={**variables, **QUIET},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PROBE_S,
-            check=False,
-        )
-        login = json.loads(asked.stdout)
-    except (OSError, ValueError, subprocess.TimeoutExpired):
+        login = json.loads(said or "")
+    except ValueError:
         return None
     return login if isinstance(login, dict) else None
 

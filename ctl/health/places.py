@@ -5,13 +5,15 @@ import os
 import pwd
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from concordiad.config import Config, read_config
+from concordiad.agent.service import as_in_service
+from concordiad.config import Agent, Config, find_agent_socket, read_config
 from concordiad.errors import ConfigError
-from ctl.health import Finding, error, ok, warning
+from ctl.health import Finding, Status, error, ok, warning
+from ctl.health.placing import check_workdir_of_unit
 from ctl.health.remedies import move_away, name_user, type_out
 
 LITTLE_BYTES: Final = 1024**3
@@ -31,7 +33,7 @@ def check_configuration(path: Path, *, is_named: bool) -> tuple[Config | None, F
         found = f"{path} cannot be read by you: {fault.strerror}"
         return None, warning("configuration", found, "look as the user of the daemon")
     try:
-        config = read_config(path)
+        config = read_config(path, find_agent_socket(as_in_service(path, os.environ)))
     except ConfigError as fault:
         return None, error("configuration", str(fault), f"correct {path}; docs/configuration.md explains every key")
     rooms = ", ".join(sorted(config.rooms))
@@ -126,33 +128,38 @@ def _size(count: int) -> str:
     return f"{count / 1024**3:.1f} GiB" if count >= LITTLE_BYTES else f"{count / 1024**2:.0f} MiB"
 
 
-def check_workdirs(workdirs: dict[str, Path]) -> Iterator[Finding]:
-    """Look at the directories in which agents work, by their rooms."""
+def check_workdirs(workdirs: dict[str, Path], agents: Mapping[str, Agent]) -> Iterator[Finding]:
+    """Look at the directories in which agents work, by their rooms, as far as known with their agents."""
     for room, path in workdirs.items():
-        name = f"room {room}"
+        agent, elsewhere = agents.get(room, Agent()), f"correct rooms.{room}.workdir"
+        finding = (
+            _check_workdir(f"room {room}", path, elsewhere)
+            if agent.socket is None
+            else check_workdir_of_unit(f"room {room}", path, agent, elsewhere)
+        )
         others = [other for other, place in workdirs.items() if other != room and place == path]
-        elsewhere = f"correct rooms.{room}.workdir"
-        try:
-            is_directory = stat.S_ISDIR(path.stat().st_mode)
-        except (FileNotFoundError, NotADirectoryError):
-            remedy = f"`{type_out('mkdir', '-p', path)}`, or {elsewhere}"
-            yield error(name, f"its directory {path} is not there", remedy)
-            continue
-        except OSError as fault:
-            found = f"its directory {path} cannot be looked at by you: {fault.strerror}"
-            yield warning(name, found, "look as the user of the daemon")
-            continue
-        if not is_directory:
-            yield error(name, f"{path} is no directory", elsewhere)
-        elif not os.access(path, os.W_OK | os.X_OK):
-            found = f"its directory {path} cannot be written by you: the agent can only read there, if that"
-            yield warning(name, found, f"let the daemon's user write there, or {elsewhere}")
-        elif others:
+        if finding.status is Status.OK and others:
             remedy = "give each room a directory of its own, such as a git worktree"
             work = "works" if len(others) == 1 else "work"
-            yield warning(name, f"{path}, where {', '.join(others)} {work} too", remedy)
-        else:
-            yield ok(name, str(path))
+            finding = warning(finding.name, f"{path}, where {', '.join(others)} {work} too", remedy)
+        yield finding
+
+
+def _check_workdir(name: str, path: Path, elsewhere: str) -> Finding:
+    try:
+        is_directory = stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        remedy = f"`{type_out('mkdir', '-p', path)}`, or {elsewhere}"
+        return error(name, f"its directory {path} is not there", remedy)
+    except OSError as fault:
+        found = f"its directory {path} cannot be looked at by you: {fault.strerror}"
+        return warning(name, found, "look as the user of the daemon")
+    if not is_directory:
+        return error(name, f"{path} is no directory", elsewhere)
+    if not os.access(path, os.W_OK | os.X_OK):
+        found = f"its directory {path} cannot be written by you: the agent can only read there, if that"
+        return warning(name, found, f"let the daemon's user write there, or {elsewhere}")
+    return ok(name, str(path))
 
 
 def _nearest(path: Path) -> Path:

@@ -3,7 +3,8 @@
 import os
 from typing import Final
 
-from concordiad.config import find_file, read_config
+from concordiad.agent.service import as_in_service
+from concordiad.config import find_agent_socket, find_file, read_config
 from concordiad.errors import ConfigError
 from ctl.health import Status
 from ctl.health.agents import CAUTION, Place, check_agent
@@ -19,7 +20,8 @@ def is_personal(agent_name: str, *, is_service: bool) -> bool | None:
     """
     path = find_file(os.environ, is_service=is_service)
     try:
-        config = read_config(path) if path.exists() else None
+        agent_socket = find_agent_socket(as_in_service(path, os.environ))
+        config = read_config(path, agent_socket) if path.exists() else None
     except ConfigError:
         return None
     if config is None or agent_name not in config.agents:

@@ -164,20 +164,22 @@ def test_stop_of_the_unit_ends_the_program_and_says_so(unit: Unit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "error", "number"),
+    ("order", "error", "number", "path"),
     [
-        ({"argv": ["/nowhere/agent"]}, "No such file or directory: /nowhere/agent", 2),
-        ({"cwd": "/nowhere"}, "No such file or directory: /nowhere", 2),
-        ({"argv": ["/etc"]}, "Permission denied: /etc", 13),
-        ({"argv": ["a\0b"]}, "embedded null byte", None),
-        ({"argv": []}, "the first packet is no order: argv, cwd and env must be texts", None),
-        ({"env": {"A": 1}}, "the first packet is no order: argv, cwd and env must be texts", None),
+        ({"argv": ["/nowhere/agent"]}, "No such file or directory: /nowhere/agent", 2, "/nowhere/agent"),
+        ({"cwd": "/nowhere"}, "No such file or directory: /nowhere", 2, "/nowhere"),
+        ({"argv": ["/etc"]}, "Permission denied: /etc", 13, "/etc"),
+        ({"argv": ["a\0b"]}, "embedded null byte", None, None),
+        ({"argv": []}, "the first packet is no order: argv, cwd and env must be texts", None, None),
+        ({"env": {"A": 1}}, "the first packet is no order: argv, cwd and env must be texts", None, None),
     ],
 )
-def test_what_cannot_be_run_is_told(unit: Unit, order: dict[str, Any], error: str, number: int | None) -> None:
+def test_what_cannot_be_run_is_told(
+    unit: Unit, order: dict[str, Any], error: str, number: int | None, path: str | None
+) -> None:
     """A program that is not there, a directory that is not, or an order that is none is named, and the shim ends."""
     unit.order(*order.pop("argv", ["true"]), **order)
-    assert unit.hear_all() == [{"error": error, "errno": number}]
+    assert unit.hear_all() == [{"error": error, "errno": number, "path": path}]
     assert unit.shim.wait(PATIENCE_S) == 1
 
 
@@ -185,7 +187,7 @@ def test_order_without_streams_is_refused(unit: Unit) -> None:
     """An order comes with exactly three descriptors."""
     unit.send(argv=["true"], cwd="/", env={}, grace=1)
     assert unit.hear_all() == [
-        {"error": "the first packet has 0 descriptors, it must have 3 and be whole", "errno": None}
+        {"error": "the first packet has 0 descriptors, it must have 3 and be whole", "errno": None, "path": None}
     ]
 
 

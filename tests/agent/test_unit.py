@@ -107,7 +107,7 @@ async def test_unit_that_ends_before_it_runs_anything_points_to_its_journal(unit
 
 def test_sockets_that_are_of_no_use_are_told_with_a_remedy(tmp_path: Path) -> None:
     """A socket that is not there, and one that nobody listens on, have their own sentences."""
-    with pytest.raises(UnitFault, match=r"is not there: `systemctl start concordia-agent.socket`"):
+    with pytest.raises(UnitFault, match=r"is not there: `systemctl enable --now concordia-agent.socket`"):
         run_in_unit(str(tmp_path / "none.sock"), ["true"], {}, PATIENCE_S)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as deaf:
         deaf.bind(str(tmp_path / "deaf.sock"))
@@ -132,8 +132,10 @@ def test_configured_agent_is_found_and_probed_in_its_unit(units: AgentUnits, tmp
     assert variables == {"A": "b"}
     assert read_version(agent, find_command(agent), variables) == "echo"
     missing = Agent(kind=Kind.REHEARSAL, command=("nowhere",), socket=str(units.path))
-    with pytest.raises(ConfigError, match="the agent nowhere cannot be started in its unit: No such file"):
+    with pytest.raises(ConfigError, match=r"nowhere cannot be started in its unit: No such file.*; install it so that"):
         read_version(missing, find_command(missing), {})
+    with pytest.raises(ConfigError, match=f"file or directory: {tmp_path}/room; .*`install -d -o concordia-agent "):
+        read_version(agent, find_command(agent), {}, tmp_path / "room")
     unreachable = Agent(socket=str(tmp_path / "none.sock"), command=("claude",))
     with pytest.raises(ConfigError, match="is not there"):
         read_version(unreachable, find_command(unreachable), {})

@@ -17,6 +17,7 @@ from concordiad.journal.sums import EVENTS
 from tests.ctl.program import command, environment, run, run_on_terminal
 from tests.ctl.samples import room, status
 from tests.ctl.scripted_daemon import Client, scripted_daemon
+from tests.support.agent_units import AgentUnits
 
 REHEARSAL = '[rooms.main]\nworkdir = "{work}"\nagent = "rehearsal"\n'
 CLAUDE = '[rooms.main]\nworkdir = "{work}"\n[agents.claude]\ncommand = ["{program}"]\n'
@@ -390,9 +391,32 @@ def test_a_good_program_has_three_lines(claude: World) -> None:
     claude.install()
     found = claude.look()
     assert (found.code, found.names("error")) == (0, [])
-    assert found.of("agent claude") == ("ok", f"claude-code 2.1.329, {claude.program}", None)
+    assert found.of("agent claude") == ("ok", f"claude-code 2.1.329, {claude.program}, a child of the daemon", None)
     assert found.of("flags of claude")[1].endswith("--permission-prompt-tool --session-id --resume")
     assert found.of("login of claude") == ("ok", "api_key, from ANTHROPIC_API_KEY", None)
+
+
+def test_an_agent_in_a_unit_is_asked_there(claude: World, tmp_path: Path) -> None:
+    """Program, login and the room's directory are those of the unit; that there is none is an error, and its remedy."""
+    claude.install()
+    place = tmp_path / "agent.sock"
+    claude.config.write_text(f'{claude.config.read_text()}socket = "{place}"\n')
+    found = claude.look()
+    assert found.of("agent claude") == (
+        "error",
+        f"{place}, the socket of its units, is not there",
+        "`systemctl enable --now concordia-agent.socket`",
+    )
+    with AgentUnits(place, environment(claude.home)) as units:
+        found = claude.look()
+        assert found.of("agent claude")[1] == f"claude-code 2.1.329, {claude.program}, in a unit of its own, by {place}"
+        assert found.of("login of claude") == ("ok", "api_key, from ANTHROPIC_API_KEY", None)
+        assert found.of("room main") == ("ok", f"{claude.work}, where the agent's user may write", None)
+        claude.work.rmdir()
+        status, what, remedy = claude.look().of("room main")
+        assert (status, what.endswith(f"No such file or directory: {claude.work}")) == ("error", True)
+        assert (remedy or "").startswith(f"`install -d -o concordia-agent -g concordia -m 2770 {claude.work}` as root")
+    assert len(units.shims) > 5
 
 
 def test_a_program_that_is_missing_is_an_error(claude: World) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from concordiad.config import AGENT_SOCKET
 from tests.support.agent_units import AgentUnits
 from tests.support.daemon import REHEARSAL, Site
 
@@ -40,6 +41,17 @@ def test_agent_in_a_unit_answers_and_is_drained(site: Site, units: AgentUnits) -
     assert {shim.wait() for shim in units.shims} == {0}
 
 
+def test_agents_run_in_the_units_of_the_service(tmp_path: Path) -> None:
+    """Where the daemon's own variable names a socket, an agent whose table says nothing of it runs there."""
+    site = Site(tmp_path)
+    with AgentUnits(tmp_path / "agent.sock", site.environment) as units:
+        site.environment[AGENT_SOCKET] = str(units.path)
+        with site.running() as daemon:
+            pid = daemon.follow().next("agent.started")["pid"]
+            assert f"\nPPid:\t{units.shims[-1].pid}\n" in Path(f"/proc/{pid}/status").read_text()
+            assert AGENT_SOCKET not in Path(f"/proc/{pid}/environ").read_text()
+
+
 @pytest.mark.usefixtures("units")
 def test_orphan_in_a_unit_is_ended(site: Site) -> None:
     """Without a service manager's hand what an agent leaves behind is still found by its mark."""
@@ -53,6 +65,6 @@ def test_daemon_without_its_units_refuses_to_start(site: Site, tmp_path: Path) -
     ended = site.refuse()
     assert ended.code == CONFIG_FAULT
     assert (
-        f"agents.rehearsal: the socket {tmp_path}/agent.sock of the agent's units is not there: `systemctl start"
+        f"agents.rehearsal: the socket {tmp_path}/agent.sock of the agent's units is not there: `systemctl enable"
         in ended.log
     )

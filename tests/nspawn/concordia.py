@@ -3,8 +3,9 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from tests.nspawn.machine import Machine
@@ -12,6 +13,7 @@ from tests.support.patience import PATIENCE_S
 
 SERVICE: Final = "concordiad.service"
 SOCKET: Final = "concordiad.socket"
+AGENTS: Final = "concordia-agent.socket"
 CONTROL: Final = "/run/concordia/control.sock"
 CONFIGURATION: Final = "/etc/concordia/concordiad.toml"
 PYTHON: Final = "/usr/lib/concordia/bin/python3"
@@ -43,7 +45,7 @@ class Installed:
         self.machine.copy(package, "/root")
         self.machine.run("dpkg", "--install", f"/root/{package.name}")
 
-    def ctl(self, *words: str, user: str = "ada", check: bool = True) -> "subprocess.CompletedProcess[str]":
+    def ctl(self, *words: str, user: str | None = "ada", check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run concordiactl as somebody."""
         return self.machine.run("concordiactl", *words, user=user, check=check)
 
@@ -54,6 +56,16 @@ class Installed:
     def rooms(self) -> set[str]:
         """Return the names of the rooms that are open."""
         return {room["name"] for room in json.loads(self.ctl("status", "-o", "json").stdout)["rooms"]}
+
+    def agent(self) -> int:
+        """Return the number of the process of the agent of the room `main`; 0 where there is none."""
+        rooms = {room["name"]: room for room in json.loads(self.ctl("status", "-o", "json").stdout)["rooms"]}
+        return int(rooms["main"]["agent"]["pid"] or 0)
+
+    def user_of_agent(self) -> str:
+        """Return as whom that agent runs, once it does."""
+        self.wait_until(lambda: self.agent() != 0, "the agent runs")
+        return self.machine.read("stat", "--format=%U", f"/proc/{self.agent()}")
 
     @property
     def pid(self) -> int:
@@ -83,10 +95,14 @@ class Installed:
         self.machine.run("systemctl", "daemon-reload")
         self.machine.run("systemctl", "restart", SERVICE)
 
-    def configure(self, text: str) -> None:
-        """Put this behind the configuration, for the rest of the test."""
+    def configure(self, text: str, changed: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Put this behind the configuration, and in it one text in the place of another, for the rest of the test."""
         self._is_changed = True
-        self.machine.write(CONFIGURATION, f"{self.configuration}\n{text}\n")
+        configuration = self.configuration
+        for old, new in changed.items():
+            assert old in configuration
+            configuration = configuration.replace(old, new)
+        self.machine.write(CONFIGURATION, f"{configuration}\n{text}\n")
 
     def reset(self) -> None:
         """Have everything as after the installation, but for what the journal remembers."""

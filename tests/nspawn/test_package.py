@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from tests.nspawn.concordia import SERVICE, SOCKET, Installed
+from tests.nspawn.concordia import AGENTS, SERVICE, SOCKET, Installed
 from tests.nspawn.machine import Machine, booted
 
 PLACES: Final = ("/etc", "/opt", "/run", "/srv", "/usr", "/var")
@@ -28,11 +28,20 @@ def fresh(tree: Path) -> Iterator[Machine]:
 
 
 def as_version(package: Path, version: str, directory: Path) -> Path:
-    """Make the package anew as another version, with one file of the program that only this one has."""
+    """
+    Make the package anew as another version, with one file of the program that only this one has.
+
+    In it agents are still the daemon's children.
+    """
     unpacked = directory / "unpacked"
     subprocess.run(["dpkg-deb", "--raw-extract", package, unpacked], check=True)
     control = unpacked / "DEBIAN/control"
     control.write_text(re.sub(r"^Version: .*$", f"Version: {version}", control.read_text(), flags=re.MULTILINE))
+    unit, postinst = unpacked / f"usr/lib/systemd/system/{SERVICE}", unpacked / "DEBIAN/postinst"
+    unit.write_text(
+        re.sub(r"^(Wants|Environment=CONCORDIA_AGENT_SOCKET)=.*\n", "", unit.read_text(), flags=re.MULTILINE)
+    )
+    postinst.write_text(postinst.read_text().replace(f"{AGENTS} ", ""))
     (unpacked / "usr/lib/concordia/only-in-the-old-one").touch()
     made = directory / f"concordia_{version}.deb"
     command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", str(unpacked), str(made)]
@@ -54,23 +63,28 @@ def test_an_upgrade_keeps_the_state_and_a_purge_leaves_nothing(fresh: Machine, p
     assert "before" in asked
     fresh.write("/etc/concordia/concordiad.toml", concordia.configuration + "\n# ours\n")
     old = concordia.pid
+    assert concordia.user_of_agent() == "concordia"
 
     concordia.install(package)
     assert concordia.pid != old
+    assert fresh.read("systemctl", "is-enabled", AGENTS) == "enabled"
     assert "[[text:before]]" in concordia.ctl("history").stdout
     assert concordia.ask("[[text:after]]") == "after"
+    assert concordia.user_of_agent() == "concordia-agent"
     assert "# ours" in fresh.read("cat", "/etc/concordia/concordiad.toml")
     assert fresh.run("test", "-e", "/usr/lib/concordia/only-in-the-old-one", check=False).returncode == 1
 
     # What an administrator has disabled stays so, and is not started either.
-    fresh.run("systemctl", "disable", "--now", SERVICE, SOCKET)
+    units = (SERVICE, SOCKET, AGENTS)
+    fresh.run("systemctl", "disable", "--now", *units)
     concordia.install(package)
-    assert fresh.run("systemctl", "is-enabled", SERVICE, SOCKET, check=False).stdout.split() == ["disabled", "disabled"]
-    assert fresh.show(SERVICE, "ActiveState") == "inactive"
-    fresh.run("systemctl", "enable", "--now", SERVICE, SOCKET)
+    assert fresh.run("systemctl", "is-enabled", *units, check=False).stdout.split() == ["disabled"] * len(units)
+    assert fresh.run("systemctl", "is-active", *units, check=False).stdout.split() == ["inactive"] * len(units)
+    fresh.run("systemctl", "enable", "--now", *units)
 
     fresh.run("dpkg", "--remove", "concordia")
-    assert fresh.run("systemctl", "is-active", SERVICE, SOCKET, check=False).stdout.split() == ["inactive", "inactive"]
+    assert fresh.run("systemctl", "is-active", *units, check=False).stdout.split() == ["inactive"] * len(units)
+    assert fresh.run("pgrep", "-u", "concordia,concordia-agent", check=False).stdout == ""
     assert fresh.run("test", "-e", "/usr/lib/concordia", check=False).returncode == 1
     fresh.run("test", "-s", "/var/lib/concordia/journal.db")
 

@@ -21,7 +21,7 @@ FORBIDDEN_BY_THE_MACHINE: Final = {
 """What root may not do either in a machine of systemd-nspawn's, so that no attempt tells who forbade it."""
 OTHER_PURPOSE: Final = {
     SERVICE: {
-        "Requires=concordiad.socket": "",
+        "Requires=concordiad.socket\nWants=concordia-agent.socket": "",
         "Type=notify": "Type=oneshot",
         "Restart=always": "Restart=no",
         "WatchdogSec=30": "",
@@ -113,7 +113,7 @@ def test_the_attempts_can_succeed(attempted: Attempted) -> None:
 
 
 def test_the_daemon_has_what_it_needs(installed: Installed) -> None:
-    """Within all that, it reads its configuration, keeps its journal, and its agent works in the room's directory."""
+    """Within all that, it reads its configuration, keeps its journal, and its agent has a unit to work in."""
     place = "/var/lib/concordia-rooms/main/made-by-the-agent"
     asked = installed.machine.start(
         "concordiactl", "submit", "--wait", f"[[tool:touch {place}]] [[text:made]]", user="ada", stdout=-1, text=True
@@ -124,5 +124,5 @@ def test_the_daemon_has_what_it_needs(installed: Installed) -> None:
         installed.ctl("approve", approval["id"])
         said, _ = asked.communicate(timeout=PATIENCE_S)
     assert said.strip().endswith("made")
-    assert installed.machine.read("stat", "--format=%U", place) == "concordia"
+    assert installed.machine.read("stat", "--format=%U:%G %a", place) == "concordia-agent:concordia 660"
     installed.machine.run("rm", place)

@@ -11,12 +11,11 @@ from concordiad.config import Graces
 from concordiad.daemon import LAST_EVENTS_S
 from ctl.health.units import AFTER_GRACES_S, longest_stop_s
 from shipping.install import UNITS
-from tests.nspawn.concordia import SERVICE, SOCKET, Installed
+from tests.nspawn.concordia import AGENTS, SERVICE, SOCKET, Installed
 
 EXPOSURE: Final = 13
 """At the most, in tenths, as `systemd-analyze security` counts it; redis has 12, tor 68."""
 AGENT_EXPOSURE: Final = 25
-AGENTS: Final = "concordia-agent.socket"
 AGENT: Final = "concordia-agent@.service"
 USER_UNITS: Final = "/usr/lib/systemd/user"
 

@@ -46,7 +46,7 @@ def test_a_person_installs_runs_and_uninstalls(tmp_path: Path) -> None:
 def test_a_packager_gets_everything_below_destdir(tmp_path: Path) -> None:
     """Nothing is written beside it, and nothing in it names it."""
     options = ("--prefix=/usr/local", f"--destdir={tmp_path}")
-    assert "systemctl enable" in install(*options)
+    assert "enable --now concordiad.socket concordia-agent.socket concordiad.service" in install(*options)
     found = files_below(tmp_path)
     assert {"usr/local/bin/concordiad", "usr/local/lib/systemd/system/concordiad.service"} <= found
     assert {path.split("/")[0] for path in found} == {"usr"}
