@@ -26,10 +26,13 @@ from concordiad.core.model import Author, PromptState, RoomRow, rfc3339
 from concordiad.errors import ConfigError, JournalStalled, RoomError
 from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import (
+    Change,
     Prune,
     Transaction,
     find_prune_seq,
     first_seq,
+    is_room_closed,
+    read_guestbook,
     read_prompts_in,
     read_recorded_rooms,
     read_rooms,
@@ -362,7 +365,7 @@ class Housekeeper:
             known = ", ".join(sorted(self.config.agents))
             raise RoomError.invalid("agent", f"there is no agent {row.agent[:40]!r} in the configuration: {known}")
         setup = await self._make_setup(row, self.config)
-        await self._journal.record(Transaction(row.name, changes=[row], is_durable=True, is_refusable=True))
+        await self._record_opened(row, is_refusable=True)
         room = await self._begin(setup, start)
         self._unopened.pop(row.name, None)
         return room
@@ -496,6 +499,24 @@ class Housekeeper:
             keeping=self._keeping,
         )
 
+    async def _record_opened(self, row: RoomRow, *, is_refusable: bool) -> None:
+        """
+        Record a room that is opened, and that nobody is invited any more who was to a closed one of its name.
+
+        Their invites ended with that room, but this may not be recorded: the daemon was killed before it could be, or
+        the room could not be opened.
+
+        Raises:
+            JournalStalled: the journal cannot record for now, and may refuse.
+        """
+        changes: list[Change] = [row]
+        if await self._journal.read(is_room_closed, row.name):
+            now = self._now()
+            invites, guests = await self._journal.read(read_guestbook, row.name, now)
+            changes += [replace(invite, revoked_at=now) for invite in invites]
+            changes += [replace(guest, here_since=None) for guest in guests if guest.here_since is not None]
+        await self._journal.record(Transaction(row.name, changes=changes, is_durable=True, is_refusable=is_refusable))
+
     async def _begin(self, setup: RoomSetup, start: "Starter") -> Room:
         workdir = setup.spec.workdir
         others = [name for name, room in self._rooms.items() if room.setup.spec.workdir == workdir]
@@ -503,6 +524,9 @@ class Housekeeper:
             _log.warning("rooms_share_directory", rooms=[*others, setup.name], workdir=str(workdir))
         opened = _OpenRoom(setup)
         self._open[setup.name] = opened
+        if await self._journal.read(is_room_closed, setup.name):
+            # One of the configuration, which comes back at a start or a reload.
+            await self._record_opened(setup.row, is_refusable=False)
         room = await start(opened)
         self._rooms[setup.name] = room
         return room

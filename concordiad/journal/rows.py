@@ -489,6 +489,11 @@ def read_rooms(connection: sqlite3.Connection) -> list[RoomRow]:
     ]
 
 
+def is_room_closed(connection: sqlite3.Connection, name: str) -> bool:
+    """Tell whether the room that last had a name was closed."""
+    return any(row[8] for row in ROOMS.read(connection, "WHERE name = ?", (name,)))
+
+
 def _invite(row: Sequence[Any]) -> Invite:
     return Invite(
         id=row[0],

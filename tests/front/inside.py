@@ -20,8 +20,8 @@ from concordiad.core.wire import decode_request
 from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
 from concordiad.front.methods import call
-from concordiad.house import COMMANDS, Command, House, Housekeeper, run_house
-from concordiad.journal import open_journal
+from concordiad.house import COMMANDS, Command, House, Housekeeper, Unopened, run_house
+from concordiad.journal import open_journal, open_memory_journal
 from concordiad.ops.ids import IdFactory
 from concordiad.room.handle import Room as OpenRoom
 
@@ -82,8 +82,8 @@ def _make_spec(name: str, agent: Agent, workdir: Path) -> AgentSpec:
 
 
 @asynccontextmanager
-async def open_house(root: Path, *rooms: str) -> AsyncIterator[Inside]:
-    """Open rooms with rehearsal agents, and close them without any grace."""
+async def open_house(root: Path, *rooms: str, in_memory: bool = False) -> AsyncIterator[Inside]:
+    """Open rooms with rehearsal agents, and close them without any grace; the journal is in `root`, or in memory."""
     graces = Graces(turn_s=0, interrupt_s=0.5, exit_s=1, kill_s=1)
     config = Config(
         graces=graces,
@@ -93,12 +93,16 @@ async def open_house(root: Path, *rooms: str) -> AsyncIterator[Inside]:
     closing, hurry, ended = trio.Event(), trio.Event(), trio.Event()
     send, commands = trio.open_memory_channel[Command](COMMANDS)
     opened: dict[str, OpenRoom] = {}
-    async with open_journal(root / "journal.db") as journal, trio.open_nursery() as houses:
-        keeper = Housekeeper(config, journal, opened, _make_spec, IdFactory(), time.time, closing, hurry, {})
+    unopened: dict[str, Unopened] = {}
+    async with (
+        open_memory_journal() if in_memory else open_journal(root / "journal.db") as journal,
+        trio.open_nursery() as houses,
+    ):
+        keeper = Housekeeper(config, journal, opened, _make_spec, IdFactory(), time.time, closing, hurry, unopened)
         with send:
             await houses.start(run_house, keeper, commands, closing)
             try:
-                yield Inside(House(opened, journal, lambda: config, root, time.time(), ended, send, PAGE))
+                yield Inside(House(opened, journal, lambda: config, root, time.time(), ended, send, PAGE, unopened))
             finally:
                 closing.set()
                 hurry.set()
