@@ -416,14 +416,20 @@ class Housekeeper:
         """Forget, now and every hour, what retention does not keep."""
         while True:
             retention = self.config.retention
-            # A clock that was set forward by mistake is to cost nobody a record: what counts then is how long we run.
-            now = min(self._now(), self._started_at + since_boot())
-            before = now - retention.days * DAY_S if retention.days else -math.inf
+            before = self._ago(retention.days * DAY_S) if retention.days else -math.inf
             # The closed ones too: their records can be read as well.
             with suppress(JournalStalled):
                 for name in await self._journal.read(read_recorded_rooms) if retention.days or retention.bytes else ():
                     await self._prune(name, before, retention.bytes or None)
             await trio.sleep(PRUNE_EVERY_S)
+
+    def _ago(self, age_s: float) -> float:
+        """
+        Tell before which time, in Unix seconds, what ended is older than that.
+
+        A clock that was set forward by mistake is to cost nobody a record: what counts then is how long we have run.
+        """
+        return min(self._now(), self._started_at + since_boot()) - age_s
 
     async def prune(self, command: PruneNow) -> list[Pruned]:
         """
@@ -436,7 +442,7 @@ class Housekeeper:
         for name in command.rooms:
             if name not in known:
                 raise RoomError.not_found(f"the journal has no room {name[:40]!r}")
-        before = -math.inf if command.older_than_s is None else self._now() - command.older_than_s
+        before = -math.inf if command.older_than_s is None else self._ago(command.older_than_s)
         try:
             return [await self._prune(name, before, command.keep_bytes) for name in command.rooms or known]
         except JournalStalled as error:

@@ -104,6 +104,7 @@ class Queue:
             deadline,
             AT_ONCE if is_hurried or not may_merge else now,
             features(prompt.text) if may_merge else None,
+            asked_at=now,
         )
         changes.before[prompt.id] = None
         self._keep(waiting)
@@ -120,10 +121,10 @@ class Queue:
         """Go on from the standings of prompts that have waited since an earlier run; `restore` brings the prompts."""
         self._rounds.restore(key for standing in standings for key in standing)
 
-    def restore(self, prompt: Prompt, deadline: float = NEVER) -> Prompt:
+    def restore(self, prompt: Prompt, deadline: float = NEVER, asked_at: float = 0.0) -> Prompt:
         """Let a prompt wait as it did before, in its group if it had one; the leader is restored first."""
         known = features(prompt.text) if self._may_merge(prompt) else None
-        waiting = Waiting(self._with_standing(prompt), deadline, AT_ONCE, known, was_held=True)
+        waiting = Waiting(self._with_standing(prompt), deadline, AT_ONCE, known, was_held=True, asked_at=asked_at)
         self._rejoin(waiting)
         return waiting.prompt
 
@@ -279,8 +280,8 @@ class Queue:
         return [(member.prompt, place) for place, group in enumerate(self._in_turn(), 1) for member in group.members]
 
     def oldest_at(self) -> float | None:
-        """Tell since when the oldest of them waits, in Unix seconds; None if none does."""
-        return min((waiting.prompt.submitted_at for waiting in self._waiting.values()), default=None)
+        """Tell since when the oldest of them waits, in monotonic seconds; None if none does."""
+        return min((waiting.asked_at for waiting in self._waiting.values()), default=None)
 
     def places(self, wanted: Collection[str]) -> dict[str, int]:
         """Tell the places of some prompts, as far as they wait here."""

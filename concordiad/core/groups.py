@@ -47,6 +47,7 @@ class Waiting(Struct, eq=False):
         since: monotonic seconds from which its window counts; -inf for one that waits for nobody.
         features: what it is compared by; None for one that is never merged.
         was_held: whether it was held back once for a judgement, which happens once.
+        asked_at: monotonic seconds at which it was submitted; below 0 for one of an earlier run.
     """
 
     prompt: Prompt
@@ -54,6 +55,7 @@ class Waiting(Struct, eq=False):
     since: float
     features: Features | None
     was_held: bool = False
+    asked_at: float = 0.0
     _group: "Group | None" = None
 
     @property

@@ -134,7 +134,8 @@ class Batcher:
         # A leader may have come later than those whom it leads.
         for prompt in sorted(self._loading, key=_loading_order):
             left_s = NEVER if prompt.expires_at is None else prompt.expires_at - self._now()
-            self._queue.restore(prompt, now + left_s)
+            waited_s = max(self._now() - prompt.submitted_at, 0.0)
+            self._queue.restore(prompt, now + left_s, now - waited_s)
             if slices.is_over():
                 await trio.lowlevel.checkpoint()
         self._loading = ()
@@ -249,7 +250,8 @@ class Batcher:
                 decisions.answers.append((reply, [Placed(*each) for each in self._queue.prompts()]))
             case DescribeQueue(reply):
                 oldest_at = self._queue.oldest_at()
-                state = QueueState(len(self._queue), decisions.is_paused, replace(self._tally), oldest_at)
+                oldest_s = 0.0 if oldest_at is None else trio.current_time() - oldest_at
+                state = QueueState(len(self._queue), decisions.is_paused, replace(self._tally), oldest_s)
                 decisions.answers.append((reply, state))
             case Drain():
                 decisions.is_draining = True

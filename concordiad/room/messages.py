@@ -243,15 +243,15 @@ class ListWaiting(Struct, frozen=True):
 
 class QueueState(NamedTuple):
     """
-    How many prompts wait, whether they are held back, what merging has done, and since when the oldest one waits.
+    How many prompts wait, whether they are held back, what merging has done, and for how long the oldest one waits.
 
-    The latter is in Unix seconds; None where none waits.
+    The latter is in seconds; 0 where none waits. What it waited before the daemon's start the wall clock tells.
     """
 
     waiting: int
     is_paused: bool
     merging: Tally = Tally()
-    oldest_at: float | None = None
+    oldest_s: float = 0.0
 
 
 class DescribeQueue(Struct, frozen=True):

@@ -21,7 +21,7 @@ def come_in(link: Link) -> GuestClient:
 
 
 def test_a_clock_that_jumps_ends_nothing_and_changes_no_order(site: Site, gate: Gate, tmp_path: Path) -> None:
-    """Prompts and invites that are good for an hour are so by the true hour, also over a kill and a start."""
+    """What is good for an hour, or to be forgotten after one, is so by the true hour, also over a kill and a start."""
     site.configure({"guests": {"listen": "127.0.0.1:0"}})
     clock = WallClock(tmp_path / "clock")
     with site.running(under=clock.under) as daemon:
@@ -39,6 +39,7 @@ def test_a_clock_that_jumps_ends_nothing_and_changes_no_order(site: Site, gate: 
                 assert (invite["state"], host.call("invite.list", all=True)["invites"]) == ("open", [invite])
                 assert guest.call("guest.list")["guests"]
                 assert 0 <= host.call("daemon.status")["daemon"]["uptime_s"] < HOUR_S
+                assert [room["events"] for room in host.call("journal.prune", older_than_s=HOUR_S)["rooms"]] == [0]
             waiting = host.call("prompt.list", states=["waiting"])["prompts"]
             assert [prompt["id"] for prompt in sorted(waiting, key=lambda each: each["place"])] == asked[1:]
         gate.open()
