@@ -72,7 +72,10 @@ def memory_bytes(daemon: Daemon, name: str) -> int:
 def test_flood_is_bounded_in_memory_and_reaches_everybody(tmp_path: Path, is_soak: bool, figures: list[str]) -> None:
     """100 MB and a line of 20 MB (soak: 1 GB, 100 MB): all events for a follower and a guest, in bounded memory."""
     flood = LONG if is_soak else SHORT
-    tables: Tables = {"guests": {"listen": "127.0.0.1:0"}, "limits": {"line_bytes": flood.limit_bytes}}
+    # One author asks for all of it, at once.
+    most = flood.texts + 2
+    limits = {"line_bytes": flood.limit_bytes, "prompt_burst": most, "waiting_prompts_per_author": most}
+    tables: Tables = {"guests": {"listen": "127.0.0.1:0"}, "limits": limits}
     site = Site(tmp_path, tables)
     with site.running() as daemon, contextlib.ExitStack() as stack:
         host = daemon.connect()
