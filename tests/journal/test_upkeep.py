@@ -1,5 +1,6 @@
 """Copies of a journal, a copy put back, and damage that is noticed before anything is served."""
 
+import itertools
 import os
 import sqlite3
 from contextlib import closing
@@ -25,16 +26,28 @@ def seqs_of(path: Path) -> list[int]:
 
 
 async def test_a_backup_beside_a_writer_is_one_whole_state(tmp_path: Path) -> None:
-    """It is for its owner alone, has its name only once it is whole, and replaces nothing."""
+    """It is for its owner alone, has its name only once it is whole, and replaces nothing; recording goes on."""
     path, target = tmp_path / "journal.db", tmp_path / "backup.db"
-    async with open_journal(path) as journal:
+    backed_up = trio.Event()
+    async with open_journal(path) as journal, trio.open_nursery() as nursery:
+
+        async def go_on_recording() -> None:
+            for seq in itertools.count(51):
+                is_last = backed_up.is_set()
+                await journal.record(event(seq))
+                if is_last:
+                    return
+
         for seq in range(1, 51):
             await journal.record(event(seq))
+        nursery.start_soon(go_on_recording)
         await trio.to_thread.run_sync(back_up, path, target)
-        await journal.record(event(51))
+        backed_up.set()
         with pytest.raises(JournalError, match="is there already"):
             back_up(path, target)
-    assert (target.stat().st_mode & 0o777, seqs_of(target)) == (0o600, list(range(1, 51)))
+    recorded, kept = seqs_of(path), seqs_of(target)
+    assert (target.stat().st_mode & 0o777, kept) == (0o600, recorded[: len(kept)])
+    assert (recorded, 50 <= len(kept) < len(recorded)) == (list(range(1, len(recorded) + 1)), True)
     assert set(os.listdir(tmp_path)) == {"journal.db", "backup.db"}
     assert find_damage(target) == []
 
