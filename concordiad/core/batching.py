@@ -17,7 +17,7 @@ from concordiad.core.groups import Changes, Group, Parted, Waiting
 from concordiad.core.model import Author, OrderKey, Prompt, Stage, Standing
 from concordiad.core.order import RANKS, Passed, Rounds, in_turn, just_before
 from concordiad.core.own_order import OwnOrder
-from concordiad.core.similarity import Index, Match, features
+from concordiad.core.similarity import Features, Index, Match, features
 from concordiad.errors import LocalProtocolError
 
 NEVER: Final = math.inf
@@ -86,7 +86,14 @@ class Queue:
         return None if waiting is None else waiting.prompt
 
     def add(
-        self, prompt: Prompt, now: float, changes: Changes, deadline: float = NEVER, *, is_hurried: bool = False
+        self,
+        prompt: Prompt,
+        now: float,
+        changes: Changes,
+        deadline: float = NEVER,
+        *,
+        is_hurried: bool = False,
+        known: Features | None = None,
     ) -> Prompt:
         """
         Let a prompt wait, with others if it asks what they ask.
@@ -95,15 +102,16 @@ class Queue:
             prompt: a new one.
             deadline: when it expires.
             is_hurried: whether there is nobody to wait for.
+            known: what it is compared by, if it was read already; else it is read here, if it is compared at all.
         """
-        may_merge = self._may_merge(prompt)
+        may_merge = self.may_merge(prompt)
         if may_merge:
             self._last_arrival = now
         waiting = Waiting(
             self._with_standing(prompt),
             deadline,
             AT_ONCE if is_hurried or not may_merge else now,
-            features(prompt.text) if may_merge else None,
+            (known or features(prompt.text)) if may_merge else None,
             asked_at=now,
         )
         changes.before[prompt.id] = None
@@ -121,10 +129,12 @@ class Queue:
         """Go on from the standings of prompts that have waited since an earlier run; `restore` brings the prompts."""
         self._rounds.restore(key for standing in standings for key in standing)
 
-    def restore(self, prompt: Prompt, deadline: float = NEVER, asked_at: float = 0.0) -> Prompt:
+    def restore(
+        self, prompt: Prompt, deadline: float = NEVER, asked_at: float = 0.0, *, known: Features | None = None
+    ) -> Prompt:
         """Let a prompt wait as it did before, in its group if it had one; the leader is restored first."""
-        known = features(prompt.text) if self._may_merge(prompt) else None
-        waiting = Waiting(self._with_standing(prompt), deadline, AT_ONCE, known, was_held=True, asked_at=asked_at)
+        read = (known or features(prompt.text)) if self.may_merge(prompt) else None
+        waiting = Waiting(self._with_standing(prompt), deadline, AT_ONCE, read, was_held=True, asked_at=asked_at)
         self._rejoin(waiting)
         return waiting.prompt
 
@@ -140,7 +150,8 @@ class Queue:
             waiting.prompt, waiting.since = prompt, AT_ONCE
             self._rejoin(waiting)
 
-    def _may_merge(self, prompt: Prompt) -> bool:
+    def may_merge(self, prompt: Prompt) -> bool:
+        """Tell whether a prompt is compared with others."""
         return not (prompt.is_alone or prompt.is_raw) and bool(self.stages)
 
     def _with_standing(self, prompt: Prompt) -> Prompt:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from concordiad.core.courtesy import LITERAL, QUOTING, RESTRICTING
+from concordiad.core.pieces import Pieces, whole
 
 FENCE: Final = re.compile(r"(```+|~~~+)")
 CODE_LINE: Final = re.compile(
@@ -64,6 +65,10 @@ LONGEST: Final = 4000
 """Characters. Reading what is longer would hold the loop, and it is pasted rather than typed twice."""
 MOST_LINES: Final = 200
 """The same in lines."""
+STRIPPED: Final = 32 * 1024
+"""Characters that are looked at in one go where blanks are left out at the ends."""
+PARTS: Final = 64
+"""Parts that are made in one go."""
 
 
 class Kind(enum.StrEnum):
@@ -90,10 +95,20 @@ BREAK: Final = Part(Kind.BREAK, "")
 
 
 def parts_of(text: str) -> list[Part]:
+    """Take a prompt apart at a stretch, as `parting` does."""
+    return whole(parting(text))
+
+
+def parting(text: str) -> Pieces[list[Part]]:
     """Take a prompt apart; a very long one is one part."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        yield
+    text = yield from _stripped(text, "\n")
     if len(text) > LONGEST or text.count("\n") > MOST_LINES:
-        return [Part(Kind.EXACT, text.rstrip(BLANKS + "\n"))]
+        yield
+        end = yield from _end_of(text, BLANKS + "\n")
+        return [Part(Kind.EXACT, text[:end])]
     is_decomposed = not (text.isascii() or MARKS_IN_A_ROW.search(text)) and unicodedata.is_normalized("NFD", text)
     if "\n" not in text:
         text = text.strip(BLANKS)
@@ -104,11 +119,32 @@ def parts_of(text: str) -> list[Part]:
             return [Part(Kind.EXACT, text)]
         lines = [" ".join(text.split("\t"))]
     for part in _paragraphs(lines, may_wrap=len(lines) > 1 and not _has(text, LINED)):
-        if part.kind is Kind.PROSE:
-            parts += _spans(part.text, is_decomposed)
-        else:
-            parts.append(part)
+        for piece in _spans(part.text, is_decomposed) if part.kind is Kind.PROSE else (part,):
+            parts.append(piece)
+            if not len(parts) % PARTS:
+                yield
     return parts
+
+
+def _stripped(text: str, blanks: str) -> Pieces[str]:
+    """Leave out blanks at both ends, which may be all that there is."""
+    start = 0
+    while len(text) - start > STRIPPED and not text[start : start + STRIPPED].strip(blanks):
+        start += STRIPPED
+        yield
+    text = text[start:].lstrip(blanks)
+    end = yield from _end_of(text, blanks)
+    return text[:end]
+
+
+def _end_of(text: str, blanks: str) -> Pieces[int]:
+    """Find where the blanks at a text's end begin."""
+    end = len(text)
+    while end > STRIPPED and not text[end - STRIPPED : end].strip(blanks):
+        end -= STRIPPED
+        yield
+    last = max(end - STRIPPED, 0)
+    return last + len(text[last:end].rstrip(blanks))
 
 
 def letters_of(parts: Iterable[Part]) -> str:

@@ -10,6 +10,8 @@ from typing import Any, Final
 import attrs
 import msgspec
 
+from concordiad.core.pieces import Pieces
+
 OTHER_BYTES: Final = 32 * 1024
 """Bytes of params that are no strings: the answers to all questions of an agent, in the longest script."""
 QUOTED_CHARACTERS: Final = 200
@@ -26,9 +28,9 @@ def make_shape(params_class: type[Any]) -> type[msgspec.Struct]:
     return msgspec.defstruct(params_class.__name__, fields, forbid_unknown_fields=True)
 
 
-def read_params(params: msgspec.Raw, shape: type[msgspec.Struct]) -> Any:
+def reading_params(params: msgspec.Raw, shape: type[msgspec.Struct]) -> Pieces[Any]:
     """
-    Read params, whose members may still be of any kind.
+    Read params, whose members may still be of any kind; long ones in pieces.
 
     Raises:
         Unreasonable: they are long, and no method's.
@@ -36,6 +38,7 @@ def read_params(params: msgspec.Raw, shape: type[msgspec.Struct]) -> Any:
     """
     if len(params) <= OTHER_BYTES:
         return msgspec.json.decode(params)
+    yield
     try:
         found = msgspec.json.decode(params, type=shape)
     except msgspec.ValidationError as error:
@@ -44,4 +47,9 @@ def read_params(params: msgspec.Raw, shape: type[msgspec.Struct]) -> Any:
     others = sum(len(raw) for raw in members.values() if bytes(memoryview(raw)[:1]) != b'"')
     if others > OTHER_BYTES:
         raise Unreasonable(f"{others} bytes of params are no text, the limit is {OTHER_BYTES}: send less at once")
-    return {name: msgspec.json.decode(raw) for name, raw in members.items()}
+    read = {}
+    for name, raw in members.items():
+        yield
+        read[name] = msgspec.json.decode(raw)
+    yield
+    return read

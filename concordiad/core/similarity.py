@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from concordiad.core.model import Stage
+from concordiad.core.pieces import Pieces, whole
 
 HEAD_CHARS: Final = 512
 """Of so much the similarity is told: two microseconds a pair, so that a thousand leaders are no matter."""
@@ -54,12 +55,21 @@ ALIKE: Final = Match(Stage.NEAR, 1.0)
 
 
 def features(text: str) -> Features:
+    """Read a prompt for comparison at a stretch, as `reading` does."""
+    return whole(reading(text))
+
+
+def reading(text: str) -> Pieces[Features]:
     """Read a prompt for comparison."""
-    from concordiad.core.layout import letters_of, parts_of  # noqa: PLC0415
+    from concordiad.core.layout import letters_of, parting  # noqa: PLC0415
     from concordiad.core.phrasing import phrase_of  # noqa: PLC0415
 
-    parts = parts_of(text)
-    same = sha256(letters_of(parts).encode("utf-8", "surrogatepass")).digest()
+    parts = yield from parting(text)
+    yield
+    letters = letters_of(parts).encode("utf-8", "surrogatepass")
+    yield
+    same = sha256(letters).digest()
+    yield
     phrase = phrase_of(text, parts)
     if phrase is None:
         return Features(same, None, "")

@@ -17,8 +17,9 @@ import msgspec
 from attrs import field, frozen
 
 from concordiad.core.codes import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, UNKNOWN_METHOD, Code
-from concordiad.core.lengthy import Unreasonable, make_shape, read_params
+from concordiad.core.lengthy import Unreasonable, make_shape, reading_params
 from concordiad.core.model import AfterCrash, History, Outcome, Priority, PromptState
+from concordiad.core.pieces import Pieces, whole
 from concordiad.core.roles import Role
 from concordiad.core.strict import (
     STRUCTURE_ERRORS,
@@ -53,6 +54,10 @@ VISIBLE: Final = re.compile(
     "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
 )
 """Anything but blanks, controls and format characters (Cc, Cf; Unicode 16), which are as blank as blanks are."""
+HEAD: Final = 4096
+"""Characters of a text that are looked at first: nearly all show something there."""
+BLANK_BYTES: Final = bytes(byte for byte in range(128) if VISIBLE.search(chr(byte)) is None)
+"""The blanks and controls of ASCII."""
 NAME_LIMIT: Final = 40
 """Characters in a guest's name."""
 HELLO_KEY_LEAST: Final = 16
@@ -84,9 +89,18 @@ def _allows(**schema: Any) -> Callable[[Callable[[Any, "attrs.Attribute[Any]", A
     return lambda check: Check(check, schema)
 
 
+def _shows_nothing(text: str) -> bool:
+    """Tell whether nothing of a text can be seen, which takes long by VISIBLE alone if it begins with a lot of that."""
+    if VISIBLE.search(text, 0, HEAD) is not None:
+        return False
+    if text.isascii():
+        return not text.encode().translate(None, BLANK_BYTES)
+    return VISIBLE.search(text, HEAD) is None
+
+
 @_allows(minLength=1)
 def _is_text(_: Any, attribute: "attrs.Attribute[str]", value: str) -> None:
-    if VISIBLE.search(value) is None:
+    if _shows_nothing(value):
         raise FieldError(attribute.name, "is empty or blank: say what you want to ask")
     try:
         value.encode()
@@ -559,8 +573,13 @@ _PARAMS: Final = _make_params_converter()
 
 
 def decode_request(message: bytes, default_room: str = DEFAULT_ROOM) -> Request:
+    """Read one message at a stretch, as `decoding` does."""
+    return whole(decoding(message, default_room))
+
+
+def decoding(message: bytes, default_room: str = DEFAULT_ROOM) -> Pieces[Request]:
     """
-    Read one message.
+    Read one message; a long one in pieces, each of which takes a millisecond or so.
 
     Args:
         message: one JSON object.
@@ -585,7 +604,7 @@ def decode_request(message: bytes, default_room: str = DEFAULT_ROOM) -> Request:
     if params_class is None:
         raise BadRequest(UNKNOWN_METHOD, f"there is no method {quote(envelope.method)}: see docs/protocol.md", identity)
     try:
-        members = read_params(envelope.params, _SHAPES[envelope.method])
+        members = yield from reading_params(envelope.params, _SHAPES[envelope.method])
     except Unreasonable as error:
         unreasonable = BadRequest(INVALID_PARAMS, f"params cannot be met: {error}", identity)
         unreasonable.method = envelope.method
@@ -641,6 +660,6 @@ def encode_error(request_id: int | str | None, error: RemoteProtocolError | Room
 EVENT_HEAD: Final = b'{"jsonrpc":"2.0","method":"event","params":'
 
 
-def encode_event(event: bytes) -> bytes:
-    """Wrap an event that is JSON already into its notification."""
-    return b"%b%b}" % (EVENT_HEAD, event)
+def encode_line(event: bytes) -> bytes:
+    """Wrap an event that is JSON already into its notification, and end the line."""
+    return b"%b%b}\n" % (EVENT_HEAD, event)

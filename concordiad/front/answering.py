@@ -13,6 +13,7 @@ from concordiad.core.wire import (
     BadRequest,
     Request,
     decode_request,
+    decoding,
     encode_error,
     encode_result,
 )
@@ -23,6 +24,7 @@ from concordiad.front.outbox import STALL_S
 from concordiad.house import House
 from concordiad.ops.requests import meeting
 from concordiad.room.handle import Room
+from concordiad.room.slices import in_slices
 
 TOLD_CHARACTERS: Final = 64
 """How much of a room's name is told: twice what one may have. Anybody may ask for a room by a name of a megabyte."""
@@ -46,7 +48,7 @@ class Answered(NamedTuple):
 async def answer(message: bytes, caller: Caller, house: House) -> Answered:
     """Meet one request or say why not."""
     try:
-        request = decode_request(message, caller.room or DEFAULT_ROOM)
+        request = await in_slices(decoding(message, caller.room or DEFAULT_ROOM))
     except BadRequest as error:
         fault = _fault_of(error, caller)
         _log.debug("request_refused", caller=caller.author.id, method=error.method, code=fault.code.name)

@@ -50,6 +50,8 @@ HELLO_TRIES: Final = 3
 """Times that somebody with a good token may give a name that will not do."""
 WAITING_REQUESTS: Final = 64
 """Requests of one guest that may wait for their answers."""
+LONG_BYTES: Final = 128 * 1024
+"""An answer of more is masked and framed in a step of its own."""
 
 _log = structlog.get_logger("concordiad.guests")
 
@@ -235,6 +237,8 @@ class GuestConnection:
             request = message.encode()
             answered, follow = await answer(request, admitted.caller, self._house)
             voice = admitted.room.voice
+            if len(answered) > LONG_BYTES:
+                await trio.lowlevel.checkpoint()
             if answered and not await outbox.put(voice.answer(answered)):
                 await outbox.put(text_frame(too_much(request, len(answered))))
             if follow is not None:

@@ -14,7 +14,7 @@ from concordiad.core.codes import NOT_FOUND
 from concordiad.core.model import InviteState, Origin, Priority, RoomRow, Turn, rfc3339
 from concordiad.core.nearest import did_you_mean
 from concordiad.core.roles import Right, decide
-from concordiad.core.views import approval_view, author_view, invite_view, prompt_view, turn_view
+from concordiad.core.views import approval_view, author_view, invite_view, prompt_view, turn_view, writing
 from concordiad.core.wire import (
     ApprovalAnswer,
     ById,
@@ -66,6 +66,7 @@ from concordiad.journal.rows import read_prompt, read_prompts_of, read_turn
 from concordiad.room.approvals import texts_of
 from concordiad.room.handle import Room
 from concordiad.room.messages import Submission
+from concordiad.room.slices import in_slices
 
 
 class Answer(Struct, frozen=True):
@@ -210,7 +211,9 @@ async def _submit(house: House, caller: Caller, right: Right, params: PromptSubm
             is_raw=params.raw,
         )
     )
-    return {"prompt": prompt_view(placed.prompt, placed.place), "turn": await turn_of(house, placed.prompt)}
+    view = prompt_view(placed.prompt, placed.place)
+    view["text"] = await in_slices(writing(view["text"]))
+    return {"prompt": view, "turn": await turn_of(house, placed.prompt)}
 
 
 async def _take_out(

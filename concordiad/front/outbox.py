@@ -17,7 +17,7 @@ from typing import Final
 import trio
 
 from concordiad.core.model import Author
-from concordiad.core.wire import encode_event
+from concordiad.core.wire import encode_line
 from concordiad.errors import JournalError
 from concordiad.journal import Journal
 from concordiad.journal.rows import read_events
@@ -267,8 +267,7 @@ class Outbox:
                 elif await self._catch_up(journal):
                     self._has_changed = True
                     # A socket that takes everything at once would be given all of the backlog at a stretch.
-                    if slices.is_over():
-                        await trio.lowlevel.checkpoint()
+                    await slices.rest()
             is_done = True
         finally:
             self._is_called = False
@@ -439,4 +438,4 @@ class Follower:
         page = [event for event in page if event.seq <= self._transcript.cursor.seq]
         if not page:
             return None
-        return _Page(self.encoding([encode_event(event.json) + b"\n" for event in page]), page[-1].seq)
+        return _Page(self.encoding([encode_line(event.json) for event in page]), page[-1].seq)

@@ -20,6 +20,7 @@ from concordiad.core.batching import NEVER, Queue
 from concordiad.core.judging import Judging
 from concordiad.core.model import Author, Prompt, PromptState, RoomRow
 from concordiad.core.pace import Pace, Tally
+from concordiad.core.similarity import Features, reading
 from concordiad.core.turns import PromptMove, move_prompt
 from concordiad.errors import RoomError
 from concordiad.journal import RETRY_S, Journal
@@ -54,7 +55,7 @@ from concordiad.room.messages import (
     serve,
     take_all,
 )
-from concordiad.room.slices import Slices
+from concordiad.room.slices import Slices, in_slices
 
 MOST_AUTHORS: Final = 10_000
 """Authors whose allowances are remembered: whoever is forgotten has been silent for long, so has it all again."""
@@ -135,9 +136,9 @@ class Batcher:
         for prompt in sorted(self._loading, key=_loading_order):
             left_s = NEVER if prompt.expires_at is None else prompt.expires_at - self._now()
             waited_s = max(self._now() - prompt.submitted_at, 0.0)
-            self._queue.restore(prompt, now + left_s, now - waited_s)
-            if slices.is_over():
-                await trio.lowlevel.checkpoint()
+            known = await self._read(prompt, slices)
+            self._queue.restore(prompt, now + left_s, now - waited_s, known=known)
+            await slices.rest()
         self._loading = ()
 
     def next_deadline(self) -> float:
@@ -213,19 +214,17 @@ class Batcher:
         decisions = Decisions(is_paused=self._is_paused, is_draining=self._is_draining)
         for message in messages:
             await self._take(message, decisions, slices)
-            if slices.is_over():
-                await trio.lowlevel.checkpoint()
+            await slices.rest()
         for overdue in self._queue.overdue(trio.current_time()):
             self._end(overdue, PromptMove.EXPIRED, None, decisions)
-            if slices.is_over():
-                await trio.lowlevel.checkpoint()
+            await slices.rest()
         return decisions
 
     async def _take(self, message: ToBatcher, decisions: Decisions, slices: Slices) -> None:
         answers = decisions.answers
         match message:
             case Submit(submission, reply):
-                answers.append((reply, await self._submit(submission, reply.request, decisions)))
+                answers.append((reply, await self._submit(submission, reply.request, decisions, slices)))
             case Cancel(prompt_id, by, reply):
                 cancelled = self._end(prompt_id, PromptMove.CANCELLED, by, decisions)
                 answers.append((reply, cancelled or await self._why_not(prompt_id, decisions, _TO_STOP)))
@@ -275,8 +274,7 @@ class Batcher:
                     self._judging.answer(message.query, (), decisions.changes)
                 case _:
                     self._tell(message, decisions)
-            if slices.is_over():
-                await trio.lowlevel.checkpoint()
+            await slices.rest()
         decisions.place_answers(self._queue.places(decisions.ids()))
         return decisions
 
@@ -287,12 +285,13 @@ class Batcher:
             return
         drafts: list[Draft] = []
         for index in range(len(decisions)):
-            drafts.append(decisions.draft(index, places))
-            if slices.is_over():
-                await trio.lowlevel.checkpoint()
+            drafts.append(await in_slices(decisions.drafting(index, places), slices))
+            await slices.rest()
         await record(ends.fanout, drafts, decisions.rows())
 
-    async def _submit(self, submission: Submission, request: str | None, decisions: Decisions) -> Placed | RoomError:
+    async def _submit(
+        self, submission: Submission, request: str | None, decisions: Decisions, slices: Slices
+    ) -> Placed | RoomError:
         author = submission.author
         earlier = await self._find_repeated(submission, decisions)
         if earlier is not None:
@@ -316,10 +315,15 @@ class Batcher:
             request=request,
         )
         deadline = NEVER if submission.expires_s is None else clock + submission.expires_s
+        known = await self._read(prompt, slices)
         is_hurried = self._queue.is_only(author.id) and not self._has_company(author.id)
-        placed = self._queue.add(prompt, clock, decisions.changes, deadline, is_hurried=is_hurried)
+        placed = self._queue.add(prompt, clock, decisions.changes, deadline, is_hurried=is_hurried, known=known)
         decisions.accept(placed)
         return Placed(placed, None)
+
+    async def _read(self, prompt: Prompt, slices: Slices) -> Features | None:
+        """Read what a prompt is compared by, if it is."""
+        return await in_slices(reading(prompt.text), slices) if self._queue.may_merge(prompt) else None
 
     def _refusal(self, author: Author, decisions: Decisions) -> RoomError | None:
         """Say why a prompt is not accepted now, and when it may be."""
@@ -414,8 +418,7 @@ class Batcher:
             self._queue.remove(prompt.id, "", decisions.changes)
             decisions.changes.told.clear()
             decisions.end("prompt.cancelled", move_prompt(replace(prompt, merge=None), PromptMove.CANCELLED), by)
-            if slices.is_over():
-                await trio.lowlevel.checkpoint()
+            await slices.rest()
         decisions.change_room(row, "closed", by)
         return len(waiting)
 

@@ -9,7 +9,8 @@ from typing import Any
 from concordiad.core.batching import Queue
 from concordiad.core.groups import Changes, Joined
 from concordiad.core.model import Author, Prompt, PromptState, RoomRow
-from concordiad.core.views import author_view, event_prompt_view, joined_members, members
+from concordiad.core.pieces import Pieces
+from concordiad.core.views import author_view, event_prompt_view, joined_members, members, writing
 from concordiad.journal.rows import Change
 from concordiad.room.messages import Draft, Placed, Reply
 
@@ -98,7 +99,7 @@ class Decisions:
             for reply, answer in self.answers
         ]
 
-    def draft(self, index: int, places: dict[str, int]) -> Draft:
+    def drafting(self, index: int, places: dict[str, int]) -> Pieces[Draft]:
         """Write one of the events."""
         event_type, prompt, told = self._told[index]
         more = joined_members(told.prompt, told.others) if isinstance(told, Joined) else told
@@ -106,6 +107,7 @@ class Decisions:
             return Draft(event_type, members(**more))
         place = places.get(prompt.id) if prompt.state is PromptState.WAITING else None
         view = event_prompt_view(prompt, place, is_new=event_type == "prompt.accepted")
+        view["text"] = yield from writing(view["text"])
         return Draft(event_type, members(prompt=view, **more))
 
     def __len__(self) -> int:

@@ -19,7 +19,7 @@ from concordiad.core.backlog import Backlog, EpochStart, can_continue
 from concordiad.core.hosts import Hosts
 from concordiad.core.model import Author
 from concordiad.core.views import envelope, host_view, live_envelope, members
-from concordiad.core.wire import Cursor, encode_event
+from concordiad.core.wire import Cursor, encode_line
 from concordiad.errors import JournalStalled, RoomError
 from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.rows import Recorded, Transaction
@@ -161,7 +161,7 @@ class Transcript:
     def hosts_line(self) -> bytes:
         """Write which hosts are here: an event that is in no record, so whoever could not hear it is told anew."""
         body = members(hosts=self.hosts())
-        return encode_event(live_envelope(self.room, self.epoch, self._now(), "hosts.here", body)) + b"\n"
+        return encode_line(live_envelope(self.room, self.epoch, self._now(), "hosts.here", body))
 
     def _tell_of_hosts(self) -> None:
         self.hosts_version += 1
@@ -237,7 +237,8 @@ class Transcript:
                     seq += 1
                     event = envelope(self.room, self.epoch, seq, at, draft.event_type, draft.body)
                     numbered.events.append(Recorded(seq, event))
-                numbered.lines.append((encode_event(event) + b"\n", seq))
+                    yield
+                numbered.lines.append((encode_line(event), seq))
                 yield
 
     def publish(self, lines: Sequence[tuple[bytes, int]]) -> None:
@@ -273,7 +274,7 @@ class Transcript:
             at_once = min(max(DELIVERED_BYTES // max(len(chunk), 1), 1), DELIVERIES)
             for start in range(0, len(followers), at_once):
                 now = followers[start : start + at_once]
-                if start:
+                if start or len(chunk) > PIECE_BYTES:
                     yield
                     has_let_go = True
                 if has_let_go:
@@ -403,6 +404,7 @@ async def _in_slices(steps: Iterator[None]) -> None:
     for _ in steps:
         if slices.is_over():
             await trio.lowlevel.cancel_shielded_checkpoint()
+            slices.begin()
 
 
 async def run_fanout(

@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, TypeVar
 
 import trio
 
-SLICE_S: Final = 0.001
-"""Seconds of work at a stretch: with the step that ends it, well under the 5 ms that the loop is held at most."""
+from concordiad.core.pieces import Pieces
+
+T = TypeVar("T")
+
+SLICE_S: Final = 0.0005
+"""Seconds of work at a stretch: with the piece that ends it, well under the 5 ms that the loop is held at most."""
 
 
 class Slices:
@@ -22,13 +26,36 @@ class Slices:
         self._clock = clock
         self._began = clock()
 
+    def begin(self) -> None:
+        """Begin the next slice: the others had their turn."""
+        self._began = self._clock()
+
     def is_over(self) -> bool:
-        """Tell whether it is time for a checkpoint; if so, the next slice begins."""
-        now = self._clock()
-        if now - self._began < SLICE_S:
-            return False
-        self._began = now
-        return True
+        """Tell whether it is time for a checkpoint."""
+        return self._clock() - self._began >= SLICE_S
+
+    async def rest(self) -> None:
+        """Let the others run if it is time."""
+        if self.is_over():
+            await trio.lowlevel.checkpoint()
+            self.begin()
+
+
+async def in_slices(pieces: Pieces[T], slices: Slices | None = None) -> T:
+    """
+    Do long work, and let the others run in between.
+
+    Args:
+        slices: of the work that this is a part of, if it is.
+    """
+    slices = slices or Slices()
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as done:
+            came: T = done.value
+            return came
+        await slices.rest()
 
 
 async def any_of(answers: Iterator[bool]) -> bool:
@@ -37,6 +64,5 @@ async def any_of(answers: Iterator[bool]) -> bool:
     for answer in answers:
         if answer:
             return True
-        if slices.is_over():
-            await trio.lowlevel.checkpoint()
+        await slices.rest()
     return False

@@ -11,7 +11,7 @@ from concordiad.core.event_shapes import EVENTS
 from concordiad.core.model import Author, AuthorKind, InviteState, Prompt
 from concordiad.core.shapes import ref
 from concordiad.core.views import envelope, invite_view, members, prompt_view
-from concordiad.core.wire import encode_event
+from concordiad.core.wire import encode_line
 from tests.core.things import make_invite
 
 ANN = Author("guest:1", "ann", AuthorKind.GUEST)
@@ -56,7 +56,7 @@ def test_no_event_tells_guests_a_key_or_an_invite(event_type: str) -> None:
         part = "key" if name == "prompt" else "id"
         assert shown[name] == ({**value, part: None} if isinstance(value, dict) else None)
     assert shown == {**msgspec.json.decode(told), **{name: shown[name] for name in fields}}
-    live = msgspec.json.decode(event_for_guests(encode_event(told)))
+    live = msgspec.json.decode(event_for_guests(encode_line(told)[:-1]))
     assert live == {"jsonrpc": "2.0", "method": "event", "params": shown}
 
 
@@ -67,7 +67,7 @@ def test_no_event_tells_guests_of_the_machine(case: str) -> None:
     told = event(event_type, **fields)
     shown = {**msgspec.json.decode(told), **hidden}
     assert msgspec.json.decode(event_for_guests(told)) == shown
-    live = msgspec.json.decode(event_for_guests(encode_event(told)))
+    live = msgspec.json.decode(event_for_guests(encode_line(told)[:-1]))
     assert live == {"jsonrpc": "2.0", "method": "event", "params": shown}
 
 

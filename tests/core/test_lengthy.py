@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from concordiad.core.codes import INVALID_PARAMS
-from concordiad.core.lengthy import OTHER_BYTES, make_shape, read_params
+from concordiad.core.lengthy import OTHER_BYTES, make_shape, reading_params
+from concordiad.core.pieces import whole
 from concordiad.core.strict import LISTED
 from concordiad.core.wire import BadRequest, PromptSubmit, decode_request
 from tests.core.steadily import JSON, steadily
@@ -46,7 +47,7 @@ def test_long_text_is_read_as_short_text_is(others: dict[str, Any], text: str, i
     """Whatever stands beside it, before or behind it, and whatever it is made of."""
     long = {"text": "x" * (2 * OTHER_BYTES) + text}
     params = msgspec.json.encode({**long, **others} if is_first else {**others, **long})
-    assert read_params(msgspec.Raw(params), make_shape(PromptSubmit)) == msgspec.json.decode(params)
+    assert whole(reading_params(msgspec.Raw(params), make_shape(PromptSubmit))) == msgspec.json.decode(params)
 
 
 def test_last_of_two_equal_long_keys_counts() -> None:

@@ -46,7 +46,7 @@ from concordiad.core.wire import (
     TurnList,
     decode_request,
     encode_error,
-    encode_event,
+    encode_line,
     encode_result,
     fault_of_name,
     parse_time,
@@ -515,4 +515,4 @@ def test_error_has_its_row_and_its_details() -> None:
 def test_event_is_passed_on_byte_for_byte() -> None:
     """An event that is JSON already gets its notification around it and is not written anew."""
     event = b'{"room":"main","text":"\\u00e9 1e3"}'
-    assert encode_event(event) == b'{"jsonrpc":"2.0","method":"event","params":' + event + b"}"
+    assert encode_line(event) == b'{"jsonrpc":"2.0","method":"event","params":' + event + b"}\n"

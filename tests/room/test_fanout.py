@@ -336,6 +336,13 @@ def test_who_comes_and_goes_while_a_piece_is_handed_out_gets_everything_once() -
     large = Draft("notice", b'"n":1,"text":"%b"' % (b"x" * PIECE_BYTES))
     _, lines = transcript.number([Post([large]), Post([draft(2)])], NOW)
     steps = transcript.publishing(lines)
+    # It is large: written in one step, given to the first of them in the next one.
+    next(steps)
+    assert [len(follower.chunks) for follower in followers] == [0] * 3 * at_once
+    early = ReadingFollower()
+    missed = transcript.subscribe(early, 0)
+    assert missed is not None
+    early.chunks += missed.lines
     next(steps)
     assert [len(follower.chunks) for follower in followers] == [1] * at_once + [0] * 2 * at_once
     transcript.unsubscribe(leaving)
@@ -348,7 +355,7 @@ def test_who_comes_and_goes_while_a_piece_is_handed_out_gets_everything_once() -
     for _ in steps:
         continue
     assert leaving.chunks == []
-    assert {tuple(event["n"] for event in each.events) for each in {*followers, new} - {leaving}} == {(1, 2)}
+    assert {tuple(event["n"] for event in each.events) for each in {*followers, early, new} - {leaving}} == {(1, 2)}
 
 
 def test_who_comes_while_others_with_another_encoding_are_served_gets_everything_once() -> None:

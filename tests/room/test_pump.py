@@ -17,7 +17,7 @@ from concordiad.core.agents import AgentCodec, BrokeOff, Ended, OwnTurnBegan
 from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.core.agents.rehearsal import Rehearsal
 from concordiad.core.views import envelope, live_envelope
-from concordiad.core.wire import encode_event
+from concordiad.core.wire import encode_line
 from concordiad.room.messages import Draft, FromAgent, Post, Spoke, ToWriter
 from concordiad.room.pump import HEARD_S, STDERR_LINE_BYTES, STDERR_LINES, Diagnosis, PumpEnds, run_pump, run_stderr
 from tests.room import cli_lines
@@ -393,11 +393,11 @@ def test_no_line_breaks_out_of_its_event(lines: list[bytes]) -> None:
     drafts, _, _ = trio.run(read_in_pieces, b"".join(line + b"\n" for line in lines), [])
     for draft in drafts:
         if draft.is_live:
-            line = encode_event(live_envelope("main", 3, 0.0, draft.event_type, draft.body))
+            line = encode_line(live_envelope("main", 3, 0.0, draft.event_type, draft.body))
         else:
-            line = encode_event(envelope("main", 3, 7, 0.0, draft.event_type, draft.body))
+            line = encode_line(envelope("main", 3, 7, 0.0, draft.event_type, draft.body))
         message = msgspec.json.decode(line)
-        assert b"\n" not in line
+        assert line.index(b"\n") == len(line) - 1
         assert (message["method"], message["params"]["room"], message["params"]["type"]) == (
             "event",
             "main",

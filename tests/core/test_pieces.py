@@ -1,0 +1,86 @@
+"""Long work gives the same in pieces as at a stretch, and its pieces are short."""
+
+from typing import Final
+
+import msgspec
+import pytest
+
+from concordiad.core.codes import INVALID_PARAMS
+from concordiad.core.layout import PARTS, STRIPPED, Kind, Part, parting, parts_of
+from concordiad.core.pieces import Pieces, whole
+from concordiad.core.similarity import features, reading
+from concordiad.core.views import WRITTEN, members, writing
+from concordiad.core.wire import HEAD, BadRequest, PromptSubmit, decode_request, decoding
+
+LONG: Final = "word " * 2000
+QUOTES: Final = "`a` \"b\" 'c' " * 300
+
+
+def count(pieces: Pieces[object]) -> int:
+    """Count how often work lets go."""
+    return sum(1 for _ in pieces)
+
+
+def submission(text: str) -> bytes:
+    """Write a request."""
+    return msgspec.json.encode(
+        {"jsonrpc": "2.0", "id": 1, "method": "prompt.submit", "params": {"text": text, "key": "k"}}
+    )
+
+
+def test_what_came_of_the_pieces_is_told() -> None:
+    """However often the work lets go."""
+
+    def counted() -> Pieces[int]:
+        yield
+        yield
+        return 3
+
+    assert whole(counted()) == 3
+
+
+@pytest.mark.parametrize("blanks", [1, STRIPPED - 1, STRIPPED, STRIPPED + 1, 3 * STRIPPED])
+def test_blanks_at_the_ends_of_a_long_text_count_for_nothing(blanks: int) -> None:
+    """Empty lines at both, blanks at its end, wherever the pieces part them; blanks before the first word count."""
+    text = LONG.rstrip()
+    assert parts_of("\n" * blanks + text + " \t\n" * blanks) == [Part(Kind.EXACT, text)]
+    assert parts_of("\n" * blanks + " " * blanks + text) == [Part(Kind.EXACT, " " * blanks + text)]
+    assert parts_of("\n" * blanks) == []
+
+
+def test_a_costly_text_is_read_in_short_pieces() -> None:
+    """What is made of many parts lets go after some of them; what is all blanks, after some of those."""
+    assert count(parting(QUOTES)) >= len(parts_of(QUOTES)) // PARTS
+    assert count(parting("\n" * 10 * STRIPPED + "ok")) >= 9
+    assert whole(reading(QUOTES)) == features(QUOTES)
+
+
+@pytest.mark.parametrize("before", [0, WRITTEN - 2, WRITTEN - 1, WRITTEN, 2 * WRITTEN])
+def test_a_long_text_is_written_alike_in_pieces(before: int) -> None:
+    """Whatever stands where the pieces meet: an escape, a letter of several bytes."""
+    text = "x" * before + '😀é"\\\n\x01漢' * 3
+    assert members(text=whole(writing(text)), place=1) == members(text=text, place=1)
+
+
+def test_a_short_text_is_written_with_the_rest() -> None:
+    """It is not worth a piece of its own."""
+    assert whole(writing("ok")) == "ok"
+
+
+def test_a_long_request_is_read_in_pieces() -> None:
+    """Its envelope, what it has, and each of that; one that nobody would wait for, at a stretch."""
+    assert count(decoding(submission("run the tests"))) == 0
+    assert count(decoding(submission("\n" * 250_000 + "ok"))) >= 4
+    request = decode_request(submission("\n" * 250_000 + "ok"))
+    assert request.params == PromptSubmit("\n" * 250_000 + "ok", key="k")
+
+
+@pytest.mark.parametrize("blank", [" ", "\x01 ", "\xad\xa0", "\u200b"])
+def test_a_long_text_of_nothing_that_can_be_seen_is_refused(blank: str) -> None:
+    """One letter at its end and it is taken, whatever else there is."""
+    with pytest.raises(BadRequest, match="blank") as refused:
+        decode_request(submission(blank * HEAD))
+    assert refused.value.code is INVALID_PARAMS
+    for letter in ("a", "é"):
+        text = blank * HEAD + letter
+        assert decode_request(submission(text)).params == PromptSubmit(text, key="k")
