@@ -14,7 +14,7 @@ from concordiad.config import Guests
 from concordiad.core.frames import PING, close_frame
 from concordiad.front.outbox import Budget, Follower, Outbox
 from concordiad.front.owned_stream import OwnedStream
-from concordiad.ops.memory import Spare
+from concordiad.ops.memory import OldGarbage, Spare
 from concordiad.ops.threads import in_thread
 from concordiad.room.handle import Room
 
@@ -90,20 +90,23 @@ async def run_wheel(company: Company) -> None:
     Ask all guests together, now and then, whether they are there, and let go those who did not answer the last time.
 
     What their coming has taken in passing is given back then too, for the daemon is awake anyway: beside the loop,
-    which would be held for as long as that takes.
+    which would be held for as long as that takes. Before that, garbage is looked for among what is old.
 
     Owns: nothing. Ends when: it is cancelled.
     """
     asked_at = -float("inf")
     spare = Spare()
-    async with trio.open_nursery() as nursery:
-        while True:
-            await trio.sleep(company.limits.keepalive_s)
-            if spare.is_due():
-                nursery.start_soon(in_thread, spare.give_back)
-            for guest in list(company.here):
-                if guest.heard_at < asked_at:
-                    guest.end(SILENT)
-                else:
-                    guest.ping()
-            asked_at = trio.current_time()
+    with OldGarbage() as garbage:
+        async with trio.open_nursery() as nursery:
+            while True:
+                await trio.sleep(company.limits.keepalive_s)
+                if garbage.is_due():
+                    garbage.collect()
+                if spare.is_due():
+                    nursery.start_soon(in_thread, spare.give_back)
+                for guest in list(company.here):
+                    if guest.heard_at < asked_at:
+                        guest.end(SILENT)
+                    else:
+                        guest.ping()
+                asked_at = trio.current_time()

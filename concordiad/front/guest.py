@@ -279,6 +279,8 @@ class GuestConnection:
         if self._admitted is not None:
             self._company.here.pop(self._guest, None)
             self._admitted.room.guestbook.leave(self._guest, self._admitted.member)
+        # They lead back here: what is in a circle is freed only when garbage is looked for, among all that is old.
+        del self._guest, self._outbox, self._source, self._start, self._stream, self._websocket, self._working
 
     def _call_sender(self) -> None:
         self._start(self._send)

@@ -99,3 +99,39 @@ def test_memory_is_given_back_when_asked() -> None:
     assert int(kept) < 4_000_000
     assert int(given) > 12_000_000
     assert said == ["False", "True", "False"]
+
+
+OLD = """
+import gc, sys
+from contextlib import nullcontext
+from concordiad.ops.memory import OldGarbage, spare_what_stays
+spare_what_stays()
+looked = []
+def hear(phase, about):
+    if phase == "start" and about["generation"] == 2:
+        looked.append(1)
+gc.callbacks.append(hear)
+garbage = OldGarbage()
+with garbage if sys.argv[1] == "left" else nullcontext():
+    said = [garbage.is_due()]
+    kept = [[bytes(100)] for _ in range(300_000)]
+    print(len(looked))
+    for each in kept:
+        each.append(each)
+    del kept, each
+    said.append(garbage.is_due())
+    garbage.collect()
+    said.append(garbage.is_due())
+print(*said, gc.get_count()[2], gc.get_threshold()[2] < 100)
+"""
+
+
+@pytest.mark.skipif(not gc.get_threshold()[2], reason="this Python looks at what is old in portions of its own")
+def test_old_garbage_is_looked_for_when_it_is_due_and_not_in_a_rush() -> None:
+    """However many objects come, until somebody asks; then it is gone, and Python goes on as before."""
+    told = {}
+    for way in ("left", "as ever"):
+        done = subprocess.run([sys.executable, "-c", OLD, way], check=True, capture_output=True, text=True)
+        told[way] = done.stdout.split()
+    assert told["left"] == ["0", "False", "True", "False", "0", "True"]
+    assert int(told["as ever"][0]) > 0
