@@ -14,6 +14,7 @@ from ctl.health import Finding, error, ok, warning
 from ctl.health.remedies import type_out
 
 CHILD: Final = "a child of the daemon"
+UNIT_LOG: Final = "`journalctl --unit='concordia-agent@*'` as root says more"
 
 
 def where(agent: Agent) -> str:
@@ -68,7 +69,7 @@ def check_workdir_of_unit(title: str, path: Path, agent: Agent, elsewhere: str) 
     try:
         tried = run_in_unit(agent.socket or "", ["test", "-w", "."], {}, PROBE_S, path)
     except UnitFault as fault:
-        return error(title, str(fault), f"{own}, or {elsewhere}" if fault.path == str(path) else f"`{OPEN}`")
+        return error(title, str(fault), f"{own}, or {elsewhere}" if fault.path == str(path) else UNIT_LOG)
     except subprocess.TimeoutExpired:
         return warning(title, f"{path}: the agent's unit gave no answer within {PROBE_S:g} s", "look again")
     if tried.returncode == 0:
