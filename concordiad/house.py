@@ -475,8 +475,16 @@ class Housekeeper:
         workdir = Path(row.workdir)
         agent = config.agents.get(row.agent)
         # What an agent's own unit may see is not for the daemon to look at.
-        if (agent is None or agent.socket is None) and not await in_thread(workdir.is_dir):
-            raise ConfigError(f"room {row.name}: its workdir {workdir} is no directory: create it, or name another one")
+        if agent is None or agent.socket is None:
+            try:
+                is_directory = await in_thread(workdir.is_dir)
+            except OSError as error:
+                # It is above all that another user's directories are closed to us.
+                raise ConfigError(f"room {row.name}: its workdir {workdir} cannot be used: {error.strerror}") from error
+            if not is_directory:
+                raise ConfigError(
+                    f"room {row.name}: its workdir {workdir} is no directory: create it, or name another one"
+                )
         if agent is None:
             known = ", ".join(sorted(config.agents))
             raise ConfigError(

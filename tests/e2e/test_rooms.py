@@ -216,6 +216,14 @@ def test_bad_room_is_refused_by_field(daemon: Daemon, site: Site, params: dict[s
     assert len(client.call("room.list")["rooms"]) == 1
 
 
+def test_room_in_a_directory_that_cannot_even_be_looked_at_is_refused(daemon: Daemon) -> None:
+    """The kernel's word for it is told, and the daemon goes on: here it is a name that is too long."""
+    client = daemon.connect()
+    refused = client.refused("room.create", name="two", workdir=f"/{'x' * 300}", agent="rehearsal")
+    assert str(refused).endswith(" cannot be used: File name too long")
+    assert len(client.call("room.list")["rooms"]) == 1
+
+
 @pytest.mark.parametrize("kind", ["rehearsal", "claude-code"])
 def test_room_whose_agent_would_not_start_is_refused(site: Site, kind: str) -> None:
     """A mode that the agent does not know is told with its own words, not by a room whose agent is down for ever."""
