@@ -24,7 +24,7 @@ import trio
 from bench.j2_journal_latency import EVENT
 from bench.table import Row
 from concordiad.journal import Journal, open_journal
-from concordiad.journal.rows import Recorded, Transaction
+from concordiad.journal.changes import Recorded, Transaction
 
 RECORDERS: Final = 32
 ROUNDS: Final = 15

@@ -23,8 +23,8 @@ import trio
 
 from bench.table import Row, milliseconds, percentile
 from concordiad.journal import INBOX, Journal, Reader, open_journal, run_journal
+from concordiad.journal.changes import Recorded, Transaction
 from concordiad.journal.faults import Health
-from concordiad.journal.rows import Recorded, Transaction
 from concordiad.journal.schema import LOG_PAGES, open_reader, open_writer
 from concordiad.journal.store import Store
 

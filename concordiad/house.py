@@ -25,18 +25,12 @@ from concordiad.core.links import Links
 from concordiad.core.model import Author, PromptState, RoomRow, rfc3339
 from concordiad.errors import ConfigError, JournalStalled, RoomError
 from concordiad.journal import RETRY_S, Journal
-from concordiad.journal.rows import (
-    Change,
-    Prune,
-    Transaction,
-    find_prune_seq,
-    first_seq,
-    is_room_closed,
-    read_guestbook,
-    read_prompts_in,
-    read_recorded_rooms,
-    read_rooms,
-)
+from concordiad.journal.changes import Change, Prune, Transaction
+from concordiad.journal.events import first_seq
+from concordiad.journal.people import read_guestbook
+from concordiad.journal.prompts import read_prompts_in
+from concordiad.journal.pruning import find_prune_seq
+from concordiad.journal.rooms import is_room_closed, read_recorded_rooms, read_rooms
 from concordiad.meaning import Grouper
 from concordiad.ops.clock import since_boot
 from concordiad.ops.ids import IdFactory

@@ -36,7 +36,7 @@ NOT_PURE: Final = (
 BREACHES: Final[list[tuple[Rule, str, str]]] = [
     (imports_run_one_way, "concordiad.core.lines", "from concordiad.config import Limits"),
     (imports_run_one_way, "concordiad.errors", "import concordiad.room"),
-    (imports_run_one_way, "concordiad.journal.rows", "from concordiad.agent.find import WITHHELD"),
+    (imports_run_one_way, "concordiad.journal.writing", "from concordiad.agent.find import WITHHELD"),
     (imports_run_one_way, "concordiad.agent.find", "from concordiad import journal"),
     (imports_run_one_way, "concordiad.room.pump", "def f():\n    from concordiad.front.methods import call"),
     (imports_run_one_way, "concordiad.room", "from concordiad.house import House"),

@@ -20,7 +20,7 @@ from concordiad.core.model import Author
 from concordiad.core.wire import encode_line
 from concordiad.errors import JournalError
 from concordiad.journal import Journal
-from concordiad.journal.rows import read_events
+from concordiad.journal.events import read_events
 from concordiad.room.fanout import Encoding, Transcript
 from concordiad.room.slices import Slices
 

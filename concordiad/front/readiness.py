@@ -12,7 +12,7 @@ import trio
 
 from concordiad.errors import JournalError, RoomError
 from concordiad.house import House
-from concordiad.journal.rows import read_rooms
+from concordiad.journal.rooms import read_rooms
 from concordiad.room.handle import Room
 
 FRESH_S: Final = 1.0

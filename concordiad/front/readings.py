@@ -41,20 +41,12 @@ from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
 from concordiad.front.records import Record, find_record, find_room, find_room_to_join
 from concordiad.house import House
-from concordiad.journal.rows import (
-    Filter,
-    Recorded,
-    find_ids,
-    find_latest_ids,
-    read_events,
-    read_invites,
-    read_members,
-    read_prompt,
-    read_prompt_page,
-    read_prompts_of,
-    read_turn,
-    read_turn_page,
-)
+from concordiad.journal.changes import Recorded
+from concordiad.journal.events import read_events
+from concordiad.journal.listing import Filter, find_ids, find_latest_ids
+from concordiad.journal.people import read_invites, read_members
+from concordiad.journal.prompts import read_prompt, read_prompt_page, read_prompts_of
+from concordiad.journal.turns import read_turn, read_turn_page
 from concordiad.room.handle import Room
 from concordiad.room.messages import Placed
 

@@ -12,7 +12,8 @@ from concordiad.core.wire import Cursor
 from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
 from concordiad.house import House
-from concordiad.journal.rows import last_seq, read_room_epochs
+from concordiad.journal.events import last_seq
+from concordiad.journal.rooms import read_room_epochs
 from concordiad.room.handle import Room
 from concordiad.room.messages import Placed
 

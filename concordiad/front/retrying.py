@@ -11,7 +11,7 @@ from concordiad.front.caller import Caller
 from concordiad.front.readings import turn_of, whole_id
 from concordiad.front.records import find_room_to_join
 from concordiad.house import House
-from concordiad.journal.rows import read_prompt
+from concordiad.journal.prompts import read_prompt
 from concordiad.room.messages import Submission
 
 CAME_TO_NOTHING: Final = (PromptState.FAILED, PromptState.UNCERTAIN, PromptState.CANCELLED, PromptState.EXPIRED)

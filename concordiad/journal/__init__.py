@@ -25,10 +25,10 @@ from msgspec import Struct, field
 
 from concordiad.core.model import OnDamage
 from concordiad.errors import JournalError, JournalStalled
+from concordiad.journal.changes import Transaction
 from concordiad.journal.faults import Health, Kind, describe, kind_of, remedy
 from concordiad.journal.moving import DAMAGED, UNSYNCED, find_set_aside, finish
 from concordiad.journal.patrol import run_patrol
-from concordiad.journal.rows import Transaction
 from concordiad.journal.schema import open_memory, open_reader, open_writer
 from concordiad.journal.starting import make_sound
 from concordiad.journal.store import Store, open_checkpointer

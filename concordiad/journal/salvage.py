@@ -25,10 +25,10 @@ from concordiad.journal.head import is_head_right, mend_head
 from concordiad.journal.inspect import find_damage, untouched
 from concordiad.journal.losses import Losses
 from concordiad.journal.moving import DAMAGED, finish, name_whole, remove, sync_directory, sync_file
-from concordiad.journal.rows import begin_epoch
 from concordiad.journal.schema import MIGRATIONS, open_draft
 from concordiad.journal.sums import EVENTS, MEMBERS, PROMPTS, ROOM_EPOCHS, TURNS, Table
 from concordiad.journal.wal import Flip, find_flips, turn_back
+from concordiad.journal.writing import begin_epoch
 
 CHOOSING_S: Final = 20.0
 """How long it may take to choose among the places where a bit of the log may have flipped; there are 170 at most."""

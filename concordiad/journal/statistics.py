@@ -5,8 +5,8 @@ from typing import Final
 
 from concordiad.core.model import Author, AuthorKind
 from concordiad.core.statistics import Statistics, TurnFigures
-from concordiad.journal.rows import read_row_of_turn
 from concordiad.journal.sums import PROMPTS, TURNS, note
+from concordiad.journal.turns import read_row_of_turn
 
 SLICE: Final = 500
 """Turns in one read: some milliseconds of the connection that everybody reads over."""

@@ -17,12 +17,13 @@ from typing import Final
 import structlog
 import trio
 
+from concordiad.journal.changes import Transaction
 from concordiad.journal.faults import Kind, describe, is_damage, kind_of
 from concordiad.journal.moving import UNSYNCED, find_set_aside, finish, write_whole
-from concordiad.journal.rows import Transaction, begin_epoch, touch, write
 from concordiad.journal.schema import LOG_PAGES, open_reader, open_writer
 from concordiad.journal.starting import mark_suspect
 from concordiad.journal.sums import Damaged
+from concordiad.journal.writing import begin_epoch, touch, write
 
 _log = structlog.get_logger("concordiad.journal")
 

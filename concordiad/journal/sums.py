@@ -19,6 +19,12 @@ from concordiad.errors import JournalError
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 Values = tuple[Any, ...]
+LAZILY: Final = "LIMIT -1"
+"""
+Ends a query of which only the beginning is taken, because what is damaged does not count.
+
+It is no limit, but SQLite plans for a short answer then, and does not sort all of it.
+"""
 
 
 class Damaged(NamedTuple):
@@ -103,6 +109,10 @@ class Table(Struct, frozen=True):
                 # SQLite knows no negative zero.
                 row[place] = float(row[place]) + 0.0
         return (*row, sum_of(row))
+
+    def put(self, connection: sqlite3.Connection, values: Sequence[Any]) -> None:
+        """Write a row in the place of that with its key, if there is one."""
+        connection.execute(self.insert.replace("INSERT", "INSERT OR REPLACE", 1), self.sealed(values))
 
     def is_whole(self, row: Values) -> bool:
         """Tell whether a row, its sum last, is what was written."""

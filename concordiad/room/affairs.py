@@ -14,7 +14,7 @@ from concordiad.config import Graces, Limits
 from concordiad.core.figures import TurnFigures
 from concordiad.core.model import rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer
-from concordiad.journal.rows import Change
+from concordiad.journal.changes import Change
 from concordiad.room.approvals import Approvals
 from concordiad.room.circuit import Circuit
 from concordiad.room.controls import Controls

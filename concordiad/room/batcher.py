@@ -24,7 +24,7 @@ from concordiad.core.similarity import Features, reading
 from concordiad.core.turns import PromptMove, move_prompt
 from concordiad.errors import RoomError
 from concordiad.journal import RETRY_S, Journal
-from concordiad.journal.rows import read_prompt, read_prompt_by_key
+from concordiad.journal.prompts import read_prompt, read_prompt_by_key
 from concordiad.journal.sums import RowDamaged
 from concordiad.room.decisions import Decisions
 from concordiad.room.messages import (

@@ -12,7 +12,7 @@ from typing import Final
 from concordiad.agent.spool import FILE_BYTES, SpooledOutput
 from concordiad.core.agents import AgentCodec, BrokeOff, Fact, Said
 from concordiad.core.lines import LineSplitter
-from concordiad.journal.rows import Heard
+from concordiad.journal.changes import Heard
 
 PAGE_BYTES: Final = FILE_BYTES
 """So much output is not kept in the spool for being heard again, also if it has stated nothing."""

@@ -10,7 +10,7 @@ import trio
 from concordiad.core.agents import ApprovalAsked
 from concordiad.core.model import Approval
 from concordiad.errors import RoomError
-from concordiad.journal.rows import ApprovalResolved
+from concordiad.journal.changes import ApprovalResolved
 from concordiad.room.affairs import Affairs
 from concordiad.room.approvals import Resolution, resolved
 from concordiad.room.messages import AnswerApproval, note, record

@@ -11,7 +11,7 @@ from concordiad.core.groups import Changes, Joined
 from concordiad.core.model import Author, Prompt, PromptState, RoomRow
 from concordiad.core.pieces import Pieces
 from concordiad.core.views import author_view, event_prompt_view, joined_members, members, writing
-from concordiad.journal.rows import Change
+from concordiad.journal.changes import Change
 from concordiad.room.messages import Draft, Placed, Reply
 
 

@@ -22,7 +22,7 @@ from concordiad.core.views import envelope, host_view, live_envelope, members
 from concordiad.core.wire import Cursor, encode_line
 from concordiad.errors import JournalStalled, RoomError
 from concordiad.journal import RETRY_S, Journal
-from concordiad.journal.rows import Recorded, Transaction
+from concordiad.journal.changes import Recorded, Transaction
 from concordiad.room.messages import DRAFTS, ROUND_BYTES, Post, close_replies, serve, take_all
 from concordiad.room.slices import Slices
 from concordiad.room.valve import Valve

@@ -18,17 +18,11 @@ from concordiad.agent.unit import end_unit
 from concordiad.core.model import AgentSession, Prompt, Turn
 from concordiad.core.turns import WriterState
 from concordiad.journal import Journal
-from concordiad.journal.rows import (
-    Heard,
-    read_approvals,
-    read_heard,
-    read_held,
-    read_prompts_of,
-    read_running_turns,
-    read_session,
-    read_turn,
-)
+from concordiad.journal.changes import Heard
+from concordiad.journal.incarnations import read_approvals, read_heard, read_held, read_session
+from concordiad.journal.prompts import read_prompts_of
 from concordiad.journal.sums import RowDamaged
+from concordiad.journal.turns import read_running_turns, read_turn
 from concordiad.ops.store import DescriptorStore
 from concordiad.room.holding import Holding, Inherited
 

@@ -14,7 +14,7 @@ import trio
 
 from concordiad.core.model import Approval, Author, AuthorKind, Prompt, Turn
 from concordiad.core.turns import WriterState
-from concordiad.journal.rows import Change, Held
+from concordiad.journal.changes import Change, Held
 from concordiad.room.ledger import InProgress
 from concordiad.room.messages import Draft, Incarnation, Post
 from concordiad.room.patience import NEVER

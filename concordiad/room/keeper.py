@@ -28,7 +28,8 @@ from concordiad.core.restarts import Restarts
 from concordiad.core.views import members
 from concordiad.errors import AgentError, AgentUnfit, RoomError
 from concordiad.journal import RETRY_S, Journal
-from concordiad.journal.rows import Heard, read_session
+from concordiad.journal.changes import Heard
+from concordiad.journal.incarnations import read_session
 from concordiad.ops.threads import long_in_thread
 from concordiad.room.bookmark import Bookmark
 from concordiad.room.heritage import Heritage, Keeping, Place

@@ -21,7 +21,7 @@ from concordiad.core.model import Approval, Author, Invite, Member, Priority, Pr
 from concordiad.core.pace import Tally
 from concordiad.core.wire import InviteCreate
 from concordiad.errors import RoomError
-from concordiad.journal.rows import Change
+from concordiad.journal.changes import Change
 from concordiad.ops.requests import REQUEST
 
 if TYPE_CHECKING:

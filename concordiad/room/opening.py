@@ -14,15 +14,10 @@ from concordiad.core.figures import TurnFigures
 from concordiad.core.guestbook import Guestbook
 from concordiad.core.judging import Judging
 from concordiad.core.model import PromptState, Stage
-from concordiad.journal.rows import (
-    RoomEpoch,
-    Transaction,
-    first_seq,
-    last_seq,
-    read_askers,
-    read_prompts_in,
-    read_room_epochs,
-)
+from concordiad.journal.changes import RoomEpoch, Transaction
+from concordiad.journal.events import first_seq, last_seq
+from concordiad.journal.prompts import read_askers, read_prompts_in
+from concordiad.journal.rooms import read_room_epochs
 from concordiad.room.batcher import Batcher
 from concordiad.room.fanout import Transcript
 from concordiad.room.heritage import Heritage, find_heritage

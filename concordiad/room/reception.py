@@ -20,7 +20,9 @@ from concordiad.core.admission import Admission, Entries
 from concordiad.core.guestbook import Guestbook
 from concordiad.errors import RoomError
 from concordiad.journal import RETRY_S, Journal
-from concordiad.journal.rows import Change, read_guestbook, read_local_names
+from concordiad.journal.changes import Change
+from concordiad.journal.people import read_guestbook
+from concordiad.journal.prompts import read_local_names
 from concordiad.room.fanout import Transcript
 from concordiad.room.messages import (
     ARRIVALS,

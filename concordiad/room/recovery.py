@@ -20,14 +20,10 @@ from concordiad.core.order import just_before
 from concordiad.core.views import members, prompt_view
 from concordiad.errors import RoomError
 from concordiad.journal import Journal
-from concordiad.journal.rows import (
-    ApprovalResolved,
-    read_approvals,
-    read_prompts_in,
-    read_prompts_of,
-    read_running_turns,
-    read_session,
-)
+from concordiad.journal.changes import ApprovalResolved
+from concordiad.journal.incarnations import read_approvals, read_session
+from concordiad.journal.prompts import read_prompts_in, read_prompts_of
+from concordiad.journal.turns import read_running_turns
 from concordiad.ops.threads import in_thread
 from concordiad.room.approvals import Resolution, resolved
 from concordiad.room.ledger import InProgress, close_turn

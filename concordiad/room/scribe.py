@@ -16,7 +16,7 @@ from concordiad.core.faults import Fault, fault_of
 from concordiad.core.figures import TurnFigures
 from concordiad.core.model import AgentSession, rfc3339
 from concordiad.core.views import members
-from concordiad.journal.rows import Change
+from concordiad.journal.changes import Change
 from concordiad.room.desk import SECOND_DIGITS
 from concordiad.room.hold import Hold
 from concordiad.room.ledger import Entry, InProgress, mark

@@ -9,7 +9,8 @@ from msgspec.structs import asdict, replace
 from concordiad.core.codes import NOT_NOW
 from concordiad.core.model import Author, RoomRow
 from concordiad.journal import Journal
-from concordiad.journal.rows import Transaction, read_invites
+from concordiad.journal.changes import Transaction
+from concordiad.journal.people import read_invites
 from concordiad.room.handle import Room
 from tests.front.inside import HOST, Inside, open_house
 from tests.journal.test_outages import forbid

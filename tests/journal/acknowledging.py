@@ -11,7 +11,7 @@ from pathlib import Path
 import trio
 
 from concordiad.journal import Journal, open_journal
-from concordiad.journal.rows import Recorded, Transaction
+from concordiad.journal.changes import Recorded, Transaction
 
 
 async def record(journal: Journal, room: str) -> None:

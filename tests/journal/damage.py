@@ -27,13 +27,14 @@ from concordiad.core.model import (
     TurnState,
 )
 from concordiad.core.roles import Role
+from concordiad.journal.changes import Change, Heard, Held, Recorded, RoomEpoch, Transaction
 from concordiad.journal.inspect import find_damage
 from concordiad.journal.losses import KINDS
-from concordiad.journal.rows import Change, Heard, Held, Recorded, RoomEpoch, Transaction, write
 from concordiad.journal.salvage import Salvaged
 from concordiad.journal.schema import open_writer
 from concordiad.journal.starting import make_sound
 from concordiad.journal.sums import EVENTS, MEMBERS, META, PROMPTS, ROOM_EPOCHS, TABLES
+from concordiad.journal.writing import write
 
 ROOMS: Final = ("docs", "main")
 WAITING: Final = 3

@@ -5,7 +5,7 @@ from pathlib import Path
 import trio
 
 from concordiad.journal import open_journal
-from concordiad.journal.rows import Recorded, Transaction
+from concordiad.journal.changes import Recorded, Transaction
 from concordiad.journal.schema import LOG_PAGES
 from tests.support.patience import PATIENCE_S
 

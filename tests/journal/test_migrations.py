@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from concordiad.core.model import AfterCrash, OnDamage, RoomRow
+from concordiad.journal.events import last_seq
 from concordiad.journal.inspect import find_damage
-from concordiad.journal.rows import last_seq, read_guestbook, read_rooms
+from concordiad.journal.people import read_guestbook
+from concordiad.journal.rooms import read_rooms
 from concordiad.journal.schema import FIRST_WITH_SUMS, FORMAT_MARK, MIGRATIONS, open_memory, open_writer
 from concordiad.journal.starting import make_sound
 from concordiad.journal.sums import EVENTS, TABLES, sum_of

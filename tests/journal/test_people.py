@@ -7,8 +7,10 @@ import pytest
 
 from concordiad.core.model import History, Invite, Member
 from concordiad.core.roles import Role
-from concordiad.journal.rows import Prune, Transaction, read_guestbook, read_invites, read_members, write
+from concordiad.journal.changes import Prune, Transaction
+from concordiad.journal.people import read_guestbook, read_invites, read_members
 from concordiad.journal.schema import open_memory
+from concordiad.journal.writing import write
 from tests.core.things import make_invite, make_member
 
 NOW = 1_700_000_000.0

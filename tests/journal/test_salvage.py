@@ -12,20 +12,16 @@ import trio
 from concordiad.core.model import OnDamage
 from concordiad.errors import JournalError
 from concordiad.journal import open_journal
+from concordiad.journal.events import last_seq, read_events
 from concordiad.journal.inspect import find_damage
+from concordiad.journal.listing import Filter
 from concordiad.journal.moving import find_set_aside
-from concordiad.journal.rows import (
-    Filter,
-    last_seq,
-    read_events,
-    read_prompt,
-    read_prompt_page,
-    read_room_epochs,
-    read_turn_page,
-)
+from concordiad.journal.prompts import read_prompt, read_prompt_page
+from concordiad.journal.rooms import read_room_epochs
 from concordiad.journal.schema import MIGRATIONS, make_format, open_writer
 from concordiad.journal.starting import make_sound, mark_suspect
 from concordiad.journal.sums import RowDamaged
+from concordiad.journal.turns import read_turn_page
 from tests.journal.damage import Journal, flip, look, make_journal
 
 SEED = 20261121

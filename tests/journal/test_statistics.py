@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from concordiad.core.model import Author, AuthorKind, Outcome, TurnState
 from concordiad.core.statistics import Statistics
-from concordiad.journal.rows import Transaction, write
+from concordiad.journal.changes import Transaction
 from concordiad.journal.schema import open_memory
 from concordiad.journal.statistics import SLICE, add_turns
+from concordiad.journal.writing import write
 from tests.core.things import ALICE, BOB, make_prompt, make_turn
 
 BEGINNING = 1_700_000_000.0

@@ -6,7 +6,7 @@ import trio
 
 from concordiad.errors import RoomError
 from concordiad.journal import Journal
-from concordiad.journal.rows import Transaction
+from concordiad.journal.changes import Transaction
 from concordiad.room.messages import DRAFTS, Post
 
 

@@ -16,7 +16,8 @@ from concordiad.core.model import Author, AuthorKind, Priority, Prompt, PromptSt
 from concordiad.core.pace import Tally
 from concordiad.errors import RoomError
 from concordiad.journal import open_memory_journal
-from concordiad.journal.rows import Transaction, read_prompt
+from concordiad.journal.changes import Transaction
+from concordiad.journal.prompts import read_prompt
 from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
 from concordiad.room.fanout import Transcript, run_fanout
 from concordiad.room.messages import (

@@ -21,7 +21,8 @@ from concordiad.core.grouping import Grouped
 from concordiad.core.model import Author, AuthorKind, Origin, Outcome, Priority, Prompt, PromptState, Stage, Turn
 from concordiad.errors import RoomError
 from concordiad.journal import Journal, open_memory_journal
-from concordiad.journal.rows import Transaction, read_prompt, read_prompts_in
+from concordiad.journal.changes import Transaction
+from concordiad.journal.prompts import read_prompt, read_prompts_in
 from concordiad.room.ledger import InProgress, close_turn, open_turn, return_turn
 from concordiad.room.messages import Judged, NextTurn, Submission, TakeBack
 from tests.room.batcher_bench import Bench

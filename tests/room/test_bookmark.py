@@ -14,7 +14,7 @@ from concordiad.agent import spool
 from concordiad.agent.spool import SpooledOutput, files_of
 from concordiad.core.agents import Ended, OwnTurnBegan, Said, WentIdle
 from concordiad.core.agents.claude_code import ClaudeCode
-from concordiad.journal.rows import Change, Heard, Held
+from concordiad.journal.changes import Change, Heard, Held
 from concordiad.room import bookmark, pipes
 from concordiad.room.bookmark import Bookmark
 from concordiad.room.messages import FromAgent, Post, Spoke, ToWriter

@@ -14,7 +14,9 @@ from concordiad.core.model import Prompt
 from concordiad.core.wire import Cursor
 from concordiad.errors import JournalError, RoomError
 from concordiad.journal import Journal, Reader, _Ask, open_memory_journal
-from concordiad.journal.rows import RoomEpoch, Transaction, read_events, read_prompt
+from concordiad.journal.changes import RoomEpoch, Transaction
+from concordiad.journal.events import read_events
+from concordiad.journal.prompts import read_prompt
 from concordiad.journal.schema import open_memory
 from concordiad.journal.store import Store
 from concordiad.room.fanout import (

@@ -19,7 +19,8 @@ from concordiad.core.model import Invite, Member
 from concordiad.core.wire import InviteCreate
 from concordiad.errors import RoomError
 from concordiad.journal import Journal, open_journal, open_memory_journal
-from concordiad.journal.rows import last_seq, read_events, read_invites, read_members
+from concordiad.journal.events import last_seq, read_events
+from concordiad.journal.people import read_invites, read_members
 from concordiad.ops.ids import IdFactory
 from concordiad.room.fanout import Transcript, run_fanout
 from concordiad.room.messages import (

@@ -8,7 +8,8 @@ from concordiad.core.backlog import EpochStart
 from concordiad.core.figures import TurnFigures
 from concordiad.core.model import AfterCrash, Origin, Outcome, PromptState, Turn
 from concordiad.journal import Journal, open_memory_journal
-from concordiad.journal.rows import Transaction, read_turn
+from concordiad.journal.changes import Transaction
+from concordiad.journal.turns import read_turn
 from concordiad.room.fanout import Transcript, run_fanout
 from concordiad.room.messages import DRAFTS, Post
 from concordiad.room.recovery import Recovery, recover
