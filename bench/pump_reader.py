@@ -18,8 +18,10 @@ from concordiad.agent.process import spawn
 from concordiad.config import Graces
 from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.ops.memory import keep_freed_memory
-from concordiad.room.messages import DRAFTS, FACTS, Draft, FromAgent, Post, ToWriter, answering, serve, take_all
+from concordiad.room.messages import answering, serve, take_all
 from concordiad.room.pump import PumpEnds, run_pump
+from concordiad.room.to_fanout import DRAFTS, Draft, Post
+from concordiad.room.to_writer import FACTS, FromAgent, ToWriter
 
 
 class _Count:

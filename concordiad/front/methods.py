@@ -66,8 +66,8 @@ from concordiad.journal.prompts import read_prompt, read_prompts_of
 from concordiad.journal.turns import read_turn
 from concordiad.room.approvals import texts_of
 from concordiad.room.handle import Room
-from concordiad.room.messages import Submission
 from concordiad.room.slices import in_slices
+from concordiad.room.to_batcher import Submission
 
 
 class Answer(Struct, frozen=True):

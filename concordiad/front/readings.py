@@ -48,7 +48,7 @@ from concordiad.journal.people import read_invites, read_members
 from concordiad.journal.prompts import read_prompt, read_prompt_page, read_prompts_of
 from concordiad.journal.turns import read_turn, read_turn_page
 from concordiad.room.handle import Room
-from concordiad.room.messages import Placed
+from concordiad.room.to_batcher import Placed
 
 IS_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PEOPLE: Final = 1000

@@ -15,7 +15,7 @@ from concordiad.house import House
 from concordiad.journal.events import last_seq
 from concordiad.journal.rooms import read_room_epochs
 from concordiad.room.handle import Room
-from concordiad.room.messages import Placed
+from concordiad.room.to_batcher import Placed
 
 
 class Record(Struct, frozen=True):

@@ -12,7 +12,7 @@ from concordiad.front.readings import turn_of, whole_id
 from concordiad.front.records import find_room_to_join
 from concordiad.house import House
 from concordiad.journal.prompts import read_prompt
-from concordiad.room.messages import Submission
+from concordiad.room.to_batcher import Submission
 
 CAME_TO_NOTHING: Final = (PromptState.FAILED, PromptState.UNCERTAIN, PromptState.CANCELLED, PromptState.EXPIRED)
 

@@ -28,21 +28,14 @@ from concordiad.room.fanout import run_fanout
 from concordiad.room.handle import Room
 from concordiad.room.keeper import KeeperEnds, run_keeper
 from concordiad.room.matcher import MatcherEnds, run_matcher
-from concordiad.room.messages import (
-    ARRIVALS,
-    DRAFTS,
-    FACTS,
-    QUESTIONS,
-    SUBMITTERS,
-    Judge,
-    Post,
-    ToBatcher,
-    ToReception,
-    ToWriter,
-)
 from concordiad.room.outage import run_outage
 from concordiad.room.reception import ReceptionEnds, open_guestbook, run_reception
 from concordiad.room.setup import RoomSetup
+from concordiad.room.to_batcher import SUBMITTERS, ToBatcher
+from concordiad.room.to_fanout import DRAFTS, Post
+from concordiad.room.to_matcher import QUESTIONS, Judge
+from concordiad.room.to_reception import ARRIVALS, ToReception
+from concordiad.room.to_writer import FACTS, ToWriter
 from concordiad.room.valve import Valve
 from concordiad.room.writer import WriterEnds, run_writer
 

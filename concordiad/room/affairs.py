@@ -22,9 +22,10 @@ from concordiad.room.deadlines import Deadlines
 from concordiad.room.desk import SECOND_DIGITS, Desk
 from concordiad.room.hold import Hold
 from concordiad.room.holding import Gathering, Holding, Memory, name_line, progress_of, with_line
-from concordiad.room.messages import Incarnation, Post
 from concordiad.room.rest import Rest
 from concordiad.room.scribe import Scribe
+from concordiad.room.to_fanout import Post
+from concordiad.room.to_writer import Incarnation
 
 _STATE_NAMES: Final = {
     WriterState.DOWN: "agent-down",

@@ -16,7 +16,7 @@ from concordiad.core.model import Approval, ApprovalKind, Author
 from concordiad.core.views import approval_view, author_view, members
 from concordiad.errors import RoomError
 from concordiad.room.ledger import mark
-from concordiad.room.messages import Draft
+from concordiad.room.to_fanout import Draft
 
 RESOLVED_KEPT: Final = 256
 """Resolved approvals remembered, so that a late answer is told who was first: more than anybody scrolls back."""

@@ -27,21 +27,17 @@ from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.prompts import read_prompt, read_prompt_by_key
 from concordiad.journal.sums import RowDamaged
 from concordiad.room.decisions import Decisions
-from concordiad.room.messages import (
-    ROUND_BYTES,
+from concordiad.room.messages import ROUND_BYTES, Drain, answering, serve, take_all
+from concordiad.room.slices import Slices, in_slices
+from concordiad.room.to_batcher import (
     SUBMITTERS,
     Cancel,
     CancelAll,
     DescribeQueue,
-    Draft,
-    Drain,
-    Judge,
     Judged,
     ListWaiting,
     NextTurn,
-    Offer,
     Placed,
-    Post,
     QueueState,
     SetPaused,
     Split,
@@ -49,13 +45,10 @@ from concordiad.room.messages import (
     Submit,
     TakeBack,
     ToBatcher,
-    ToWriter,
-    answering,
-    record,
-    serve,
-    take_all,
 )
-from concordiad.room.slices import Slices, in_slices
+from concordiad.room.to_fanout import Draft, Post, record
+from concordiad.room.to_matcher import Judge
+from concordiad.room.to_writer import Offer, ToWriter
 
 MOST_AUTHORS: Final = 10_000
 """Authors whose allowances are remembered: whoever is forgotten has been silent for long, so has it all again."""

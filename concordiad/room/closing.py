@@ -3,8 +3,10 @@
 import trio
 
 from concordiad.room.heritage import Heritage
-from concordiad.room.messages import Drain, HandOver, Hurry, ToBatcher, ToWriter
+from concordiad.room.messages import Drain
 from concordiad.room.setup import RoomSetup
+from concordiad.room.to_batcher import ToBatcher
+from concordiad.room.to_writer import HandOver, Hurry, ToWriter
 
 
 async def pass_on_closing(

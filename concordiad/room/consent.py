@@ -13,7 +13,8 @@ from concordiad.errors import RoomError
 from concordiad.journal.changes import ApprovalResolved
 from concordiad.room.affairs import Affairs
 from concordiad.room.approvals import Resolution, resolved
-from concordiad.room.messages import AnswerApproval, note, record
+from concordiad.room.to_fanout import note, record
+from concordiad.room.to_writer import AnswerApproval
 
 
 class Consent:

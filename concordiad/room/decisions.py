@@ -12,7 +12,9 @@ from concordiad.core.model import Author, Prompt, PromptState, RoomRow
 from concordiad.core.pieces import Pieces
 from concordiad.core.views import author_view, event_prompt_view, joined_members, members, writing
 from concordiad.journal.changes import Change
-from concordiad.room.messages import Draft, Placed, Reply
+from concordiad.room.messages import Reply
+from concordiad.room.to_batcher import Placed
+from concordiad.room.to_fanout import Draft
 
 
 class Decisions:

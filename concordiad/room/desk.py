@@ -16,7 +16,7 @@ from concordiad.core.agents import Ended
 from concordiad.core.faults import Fault, fault_of
 from concordiad.core.model import Author, Origin, Outcome, Prompt, Turn
 from concordiad.room.ledger import Entry, InProgress, close_turn, open_turn, return_turn
-from concordiad.room.messages import Incarnation
+from concordiad.room.to_writer import Incarnation
 
 SECOND_DIGITS: Final = 6
 """Digits of a duration in seconds: more is noise."""

@@ -23,8 +23,9 @@ from concordiad.core.wire import Cursor, encode_line
 from concordiad.errors import JournalStalled, RoomError
 from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.changes import Recorded, Transaction
-from concordiad.room.messages import DRAFTS, ROUND_BYTES, Post, close_replies, serve, take_all
+from concordiad.room.messages import ROUND_BYTES, close_replies, serve, take_all
 from concordiad.room.slices import Slices
+from concordiad.room.to_fanout import DRAFTS, Post
 from concordiad.room.valve import Valve
 
 PIECE_BYTES: Final = 256 * 1024

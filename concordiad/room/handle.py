@@ -20,37 +20,33 @@ from concordiad.core.voice import Voice
 from concordiad.core.wire import InviteCreate
 from concordiad.room.comparison import prepare_comparison
 from concordiad.room.fanout import Transcript
-from concordiad.room.messages import (
-    Admit,
-    AnswerApproval,
+from concordiad.room.messages import ask
+from concordiad.room.setup import RoomSetup
+from concordiad.room.to_batcher import (
     Cancel,
     CancelAll,
-    Describe,
     DescribeQueue,
-    EndInvites,
-    Interrupt,
-    Invited,
-    Kick,
-    Kicked,
-    Knock,
-    ListApprovals,
     ListWaiting,
-    MakeInvite,
     Placed,
-    Restart,
-    Revoked,
-    RevokeInvite,
     SetPaused,
     Split,
     Submission,
     Submit,
     ToBatcher,
-    ToReception,
-    ToWriter,
-    TryApi,
-    ask,
 )
-from concordiad.room.setup import RoomSetup
+from concordiad.room.to_reception import (
+    Admit,
+    EndInvites,
+    Invited,
+    Kick,
+    Kicked,
+    Knock,
+    MakeInvite,
+    Revoked,
+    RevokeInvite,
+    ToReception,
+)
+from concordiad.room.to_writer import AnswerApproval, Describe, Interrupt, ListApprovals, Restart, ToWriter, TryApi
 
 
 class Measures(Struct, frozen=True):

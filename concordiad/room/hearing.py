@@ -36,7 +36,7 @@ from concordiad.room.affairs import Affairs
 from concordiad.room.consent import Consent
 from concordiad.room.desk import SECOND_DIGITS
 from concordiad.room.legacy import Legacy
-from concordiad.room.messages import FromAgent, Spoke
+from concordiad.room.to_writer import FromAgent, Spoke
 
 
 class Hearing:

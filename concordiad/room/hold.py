@@ -11,7 +11,7 @@ import trio
 from msgspec import Struct
 
 from concordiad.errors import AgentGone as StdinGone
-from concordiad.room.messages import Incarnation
+from concordiad.room.to_writer import Incarnation
 
 LINES: Final = 64
 """Lines that may wait for the agent to read: a prompt, and answers to what it asks. With more the writer waits, too."""

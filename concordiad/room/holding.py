@@ -16,8 +16,9 @@ from concordiad.core.model import Approval, Author, AuthorKind, Prompt, Turn
 from concordiad.core.turns import WriterState
 from concordiad.journal.changes import Change, Held
 from concordiad.room.ledger import InProgress
-from concordiad.room.messages import Draft, Incarnation, Post
 from concordiad.room.patience import NEVER
+from concordiad.room.to_fanout import Draft, Post
+from concordiad.room.to_writer import Incarnation
 
 
 class Stopper(msgspec.Struct, frozen=True):

@@ -34,24 +34,21 @@ from concordiad.ops.threads import long_in_thread
 from concordiad.room.bookmark import Bookmark
 from concordiad.room.heritage import Heritage, Keeping, Place
 from concordiad.room.ledger import mark
-from concordiad.room.messages import (
+from concordiad.room.messages import ask
+from concordiad.room.pump import Diagnosis, PumpEnds, run_pump, run_stderr
+from concordiad.room.to_fanout import Draft, Post, note, record
+from concordiad.room.to_writer import (
     AgentGone,
     AgentUp,
     Away,
-    Draft,
     Farewell,
     Incarnation,
     KeeperEnded,
     Mute,
     Parting,
-    Post,
     ToWriter,
     WantAgent,
-    ask,
-    note,
-    record,
 )
-from concordiad.room.pump import Diagnosis, PumpEnds, run_pump, run_stderr
 from concordiad.room.valve import Valve
 
 _log = structlog.get_logger("concordiad.room")

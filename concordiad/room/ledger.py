@@ -16,7 +16,7 @@ from concordiad.core.agents import Ended
 from concordiad.core.model import Author, Origin, Outcome, Prompt, Turn
 from concordiad.core.turns import PromptMove, TurnMove, move_prompt, move_turn
 from concordiad.core.views import author_view, members, turn_event_view
-from concordiad.room.messages import Draft
+from concordiad.room.to_fanout import Draft
 
 REHEARSAL_MARK = b',"rehearsal":true'
 

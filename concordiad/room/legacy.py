@@ -11,8 +11,8 @@ from concordiad.core.faults import Fault
 from concordiad.core.turns import WriterState
 from concordiad.room.affairs import Affairs
 from concordiad.room.holding import CUT_LINE, DOUBT_S, LONG_LINE, PROMPT_LINE, Inherited
-from concordiad.room.messages import Post
 from concordiad.room.patience import NEVER
+from concordiad.room.to_fanout import Post
 
 
 class Legacy:

@@ -11,7 +11,9 @@ from msgspec import Struct
 
 from concordiad.core.grouping import Grouped
 from concordiad.meaning import Grouper, MeaningError
-from concordiad.room.messages import Judge, Judged, ToBatcher, serve
+from concordiad.room.messages import serve
+from concordiad.room.to_batcher import Judged, ToBatcher
+from concordiad.room.to_matcher import Judge
 
 _log = structlog.get_logger("concordiad.matcher")
 

@@ -14,9 +14,10 @@ from concordiad.core.model import Prompt
 from concordiad.core.turns import WriterInput, WriterState
 from concordiad.errors import RoomError
 from concordiad.room.affairs import Affairs
-from concordiad.room.messages import NextTurn, TakeBack, ToBatcher, record
 from concordiad.room.patience import NEVER
 from concordiad.room.slices import any_of
+from concordiad.room.to_batcher import NextTurn, TakeBack, ToBatcher
+from concordiad.room.to_fanout import record
 
 
 class Offers:

@@ -22,9 +22,9 @@ from concordiad.room.batcher import Batcher
 from concordiad.room.fanout import Transcript
 from concordiad.room.heritage import Heritage, find_heritage
 from concordiad.room.keeper import Keeper
-from concordiad.room.messages import Post
 from concordiad.room.recovery import Recovery, recover
 from concordiad.room.setup import RoomSetup
+from concordiad.room.to_fanout import Post
 from concordiad.room.writer import Writer, WriterEnds
 
 

@@ -7,7 +7,7 @@ import trio
 
 from concordiad.core.views import members
 from concordiad.journal.faults import Health
-from concordiad.room.messages import Draft, Post
+from concordiad.room.to_fanout import Draft, Post
 
 CALM_S: Final = 10.0
 """So seldom is a room told that the journal has recovered: where it fails again and again, that it does is enough."""

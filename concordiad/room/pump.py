@@ -17,8 +17,10 @@ from concordiad.core.lines import LineSplitter
 from concordiad.errors import RoomError
 from concordiad.room.bookmark import Bookmark
 from concordiad.room.ledger import REHEARSAL_MARK
-from concordiad.room.messages import Draft, FromAgent, Post, Spoke, ToWriter, ask
+from concordiad.room.messages import ask
 from concordiad.room.pipes import receive, widen
+from concordiad.room.to_fanout import Draft, Post
+from concordiad.room.to_writer import FromAgent, Spoke, ToWriter
 from concordiad.room.valve import Valve
 
 HEARD_S: Final = 0.1

@@ -24,25 +24,20 @@ from concordiad.journal.changes import Change
 from concordiad.journal.people import read_guestbook
 from concordiad.journal.prompts import read_local_names
 from concordiad.room.fanout import Transcript
-from concordiad.room.messages import (
+from concordiad.room.messages import answering, serve, take_all
+from concordiad.room.to_fanout import Draft, Post, note, record
+from concordiad.room.to_reception import (
     ARRIVALS,
     Admit,
-    Draft,
     EndInvites,
     Invited,
     Kick,
     Kicked,
     Knock,
     MakeInvite,
-    Post,
     Revoked,
     RevokeInvite,
     ToReception,
-    answering,
-    note,
-    record,
-    serve,
-    take_all,
 )
 
 TOKEN_BYTES: Final = 24

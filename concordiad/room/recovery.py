@@ -27,8 +27,8 @@ from concordiad.journal.turns import read_running_turns
 from concordiad.ops.threads import in_thread
 from concordiad.room.approvals import Resolution, resolved
 from concordiad.room.ledger import InProgress, close_turn
-from concordiad.room.messages import Draft, Post, note, record
 from concordiad.room.scribe import tell_end
+from concordiad.room.to_fanout import Draft, Post, note, record
 
 UNKNOWN = "daemon_died: concordiad ended while the agent worked on it; whether it was done is not known"
 FOUND = "from_history: concordiad ended while the agent worked on it; the answer is from the agent's own history"

@@ -4,8 +4,8 @@ When a room lets its agent go because there is nothing to do, and who waits unti
 Plain and synchronous, in monotonic seconds.
 """
 
-from concordiad.room.messages import WantAgent
 from concordiad.room.patience import NEVER
+from concordiad.room.to_writer import WantAgent
 
 
 class Rest:

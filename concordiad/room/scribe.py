@@ -2,7 +2,7 @@
 What the writer has recorded: the turns' entries, notices, and which conversation the agent has.
 
 Law: what has happened is recorded in the order in which it is written here, durably, as soon as the journal can, and is
-not waited for; what somebody wants is durable when the method returns (`room/messages.py:record`).
+not waited for; what somebody wants is durable when the method returns (`room/to_fanout.py:record`).
 """
 
 from collections import Counter
@@ -20,7 +20,8 @@ from concordiad.journal.changes import Change
 from concordiad.room.desk import SECOND_DIGITS
 from concordiad.room.hold import Hold
 from concordiad.room.ledger import Entry, InProgress, mark
-from concordiad.room.messages import Draft, Incarnation, Post, note
+from concordiad.room.to_fanout import Draft, Post, note
+from concordiad.room.to_writer import Incarnation
 
 _log = structlog.get_logger("concordiad.room")
 

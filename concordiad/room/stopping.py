@@ -16,8 +16,10 @@ from concordiad.core.views import author_view, members
 from concordiad.errors import RoomError
 from concordiad.room.affairs import Affairs
 from concordiad.room.ledger import InProgress
-from concordiad.room.messages import Draft, Interrupt, Reply, Restart, record
+from concordiad.room.messages import Reply
 from concordiad.room.patience import NEVER, NO_LIMIT, Limit
+from concordiad.room.to_fanout import Draft, record
+from concordiad.room.to_writer import Interrupt, Restart
 from concordiad.room.valve import Valve
 
 

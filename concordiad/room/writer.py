@@ -23,13 +23,18 @@ from concordiad.room.consent import Consent
 from concordiad.room.hearing import Hearing
 from concordiad.room.hold import run_writing
 from concordiad.room.legacy import Legacy
-from concordiad.room.messages import (
+from concordiad.room.messages import Drain, close_replies, serve
+from concordiad.room.offers import Offers
+from concordiad.room.patience import NEVER
+from concordiad.room.stopping import Stopping
+from concordiad.room.to_batcher import ToBatcher
+from concordiad.room.to_fanout import Post
+from concordiad.room.to_writer import (
     AgentGone,
     AgentUp,
     AnswerApproval,
     Away,
     Describe,
-    Drain,
     Farewell,
     FromAgent,
     HandOver,
@@ -41,18 +46,11 @@ from concordiad.room.messages import (
     Mute,
     Offer,
     Parting,
-    Post,
     Restart,
-    ToBatcher,
     ToWriter,
     TryApi,
     WantAgent,
-    close_replies,
-    serve,
 )
-from concordiad.room.offers import Offers
-from concordiad.room.patience import NEVER
-from concordiad.room.stopping import Stopping
 from concordiad.room.valve import Valve
 
 

@@ -15,8 +15,8 @@ from concordiad.core.backlog import EpochStart
 from concordiad.front.outbox import STALL_S, Budget, Outbox, socket_of
 from concordiad.journal import Journal, open_memory_journal
 from concordiad.room.fanout import Transcript, plain_lines, run_fanout
-from concordiad.room.messages import DRAFTS, Draft, Post, record
 from concordiad.room.slices import SLICE_S
+from concordiad.room.to_fanout import DRAFTS, Draft, Post, record
 from tests.room.samples import clock
 
 LIMIT = 8 * 1024

@@ -13,24 +13,22 @@ from concordiad.core.judging import Judging
 from concordiad.core.model import Author, Prompt, RoomRow, Stage
 from concordiad.journal import Journal, open_memory_journal
 from concordiad.room.batcher import Batcher, BatcherEnds, nobody, run_batcher
-from concordiad.room.messages import (
-    QUESTIONS,
+from concordiad.room.messages import ask
+from concordiad.room.to_batcher import (
     SUBMITTERS,
     Cancel,
     CancelAll,
-    Judge,
     ListWaiting,
     NextTurn,
-    Offer,
     Placed,
     SetPaused,
     Split,
     Submission,
     Submit,
     ToBatcher,
-    ToWriter,
-    ask,
 )
+from concordiad.room.to_matcher import QUESTIONS, Judge
+from concordiad.room.to_writer import Offer, ToWriter
 from tests.room.recorders import Recorder
 from tests.room.samples import ANN, clock, count_ids
 

@@ -7,7 +7,7 @@ import trio
 from concordiad.errors import RoomError
 from concordiad.journal import Journal
 from concordiad.journal.changes import Transaction
-from concordiad.room.messages import DRAFTS, Post
+from concordiad.room.to_fanout import DRAFTS, Post
 
 
 class Recorder:

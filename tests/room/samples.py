@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from concordiad.config import Graces
 from concordiad.core.model import Author, AuthorKind, Prompt
-from concordiad.room.messages import Draft, Post, Submission
+from concordiad.room.to_batcher import Submission
+from concordiad.room.to_fanout import Draft, Post
 
 ANN = Author("uid:1000", "ann", AuthorKind.LOCAL)
 BOB = Author("uid:1001", "bob", AuthorKind.LOCAL)

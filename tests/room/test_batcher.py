@@ -20,29 +20,24 @@ from concordiad.journal.changes import Transaction
 from concordiad.journal.prompts import read_prompt
 from concordiad.room.batcher import Batcher, BatcherEnds, run_batcher
 from concordiad.room.fanout import Transcript, run_fanout
-from concordiad.room.messages import (
-    DRAFTS,
-    ROUND_BYTES,
+from concordiad.room.messages import ROUND_BYTES, Drain, Reply, ask
+from concordiad.room.to_batcher import (
     SUBMITTERS,
     Cancel,
     CancelAll,
     DescribeQueue,
-    Drain,
-    Judge,
     NextTurn,
-    Offer,
     Placed,
-    Post,
     QueueState,
-    Reply,
     SetPaused,
     Submission,
     Submit,
     TakeBack,
     ToBatcher,
-    ToWriter,
-    ask,
 )
+from concordiad.room.to_fanout import DRAFTS, Post
+from concordiad.room.to_matcher import Judge
+from concordiad.room.to_writer import Offer, ToWriter
 from tests.journal.test_outages import forbid
 from tests.room.batcher_bench import ROW, Bench, open_bench, text_of
 from tests.room.samples import ANN, BOB, NOW, clock, count_ids, drafts_of, prompt, submission, types_of

@@ -24,7 +24,7 @@ from concordiad.journal import Journal, open_memory_journal
 from concordiad.journal.changes import Transaction
 from concordiad.journal.prompts import read_prompt, read_prompts_in
 from concordiad.room.ledger import InProgress, close_turn, open_turn, return_turn
-from concordiad.room.messages import Judged, NextTurn, Submission, TakeBack
+from concordiad.room.to_batcher import Judged, NextTurn, Submission, TakeBack
 from tests.room.batcher_bench import Bench
 from tests.room.samples import NOW, drafts_of, submission
 

@@ -10,7 +10,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from concordiad.core.batching import Queue, Window
 from concordiad.core.grouping import Grouped
 from concordiad.core.model import Author, AuthorKind, Merge, Stage
-from concordiad.room.messages import DescribeQueue, Drain, Judge, Judged, NextTurn, ask
+from concordiad.room.messages import Drain, ask
+from concordiad.room.to_batcher import DescribeQueue, Judged, NextTurn
+from concordiad.room.to_matcher import Judge
 from tests.room.batcher_bench import JUDGEMENT_S, Bench, open_bench
 from tests.room.samples import ANN, BOB, drafts_of, submission, types_of
 

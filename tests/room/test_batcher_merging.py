@@ -12,7 +12,8 @@ from concordiad.core.model import Author, AuthorKind, Prompt, PromptState, Stage
 from concordiad.core.pace import TURN_GUESS_S
 from concordiad.errors import RoomError
 from concordiad.room.batcher import nobody
-from concordiad.room.messages import DescribeQueue, NextTurn, TakeBack, ask
+from concordiad.room.messages import ask
+from concordiad.room.to_batcher import DescribeQueue, NextTurn, TakeBack
 from tests.room.batcher_bench import Bench, open_bench
 from tests.room.samples import ANN, BOB, drafts_of, submission, types_of
 

@@ -17,8 +17,9 @@ from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.journal.changes import Change, Heard, Held
 from concordiad.room import bookmark, pipes
 from concordiad.room.bookmark import Bookmark
-from concordiad.room.messages import FromAgent, Post, Spoke, ToWriter
 from concordiad.room.pump import PumpEnds, run_pump
+from concordiad.room.to_fanout import Post
+from concordiad.room.to_writer import FromAgent, Spoke, ToWriter
 from tests.room import cli_lines
 from tests.support.patience import PATIENCE_S
 

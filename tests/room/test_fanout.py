@@ -29,7 +29,7 @@ from concordiad.room.fanout import (
     plain_lines,
     run_fanout,
 )
-from concordiad.room.messages import DRAFTS, Draft, Post, record
+from concordiad.room.to_fanout import DRAFTS, Draft, Post, record
 from tests.room.samples import NOW, clock, prompt
 
 

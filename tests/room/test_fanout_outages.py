@@ -10,8 +10,8 @@ from concordiad.errors import JournalStalled, RoomError
 from concordiad.journal import Journal, open_memory_journal
 from concordiad.journal.faults import Health
 from concordiad.room.fanout import KEPT_BYTES, run_fanout
-from concordiad.room.messages import DRAFTS, Draft, Post, note, record
 from concordiad.room.outage import CALM_S, run_outage
+from concordiad.room.to_fanout import DRAFTS, Draft, Post, note, record
 from concordiad.room.valve import Valve
 from tests.journal.test_outages import forbid
 from tests.room.samples import clock

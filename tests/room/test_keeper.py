@@ -18,7 +18,9 @@ from concordiad.core.agents.rehearsal import Rehearsal
 from concordiad.journal import Journal, open_memory_journal
 from concordiad.ops.ids import IdFactory
 from concordiad.room.keeper import Keeper, KeeperEnds, run_keeper
-from concordiad.room.messages import (
+from concordiad.room.messages import Reply
+from concordiad.room.to_fanout import Post
+from concordiad.room.to_writer import (
     AgentGone,
     AgentUp,
     Away,
@@ -27,8 +29,6 @@ from concordiad.room.messages import (
     KeeperEnded,
     Mute,
     Parting,
-    Post,
-    Reply,
     ToWriter,
     WantAgent,
 )

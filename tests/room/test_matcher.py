@@ -12,7 +12,8 @@ from concordiad.meaning import Grouper
 from concordiad.meaning.client import open_gemini
 from concordiad.meaning.replies import Trouble
 from concordiad.room.matcher import MatcherEnds, run_matcher
-from concordiad.room.messages import QUESTIONS, SUBMITTERS, Judge, Judged, ToBatcher
+from concordiad.room.to_batcher import SUBMITTERS, Judged, ToBatcher
+from concordiad.room.to_matcher import QUESTIONS, Judge
 from tests.support.gemini_stub import KEY, Fail, GeminiStub, Hang, Says
 
 CANDIDATES = (Candidate("id-1", "vera", "Why does it fail?"), Candidate("id-2", "tom", "please, why does it fail"))

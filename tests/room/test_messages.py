@@ -6,18 +6,9 @@ from trio.testing import wait_all_tasks_blocked
 
 from concordiad.core.codes import NOT_NOW
 from concordiad.errors import RoomError
-from concordiad.room.messages import (
-    DescribeQueue,
-    Draft,
-    Post,
-    QueueState,
-    Reply,
-    answering,
-    ask,
-    serve,
-    size_of,
-    take_all,
-)
+from concordiad.room.messages import Reply, answering, ask, serve, size_of, take_all
+from concordiad.room.to_batcher import DescribeQueue, QueueState
+from concordiad.room.to_fanout import Draft, Post
 
 STATE = QueueState(3, is_paused=False)
 

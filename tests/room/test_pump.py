@@ -18,8 +18,9 @@ from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.core.agents.rehearsal import Rehearsal
 from concordiad.core.views import envelope, live_envelope
 from concordiad.core.wire import encode_line
-from concordiad.room.messages import Draft, FromAgent, Post, Spoke, ToWriter
 from concordiad.room.pump import HEARD_S, STDERR_LINE_BYTES, STDERR_LINES, Diagnosis, PumpEnds, run_pump, run_stderr
+from concordiad.room.to_fanout import Draft, Post
+from concordiad.room.to_writer import FromAgent, Spoke, ToWriter
 from tests.room import cli_lines
 from tests.room.samples import count_ids
 

@@ -23,9 +23,11 @@ from concordiad.journal.events import last_seq, read_events
 from concordiad.journal.people import read_invites, read_members
 from concordiad.ops.ids import IdFactory
 from concordiad.room.fanout import Transcript, run_fanout
-from concordiad.room.messages import (
+from concordiad.room.messages import ask
+from concordiad.room.reception import ReceptionEnds, open_guestbook, run_reception
+from concordiad.room.to_fanout import DRAFTS, Post
+from concordiad.room.to_reception import (
     ARRIVALS,
-    DRAFTS,
     Admit,
     EndInvites,
     Invited,
@@ -33,13 +35,10 @@ from concordiad.room.messages import (
     Kicked,
     Knock,
     MakeInvite,
-    Post,
     Revoked,
     RevokeInvite,
     ToReception,
-    ask,
 )
-from concordiad.room.reception import ReceptionEnds, open_guestbook, run_reception
 from tests.journal.test_outages import forbid
 from tests.room.recorders import Recorder
 from tests.room.samples import ANN, NOW, types_of

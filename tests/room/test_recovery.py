@@ -11,8 +11,8 @@ from concordiad.journal import Journal, open_memory_journal
 from concordiad.journal.changes import Transaction
 from concordiad.journal.turns import read_turn
 from concordiad.room.fanout import Transcript, run_fanout
-from concordiad.room.messages import DRAFTS, Post
 from concordiad.room.recovery import Recovery, recover
+from concordiad.room.to_fanout import DRAFTS, Post
 from tests.journal.test_outages import forbid
 from tests.room.samples import NOW, clock, count_ids, prompt
 

@@ -3,8 +3,9 @@
 import trio
 
 from concordiad.errors import RoomError
-from concordiad.room.messages import Reply, WantAgent
+from concordiad.room.messages import Reply
 from concordiad.room.rest import Rest
+from concordiad.room.to_writer import WantAgent
 
 
 def test_whoever_gave_up_waiting_is_forgotten() -> None:

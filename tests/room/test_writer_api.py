@@ -8,7 +8,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from concordiad.core.agents import Ended
 from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.core.api import ApiTrouble, trouble_of
-from concordiad.room.messages import TryApi, ask
+from concordiad.room.messages import ask
+from concordiad.room.to_writer import TryApi
 from tests.room import cli_lines
 from tests.room.samples import GRACES, drafts_of, prompt
 from tests.room.writer_bench import Bench, open_bench

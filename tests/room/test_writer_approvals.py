@@ -11,7 +11,8 @@ from concordiad.core.codes import CONFLICT, INVALID_PARAMS, NOT_FOUND
 from concordiad.core.model import ApprovalKind
 from concordiad.errors import RoomError
 from concordiad.room.approvals import questions_of
-from concordiad.room.messages import AnswerApproval, Reply
+from concordiad.room.messages import Reply
+from concordiad.room.to_writer import AnswerApproval
 from tests.room import cli_lines
 from tests.room.samples import ANN, BOB, NOW, drafts_of
 from tests.room.writer_bench import Bench, open_bench

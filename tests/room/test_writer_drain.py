@@ -9,7 +9,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from concordiad.core.model import AgentSession
 from concordiad.core.turns import WriterState
 from concordiad.errors import RoomError
-from concordiad.room.messages import Drain, Hurry, Parting, WantAgent, ask
+from concordiad.room.messages import Drain, ask
+from concordiad.room.to_writer import Hurry, Parting, WantAgent
 from tests.room import cli_lines
 from tests.room.samples import GRACES, drafts_of, prompt
 from tests.room.stdins import BrokenStdin

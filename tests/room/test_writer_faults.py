@@ -8,7 +8,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from concordiad.config import Graces
 from concordiad.core.faults import RULES, Action, Fault, fault_of
 from concordiad.core.model import Prompt, PromptState, rfc3339
-from concordiad.room.messages import FromAgent, Mute, Spoke, ask
+from concordiad.room.messages import ask
+from concordiad.room.to_writer import FromAgent, Mute, Spoke
 from tests.room import cli_lines
 from tests.room.samples import GRACES, NOW, drafts_of, prompt
 from tests.room.stdins import StuckStdin

@@ -5,7 +5,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.core.model import AgentSession, Prompt, PromptState
-from concordiad.room.messages import Away
+from concordiad.room.to_writer import Away
 from tests.room import cli_lines
 from tests.room.samples import GRACES, drafts_of, prompt
 from tests.room.stdins import BrokenStdin, DeadStdin, HalfLineStdin, ReadingStdin, StuckStdin

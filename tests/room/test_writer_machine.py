@@ -18,7 +18,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.core.model import Prompt, PromptState, Turn, TurnState
 from concordiad.errors import RoomError
-from concordiad.room.messages import Drain, FromAgent, Hurry, NextTurn, TakeBack, WantAgent, ask
+from concordiad.room.messages import Drain, ask
+from concordiad.room.to_batcher import NextTurn, TakeBack
+from concordiad.room.to_writer import FromAgent, Hurry, WantAgent
 from tests.room import cli_lines
 from tests.room.samples import GRACES, drafts_of, prompt
 from tests.room.stdins import BrokenStdin, DeadStdin, HalfLineStdin, ReadingStdin, StuckStdin

@@ -7,7 +7,8 @@ from trio.testing import MockClock
 
 from concordiad.config import Graces
 from concordiad.core.model import Prompt, PromptState
-from concordiad.room.messages import Drain, FromAgent, Parting
+from concordiad.room.messages import Drain
+from concordiad.room.to_writer import FromAgent, Parting
 from tests.room import cli_lines
 from tests.room.samples import GRACES, prompt
 from tests.room.stdins import PromptlessStdin, ReadingStdin

@@ -7,7 +7,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.core.agents.rehearsal import Rehearsal
 from concordiad.core.model import AgentSession, Prompt, PromptState, Turn
-from concordiad.room.messages import FromAgent, Spoke, ask
+from concordiad.room.messages import ask
+from concordiad.room.to_writer import FromAgent, Spoke
 from tests.room import cli_lines
 from tests.room.samples import ANN, BOB, NOW, count_ids, drafts_of, prompt
 from tests.room.writer_bench import open_bench

@@ -11,7 +11,9 @@ from concordiad.config import Graces
 from concordiad.core.agents import AgentCodec
 from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.core.model import Approval, Author, Prompt, Turn
-from concordiad.room.messages import (
+from concordiad.room.messages import ask
+from concordiad.room.to_batcher import NextTurn, TakeBack, ToBatcher
+from concordiad.room.to_writer import (
     FACTS,
     AgentGone,
     AgentUp,
@@ -23,13 +25,9 @@ from concordiad.room.messages import (
     Interrupt,
     KeeperEnded,
     ListApprovals,
-    NextTurn,
     Offer,
     Restart,
-    TakeBack,
-    ToBatcher,
     ToWriter,
-    ask,
 )
 from concordiad.room.writer import Writer, WriterEnds, run_writer
 from tests.room import cli_lines
