@@ -7,17 +7,22 @@ Without a service manager nothing is told. A manager that does not listen is no 
 import array
 import os
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import trio
-from msgspec import Struct
+from msgspec import Struct, field
 
 BEAT_S: Final = 10.0
 """How often the status is looked at where no watchdog wants more."""
 BEATS_A_WATCH: Final = 3
 """A beat may be late, or even be missed, without the watchdog's taking the daemon for dead."""
 _USEC: Final = 1_000_000
+_PASSING: Final = frozenset(("STATUS", "WATCHDOG"))
+"""What is of no interest once it has been said anew."""
+_UNSAID: Final = 1024
+"""Words at most that are kept for a manager that has no room for them, or is gone."""
 
 
 class Manager(Struct, frozen=True):
@@ -32,6 +37,7 @@ class Manager(Struct, frozen=True):
     address: str | None = None
     watch_s: float | None = None
     _socket: socket.socket | None = None
+    _unsaid: deque[dict[str, str | int]] = field(default_factory=lambda: deque(maxlen=_UNSAID))
 
     @property
     def beat_s(self) -> float:
@@ -39,9 +45,19 @@ class Manager(Struct, frozen=True):
         return BEAT_S if self.watch_s is None else min(BEAT_S, self.watch_s / BEATS_A_WATCH)
 
     def tell(self, **words: str | int) -> None:
-        """Tell it something: names and values as in sd_notify(3)."""
-        # It may be gone or have no room for a word more. What it misses, the next beat tells again.
-        self.tell_with(words)
+        """Tell it something, names and values as in sd_notify(3): now, or at a later beat if it has no room."""
+        if self.address is None:
+            return
+        if self._unsaid and _PASSING.issuperset(words) and _PASSING.issuperset(self._unsaid[-1]):
+            self._unsaid[-1].update(words)
+        else:
+            self._unsaid.append(words)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Tell it, in order, what it had no room for."""
+        while self._unsaid and self.tell_with(self._unsaid[0]):
+            self._unsaid.popleft()
 
     def tell_with(self, words: Mapping[str, str | int], descriptors: Sequence[int] = ()) -> bool:
         """Tell it something, and pass descriptors; tells whether it has got that."""
@@ -87,3 +103,5 @@ async def run_notifying(manager: Manager, describe: Callable[[], Awaitable[str]]
             words["STATUS"] = said = now
         if words:
             manager.tell(**words)
+        else:
+            manager.catch_up()
