@@ -60,7 +60,7 @@ def read_failure(status: int, headers: Mapping[str, str], body: bytes, now: floa
         return MeaningError(Trouble.KEY_REFUSED, f"the API refuses the key: {shown}")
     if status == 404:
         return MeaningError(Trouble.REFUSED, f"the API does not know the model, or base_url is wrong: {shown}")
-    return MeaningError(Trouble.REFUSED, f"the API refuses the question: {shown}", status=status)
+    return MeaningError(Trouble.REFUSED, f"the API refuses the request: {shown}", status=status)
 
 
 def read_retry_after(value: str | None, now: float) -> float | None:

@@ -108,7 +108,10 @@ class OldGarbage:
         gc.set_threshold(*self._thresholds)
 
     def is_due(self) -> bool:
-        """Tell whether there may be so much that it is worth it."""
+        """Tell whether there may be enough: many objects have grown old, and there is more memory."""
+        if gc.get_count()[2] <= self._thresholds[2]:
+            # What has grown is large, and not many: a few long texts, say.
+            return False
         now_bytes = resident_bytes()
         self._least_bytes = min(self._least_bytes, now_bytes)
         return now_bytes - self._least_bytes >= max(GROWN_BYTES, self._least_bytes // GROWN_SHARE)

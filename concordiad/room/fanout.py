@@ -36,8 +36,8 @@ KEPT_BYTES: Final = 4 * 1024 * 1024
 
 DELIVERIES: Final = 64
 """Subscribers that are given a piece in one go."""
-DELIVERED_BYTES: Final = 512 * 1024
-"""And bytes that they are given: a socket takes 256 KiB in 0.1 to 0.5 ms."""
+DELIVERED_BYTES: Final = 256 * 1024
+"""And bytes that they are given: a socket takes so many in 0.1 to 0.5 ms, and in 2 ms where the kernel is busy."""
 
 Encoding = Callable[[Sequence[bytes]], bytes]
 """How a transport writes published lines. Whoever has the same one is given the same bytes, written once."""

@@ -110,13 +110,14 @@ def _take_unchecked(place: "Place", key: str, checked: "Checked", *, is_conversa
 
     code = EXIT_NOT_NOW if checked.is_passing else 1
     why = f"the key could not be checked: {checked.why}"
+    what_next = "try again later" if checked.is_passing else "correct that, and try again"
     if steps.has_key(place):
-        raise Failure(f"{why}; the one that is stored in {place.key} stays: try again later", code)
+        raise Failure(f"{why}; the one that is stored in {place.key} stays: {what_next}", code)
     if not is_conversation:
-        raise Failure(f"{why}; it was not stored: try again later", code)
+        raise Failure(f"{why}; it was not stored: {what_next}", code)
     Screen.err().line(f"{why[0].upper()}{why[1:]}.")
     if not asking.ask_yes("Store it unchecked?"):
-        raise Failure("nothing was changed: try again later", code)
+        raise Failure(f"nothing was changed: {what_next}", code)
     return key
 
 

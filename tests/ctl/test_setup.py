@@ -165,7 +165,7 @@ def test_unknown_model_is_said(tmp_path: Path, api: GeminiStub, stored: Path) ->
     config.write_text(f'[gemini]\nbase_url = "{api.url}"\nmodel = "clever"\n')
     ran = run(tmp_path, "setup", "gemini", "--config", str(config), stdin=KEY.encode())
     assert (ran.code, stored.exists()) == (1, False)
-    assert "does not know the model" in ran.err
+    assert "does not know the model" in ran.err and ran.err.endswith("correct that, and try again\n")
 
 
 @pytest.mark.parametrize("url", ["http://a.example", "nonsense"])

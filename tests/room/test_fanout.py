@@ -330,7 +330,7 @@ async def test_who_leaves_is_handed_nothing_more() -> None:
 def test_who_comes_and_goes_while_a_piece_is_handed_out_gets_everything_once() -> None:
     """Many followers are given it a few at a time; meanwhile one leaves, one leaves and comes again, one is new."""
     transcript = Transcript("main", [EpochStart(3, 1)], 0, 1)
-    at_once = DELIVERED_BYTES // PIECE_BYTES - 1
+    at_once = max(DELIVERED_BYTES // PIECE_BYTES - 1, 1)
     followers = [ReadingFollower() for _ in range(3 * at_once)]
     for follower in followers:
         transcript.subscribe(follower, 0)
