@@ -20,7 +20,7 @@ import trio
 from bench.guest_events import chunks, event_text
 from concordiad.config import Directories, read_config
 from concordiad.core.model import Author, AuthorKind
-from concordiad.core.wire import InviteCreate
+from concordiad.core.params import InviteCreate
 from concordiad.daemon import Setup, prepare, run_daemon
 from concordiad.house import House
 from concordiad.ops.log import Log

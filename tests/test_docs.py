@@ -38,10 +38,11 @@ from concordiad.core.event_shapes import EVENTS
 from concordiad.core.faults import RULES
 from concordiad.core.grouping import DoubtReason
 from concordiad.core.model import History, InviteState, Origin, Outcome, PromptState, TurnState
+from concordiad.core.params import METHODS
 from concordiad.core.roles import RIGHTS, Right, Role
 from concordiad.core.turns import PROMPT_TABLE, TURN_TABLE, WRITER_TABLE, WriterInput, WriterState
 from concordiad.core.views import guest_view, invite_view, person_view
-from concordiad.core.wire import METHODS, decode_request
+from concordiad.core.wire import decode_request
 from concordiad.daemon import LAST_EVENTS_S
 from concordiad.front.company import SILENT
 from concordiad.front.door import HEAD_REFUSALS

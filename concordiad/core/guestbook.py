@@ -27,11 +27,12 @@ from concordiad.core.admission import (
     Seat,
     hash_of,
 )
+from concordiad.core.checks import fault_of_name
 from concordiad.core.model import Author, Invite, InviteState, Member
 from concordiad.core.nearest import did_you_mean
+from concordiad.core.params import InviteCreate
 from concordiad.core.roles import Role
 from concordiad.core.views import author_view, guest_view, invite_view, person_view
-from concordiad.core.wire import InviteCreate, fault_of_name
 from concordiad.errors import RoomError
 
 T = TypeVar("T")

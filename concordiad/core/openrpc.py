@@ -12,9 +12,11 @@ from typing import Any, Final
 
 import attrs
 
+from concordiad.core.checks import Check
 from concordiad.core.codes import CODES, INVALID_REQUEST, PARSE_ERROR, UNKNOWN_METHOD
 from concordiad.core.event_shapes import event_schemas
 from concordiad.core.model import Outcome
+from concordiad.core.params import METHODS, ById, InRoom, Nothing
 from concordiad.core.roles import RIGHTS
 from concordiad.core.shapes import (
     BOOLEAN,
@@ -34,7 +36,6 @@ from concordiad.core.shapes import (
     or_null,
     ref,
 )
-from concordiad.core.wire import METHODS, ById, Check, InRoom, Nothing
 
 OPENRPC: Final = "1.3.2"
 """The version of the specification that the document follows."""

@@ -7,16 +7,9 @@ import structlog
 import trio
 
 from concordiad.core.codes import INTERNAL_ERROR
+from concordiad.core.params import DEFAULT_ROOM
 from concordiad.core.roles import changes_nothing
-from concordiad.core.wire import (
-    DEFAULT_ROOM,
-    BadRequest,
-    Request,
-    decode_request,
-    decoding,
-    encode_error,
-    encode_result,
-)
+from concordiad.core.wire import BadRequest, Request, decode_request, decoding, encode_error, encode_result
 from concordiad.errors import JournalError, RemoteProtocolError, RoomError
 from concordiad.front.caller import Caller
 from concordiad.front.methods import allow, call

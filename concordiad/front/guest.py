@@ -26,8 +26,9 @@ from concordiad.core.allowance import Allowance
 from concordiad.core.codes import INVALID_PARAMS
 from concordiad.core.frames import close_frame, text_frame
 from concordiad.core.model import rfc3339
+from concordiad.core.params import EventsSubscribe, Hello
 from concordiad.core.views import author_view
-from concordiad.core.wire import BadRequest, EventsSubscribe, Hello, decode_request, encode_error, encode_result
+from concordiad.core.wire import BadRequest, decode_request, encode_error, encode_result
 from concordiad.errors import RoomError
 from concordiad.front.answering import answer, too_much
 from concordiad.front.caller import Caller

@@ -13,9 +13,7 @@ import concordiad
 from concordiad.core.codes import NOT_FOUND
 from concordiad.core.model import InviteState, Origin, Priority, RoomRow, Turn, rfc3339
 from concordiad.core.nearest import did_you_mean
-from concordiad.core.roles import Right, decide
-from concordiad.core.views import approval_view, author_view, invite_view, prompt_view, turn_view, writing
-from concordiad.core.wire import (
+from concordiad.core.params import (
     ApprovalAnswer,
     ById,
     EventsList,
@@ -32,7 +30,6 @@ from concordiad.core.wire import (
     PromptList,
     PromptRetry,
     PromptSubmit,
-    Request,
     RoomCreate,
     RoomRestart,
     StatsGet,
@@ -40,6 +37,9 @@ from concordiad.core.wire import (
     TurnInterrupt,
     TurnList,
 )
+from concordiad.core.roles import Right, decide
+from concordiad.core.views import approval_view, author_view, invite_view, prompt_view, turn_view, writing
+from concordiad.core.wire import Request
 from concordiad.errors import LocalProtocolError, RoomError
 from concordiad.front.caller import Caller
 from concordiad.front.discovery import discover

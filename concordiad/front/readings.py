@@ -12,9 +12,11 @@ from typing import Any, Final
 
 import msgspec
 
+from concordiad.core.checks import parse_time
 from concordiad.core.discretion import event_for_guests, hide_key, prompt_for
 from concordiad.core.model import Prompt, PromptState
 from concordiad.core.nearest import COMPARED, did_you_mean
+from concordiad.core.params import EventsList, EventsSubscribe, GuestList, InviteList, LogTail, PromptList, TurnList
 from concordiad.core.portions import first_portion
 from concordiad.core.views import (
     ORIGINALS_BYTES,
@@ -26,16 +28,6 @@ from concordiad.core.views import (
     share_of,
     turn_event_view,
     turn_view,
-)
-from concordiad.core.wire import (
-    EventsList,
-    EventsSubscribe,
-    GuestList,
-    InviteList,
-    LogTail,
-    PromptList,
-    TurnList,
-    parse_time,
 )
 from concordiad.errors import RoomError
 from concordiad.front.caller import Caller

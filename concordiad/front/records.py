@@ -8,7 +8,7 @@ import difflib
 
 from msgspec import Struct, field
 
-from concordiad.core.wire import Cursor
+from concordiad.core.params import Cursor
 from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
 from concordiad.house import House

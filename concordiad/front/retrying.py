@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from concordiad.core.model import Priority, Prompt, PromptState
+from concordiad.core.params import PromptRetry
 from concordiad.core.roles import Right
 from concordiad.core.views import prompt_view
-from concordiad.core.wire import PromptRetry
 from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
 from concordiad.front.readings import turn_of, whole_id

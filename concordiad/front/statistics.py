@@ -13,10 +13,11 @@ from typing import Any, Final
 import msgspec
 import trio
 
+from concordiad.core.checks import DAY_S, parse_time
 from concordiad.core.model import Author, Outcome, rfc3339
+from concordiad.core.params import StatsGet, StatsLink
 from concordiad.core.statistics import FAR, MIDDLE, Period, Statistics, Sums, quantile
 from concordiad.core.views import author_view
-from concordiad.core.wire import DAY_S, StatsGet, StatsLink, parse_time
 from concordiad.errors import JournalError, RoomError
 from concordiad.front.caller import Caller
 from concordiad.front.http import Request, Response, make_sentence

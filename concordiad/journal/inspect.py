@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from concordiad.core.wire import parse_time
+from concordiad.core.checks import parse_time
 from concordiad.errors import JournalError
 from concordiad.journal.check import find_problems
 from concordiad.journal.head import is_head_right

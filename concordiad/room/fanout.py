@@ -18,8 +18,9 @@ import trio
 from concordiad.core.backlog import Backlog, EpochStart, can_continue
 from concordiad.core.hosts import Hosts
 from concordiad.core.model import Author
+from concordiad.core.params import Cursor
 from concordiad.core.views import envelope, host_view, live_envelope, members
-from concordiad.core.wire import Cursor, encode_line
+from concordiad.core.wire import encode_line
 from concordiad.errors import JournalStalled, RoomError
 from concordiad.journal import RETRY_S, Journal
 from concordiad.journal.changes import Recorded, Transaction

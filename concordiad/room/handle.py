@@ -16,8 +16,8 @@ from concordiad.core.figures import TurnFigures
 from concordiad.core.guestbook import Guestbook
 from concordiad.core.model import Approval, Author, RoomRow, Turn
 from concordiad.core.pace import Tally
+from concordiad.core.params import InviteCreate
 from concordiad.core.voice import Voice
-from concordiad.core.wire import InviteCreate
 from concordiad.room.comparison import prepare_comparison
 from concordiad.room.fanout import Transcript
 from concordiad.room.messages import ask

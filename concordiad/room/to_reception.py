@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from concordiad.core.admission import Admission
 from concordiad.core.model import Author, Invite, Member
-from concordiad.core.wire import InviteCreate
+from concordiad.core.params import InviteCreate
 from concordiad.room.messages import Reply
 
 ARRIVALS: Final = 256

@@ -15,8 +15,8 @@ from concordiad.core.admission import EXPIRED, REMOVED, REVOKED, Admission, Entr
 from concordiad.core.codes import CONFLICT, INVALID_PARAMS, NOT_ALLOWED, NOT_FOUND, NOT_NOW
 from concordiad.core.guestbook import LINGER_S, RETURN_S, Guestbook
 from concordiad.core.model import History, Horizon, Invite, InviteState, Member
+from concordiad.core.params import InviteCreate
 from concordiad.core.roles import Role
-from concordiad.core.wire import InviteCreate
 from concordiad.errors import RoomError
 from tests.core.things import ALICE
 from tests.support.seats import seated

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from concordiad.core.codes import INVALID_PARAMS
 from concordiad.core.lengthy import OTHER_BYTES, make_shape, reading_params
+from concordiad.core.params import PromptSubmit
 from concordiad.core.pieces import whole
 from concordiad.core.strict import LISTED
-from concordiad.core.wire import BadRequest, PromptSubmit, decode_request
+from concordiad.core.wire import BadRequest, decode_request
 from tests.core.steadily import JSON, steadily
 
 MUCH = 1_000_000

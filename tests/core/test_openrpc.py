@@ -11,9 +11,10 @@ import pytest
 from concordiad.core import codes
 from concordiad.core.event_shapes import EVENTS
 from concordiad.core.openrpc import METHOD_TABLE
+from concordiad.core.params import METHODS
 from concordiad.core.roles import RIGHTS
 from concordiad.core.shapes import OBJECTS
-from concordiad.core.wire import METHODS, BadRequest, decode_request
+from concordiad.core.wire import BadRequest, decode_request
 from concordiad.front.discovery import discover, write
 from tests.pages import ROOT, examples, page, rows, section, tables
 from tests.support.json_schema import KNOWN, faults, resolve

@@ -5,12 +5,14 @@ from typing import Final
 import msgspec
 import pytest
 
+from concordiad.core.checks import HEAD
 from concordiad.core.codes import INVALID_PARAMS
 from concordiad.core.layout import PARTS, STRIPPED, Kind, Part, parting, parts_of
+from concordiad.core.params import PromptSubmit
 from concordiad.core.pieces import Pieces, whole
 from concordiad.core.similarity import features, reading
 from concordiad.core.views import WRITTEN, members, writing
-from concordiad.core.wire import HEAD, BadRequest, PromptSubmit, decode_request, decoding
+from concordiad.core.wire import BadRequest, decode_request, decoding
 
 LONG: Final = "word " * 2000
 QUOTES: Final = "`a` \"b\" 'c' " * 300

@@ -2,8 +2,8 @@
 
 import pytest
 
+from concordiad.core.params import METHODS
 from concordiad.core.roles import RIGHTS, Right, Role, decide
-from concordiad.core.wire import METHODS
 
 READING = {
     "prompt.get",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from concordiad.core.model import InviteState, Merge, Outcome, PromptState, Stage, TurnState
+from concordiad.core.params import Hello
 from concordiad.core.views import (
     ANSWER_HEAD_BYTES,
     INPUT_HEAD_BYTES,
@@ -29,7 +30,6 @@ from concordiad.core.views import (
     turn_event_view,
     turn_view,
 )
-from concordiad.core.wire import Hello
 from tests.core.steadily import JSON, steadily
 from tests.core.things import ALICE, BOB, make_approval, make_invite, make_member, make_prompt, make_turn
 

@@ -11,14 +11,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from concordiad.core.checks import VISIBLE, fault_of_name, parse_time
 from concordiad.core.codes import INVALID_PARAMS, INVALID_REQUEST, NOT_NOW, PARSE_ERROR, UNKNOWN_METHOD, Code
 from concordiad.core.model import AfterCrash, History, Outcome, Priority, PromptState
-from concordiad.core.roles import Role
-from concordiad.core.wire import (
+from concordiad.core.params import (
     METHODS,
-    VISIBLE,
     ApprovalAnswer,
-    BadRequest,
     ById,
     Cursor,
     EventsList,
@@ -37,20 +35,15 @@ from concordiad.core.wire import (
     PromptList,
     PromptRetry,
     PromptSubmit,
-    Request,
     RoomCreate,
     RoomRestart,
     StatsGet,
     StatsLink,
     TurnInterrupt,
     TurnList,
-    decode_request,
-    encode_error,
-    encode_line,
-    encode_result,
-    fault_of_name,
-    parse_time,
 )
+from concordiad.core.roles import Role
+from concordiad.core.wire import BadRequest, Request, decode_request, encode_error, encode_line, encode_result
 from concordiad.errors import RoomError
 from tests.core.kinds import KINDS, accepted_kinds
 from tests.core.steadily import JSON, steadily

@@ -172,9 +172,9 @@ def test_a_bad_value_is_told_in_the_options_words(tmp_path: Path, words: tuple[s
 
 def test_the_longest_time_is_the_wires() -> None:
     """The daemon refuses what is longer, in words of its own."""
-    from concordiad.core import wire
+    from concordiad.core import checks
 
-    assert wire.LONGEST_S == LONGEST_S
+    assert checks.LONGEST_S == LONGEST_S
 
 
 def test_the_version_is_printed(tmp_path: Path) -> None:

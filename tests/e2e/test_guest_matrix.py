@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import pytest
 
+from concordiad.core.params import METHODS
 from concordiad.core.roles import RIGHTS, Role, decide
-from concordiad.core.wire import METHODS
 from tests.e2e.gate import Gate
 from tests.support.control_client import ControlClient, Message, Refused
 from tests.support.daemon import Site

@@ -16,7 +16,7 @@ import pytest
 
 from concordiad.core.admission import NOT_ADMITTED
 from concordiad.core.frames import close_frame
-from concordiad.core.wire import METHODS
+from concordiad.core.params import METHODS
 from tests.support.control_client import ControlClient
 from tests.support.daemon import Daemon, Site
 from tests.support.guest_client import Link, join, join_for_a_moment, make_key, read_link

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from concordiad.core.event_shapes import EVENTS
+from concordiad.core.params import METHODS
 from concordiad.core.roles import Role, decide
-from concordiad.core.wire import METHODS
 from concordiad.front.discovery import discover
 from tests.support.control_client import ControlClient, Event, Message
 from tests.support.daemon import Daemon, Site, Tables

@@ -5,8 +5,8 @@ from typing import Any
 
 from concordiad.core.codes import CONFLICT, NOT_ALLOWED, NOT_FOUND, NOT_NOW
 from concordiad.core.model import Author, AuthorKind
+from concordiad.core.params import METHODS
 from concordiad.core.roles import decide
-from concordiad.core.wire import METHODS
 from concordiad.front.caller import Caller
 from tests.front.inside import HOST, PAGE, Inside, open_house
 

@@ -11,7 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from concordiad.core.backlog import EpochStart
 from concordiad.core.model import Prompt
-from concordiad.core.wire import Cursor
+from concordiad.core.params import Cursor
 from concordiad.errors import JournalError, RoomError
 from concordiad.journal import Journal, Reader, _Ask, open_memory_journal
 from concordiad.journal.changes import RoomEpoch, Transaction

@@ -16,7 +16,7 @@ from concordiad.core.backlog import EpochStart
 from concordiad.core.codes import NOT_NOW
 from concordiad.core.guestbook import LINGER_S, RETURN_S, Guestbook
 from concordiad.core.model import Invite, Member
-from concordiad.core.wire import InviteCreate
+from concordiad.core.params import InviteCreate
 from concordiad.errors import RoomError
 from concordiad.journal import Journal, open_journal, open_memory_journal
 from concordiad.journal.events import last_seq, read_events
