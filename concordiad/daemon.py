@@ -339,7 +339,8 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
                         connections.start_soon(_accept_within, accepting, listener, door, metrics, house, connections)
                         watchers.start_soon(run_notifying, setup.manager, partial(summarise, house))
                         watchers.start_soon(run_reloading, wishes, setup, house)
-                        announce(setup, house)
+                        if not closing.is_set():
+                            announce(setup, house)
                     house.ended.set()
                     connections.cancel_scope.deadline = trio.current_time() + LAST_EVENTS_S
             watchers.cancel_scope.cancel()

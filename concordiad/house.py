@@ -258,10 +258,15 @@ class Housekeeper:
         self._hurry = hurry
         self._open: dict[str, _OpenRoom] = {}
         self._replacing: dict[str, RoomSetup | None] = {}
+        self._looking = trio.CancelScope()
+        """Around the look at a room's agent, while the daemon starts."""
 
     async def open_all(self, start: "Starter") -> None:
         """
         Open the configuration's rooms and the created ones.
+
+        Once the daemon is told to stop no other is opened: those stay, with the agents that were kept for them, as the
+        run before has left them.
 
         Raises:
             ConfigError: a room of the configuration cannot be opened.
@@ -277,7 +282,7 @@ class Housekeeper:
                 except ConfigError as error:
                     self._unopened[row.name] = Unopened(row, str(error))
                     _log.error("room_not_opened", room=row.name, why=str(error))
-        if self._keeping is not None:
+        if self._keeping is not None and not self._closing.is_set():
             # Of rooms that are no more.
             for left in self._keeping.store.take_rest():
                 await give_up(self._keeping, *left, self.config.graces.kill_s)
@@ -462,8 +467,22 @@ class Housekeeper:
         for opened in self._open.values():
             opened.setup.closing.set()
 
-    async def _open_room(self, row: RoomRow, start: "Starter") -> Room:
-        return await self._begin(await self._make_setup(row, self.config), start)
+    async def _open_room(self, row: RoomRow, start: "Starter") -> None:
+        if self._closing.is_set():
+            return
+        with trio.CancelScope() as self._looking:
+            setup = await self._make_setup(row, self.config)
+        if not self._looking.cancelled_caught:
+            await self._begin(setup, start)
+
+    async def look_no_more_when_closing(self) -> None:
+        """
+        Have the start not wait for an agent's program when the daemon is told to stop.
+
+        Owns: nothing. Ends when: the daemon is told to stop, or it is cancelled.
+        """
+        await self._closing.wait()
+        self._looking.cancel()
 
     async def _make_room_spec(self, row: RoomRow, config: Config) -> AgentSpec:
         workdir = Path(row.workdir)
@@ -488,7 +507,10 @@ class Housekeeper:
         agent = evolve(
             agent, model=row.model or agent.model, permission_mode=row.permission_mode or agent.permission_mode
         )
-        return await long_in_thread(self._make_spec, row.agent, agent, workdir)
+        # Who stops the daemon does not wait for what an agent's unit answers. It would not come: systemd starts no such
+        # unit while it stops the daemon. What is the daemon's child is waited for, so that it is not left behind.
+        is_elsewhere = agent.socket is not None
+        return await long_in_thread(self._make_spec, row.agent, agent, workdir, abandon_on_cancel=is_elsewhere)
 
     async def _make_setup(self, row: RoomRow, config: Config) -> RoomSetup:
         return RoomSetup(
@@ -590,7 +612,10 @@ async def run_house(
             else:
                 command.reply.answer(await housekeeper.carry_out(plan, start, room_tasks))
 
-        await housekeeper.open_all(start)
+        async with trio.open_nursery() as opening:
+            opening.start_soon(housekeeper.look_no_more_when_closing)
+            await housekeeper.open_all(start)
+            opening.cancel_scope.cancel()
         task_status.started()
         async with trio.open_nursery() as serving:
             serving.start_soon(_cancel_when, closing, serving.cancel_scope)

@@ -1,5 +1,6 @@
 """A daemon whose agents run in units of their own: the sockets, the shim and the agents are real."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 
 from concordiad.config import AGENT_SOCKET
 from tests.support.agent_units import AgentUnits
-from tests.support.daemon import REHEARSAL, Site
+from tests.support.daemon import READY, REHEARSAL, Site
+from tests.support.patience import PATIENCE_S
 
 CONFIG_FAULT = 78
 
@@ -68,3 +70,17 @@ def test_daemon_without_its_units_refuses_to_start(site: Site, tmp_path: Path) -
         f"agents.rehearsal: the socket {tmp_path}/agent.sock of the agent's units is not there: `systemctl enable"
         in ended.log
     )
+
+
+def test_a_stop_in_the_start_does_not_wait_for_a_unit(site: Site, tmp_path: Path) -> None:
+    """Told to stop while an agent's unit does not come up, the daemon ends at once, in order, and blames nobody."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(tmp_path / "agent.sock"))
+        listener.listen()
+        with site.start() as daemon:
+            listener.settimeout(PATIENCE_S)
+            unit, _ = listener.accept()
+            with unit:
+                assert daemon.stop() == 0
+            assert "gave no answer" not in daemon.log
+            assert READY not in daemon.log
