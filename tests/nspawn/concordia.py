@@ -62,10 +62,14 @@ class Installed:
         rooms = {room["name"]: room for room in json.loads(self.ctl("status", "-o", "json").stdout)["rooms"]}
         return int(rooms["main"]["agent"]["pid"] or 0)
 
-    def user_of_agent(self) -> str:
-        """Return as whom that agent runs, once it does."""
-        self.wait_until(lambda: self.agent() != 0, "the agent runs")
-        return self.machine.read("stat", "--format=%U", f"/proc/{self.agent()}")
+    def wait_for_agent_of(self, user: str) -> None:
+        """Wait until that agent is one of this user; one of an earlier configuration may go on for a moment."""
+
+        def is_theirs() -> bool:
+            theirs = self.machine.run("pgrep", "-u", user, check=False).stdout.split()
+            return str(self.agent()) in theirs
+
+        self.wait_until(is_theirs, f"the agent runs as {user}")
 
     @property
     def pid(self) -> int:

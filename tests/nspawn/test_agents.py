@@ -177,8 +177,8 @@ def test_the_real_cli_works_in_its_unit_and_outlives_the_daemon(real: Installed,
 def test_the_agent_of_the_package_has_a_unit_of_its_own(concordia: Installed) -> None:
     """With the configuration that the package brings: another user, whose turn goes on over a restart of the daemon."""
     machine, gate = concordia.machine, f"{WORK}/gate"
-    assert concordia.user_of_agent() == "concordia-agent"
-    assert len(units_of(concordia)) == 1
+    concordia.wait_for_agent_of("concordia-agent")
+    concordia.wait_until(lambda: len(units_of(concordia)) == 1, "it is the only unit")
     shown = json.loads(machine.read("concordiad", "--check", "--config", CONFIGURATION))
     assert {agent["socket"] for agent in shown["agents"].values()} == {PLACE}
     agent, running = concordia.agent(), submit(concordia, f"[[gate:{gate}]] [[text:said after the restart]]")
@@ -203,15 +203,15 @@ def test_a_socket_that_is_not_there_is_an_error_with_its_remedy(concordia: Insta
     machine.run(*remedy.strip("`").split())
     machine.run("systemctl", "reset-failed")
     machine.run("systemctl", "start", SOCKET, SERVICE)
-    assert concordia.user_of_agent() == "concordia-agent"
+    concordia.wait_for_agent_of("concordia-agent")
 
 
 def test_an_agent_without_a_socket_is_a_child_of_the_daemon(concordia: Installed) -> None:
     """Who wants it so says so: then it has the daemon's user, and works in the rooms' directory all the same."""
     concordia.configure('[agents.rehearsal]\nkind = "rehearsal"\nsocket = ""')
     concordia.machine.run("systemctl", "restart", SERVICE)
-    assert concordia.user_of_agent() == "concordia"
-    assert units_of(concordia) == []
+    concordia.wait_for_agent_of("concordia")
+    concordia.wait_until(lambda: units_of(concordia) == [], "no unit is left")
     assert "end" in tool(concordia, "touch made-by-a-child; echo end")
     assert concordia.machine.read("stat", "--format=%U", f"{WORK}/made-by-a-child") == "concordia"
 

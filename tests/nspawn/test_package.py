@@ -63,14 +63,14 @@ def test_an_upgrade_keeps_the_state_and_a_purge_leaves_nothing(fresh: Machine, p
     assert "before" in asked
     fresh.write("/etc/concordia/concordiad.toml", concordia.configuration + "\n# ours\n")
     old = concordia.pid
-    assert concordia.user_of_agent() == "concordia"
+    concordia.wait_for_agent_of("concordia")
 
     concordia.install(package)
     assert concordia.pid != old
     assert fresh.read("systemctl", "is-enabled", AGENTS) == "enabled"
     assert "[[text:before]]" in concordia.ctl("history").stdout
     assert concordia.ask("[[text:after]]") == "after"
-    assert concordia.user_of_agent() == "concordia-agent"
+    concordia.wait_for_agent_of("concordia-agent")
     assert "# ours" in fresh.read("cat", "/etc/concordia/concordiad.toml")
     assert fresh.run("test", "-e", "/usr/lib/concordia/only-in-the-old-one", check=False).returncode == 1
 
