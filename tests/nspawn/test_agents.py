@@ -194,9 +194,8 @@ def test_a_socket_that_is_not_there_is_an_error_with_its_remedy(concordia: Insta
     machine.run("systemctl", "stop", SERVICE, AGENTS)
     machine.run("systemctl", "mask", "--runtime", AGENTS)
     assert machine.run("systemctl", "restart", SERVICE, check=False).returncode != 0
-    assert f"agents.rehearsal: the socket {PLACE} of the agent's units is not there: {remedy}" in machine.log_of(
-        SERVICE
-    )
+    why = f"agents.rehearsal: the socket {PLACE} of the agent's units is not there: {remedy}"
+    concordia.wait_until(lambda: why in machine.log_of(SERVICE), "the daemon says why")
     machine.run("systemctl", "stop", SOCKET)
     assert f"{PLACE}, the socket of its units, is not there" in concordia.ctl("doctor", user=None, check=False).stdout
     machine.run("systemctl", "unmask", "--runtime", AGENTS)
