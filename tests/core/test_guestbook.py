@@ -19,7 +19,7 @@ from concordiad.core.params import InviteCreate
 from concordiad.core.roles import Role
 from concordiad.errors import RoomError
 from tests.core.things import ALICE
-from tests.support.seats import seated
+from tests.support.seats import Chair, seated
 
 KEY = "0123456789abcdef"
 
@@ -37,23 +37,6 @@ class Times:
         self.now += seconds
         self.clock += seconds
         self.elapsed += seconds
-
-
-class Chair:
-    """A connection that remembers why it was dismissed."""
-
-    address = "192.0.2.1"
-
-    def __init__(self) -> None:
-        self.dismissed: list[tuple[int, str]] = []
-
-    def dismiss(self, code: int, reason: str) -> None:
-        """Remember it."""
-        self.dismissed.append((code, reason))
-
-    def lag(self) -> tuple[int, int]:
-        """Tell that nothing waits."""
-        return 0, 0
 
 
 class Ledger:

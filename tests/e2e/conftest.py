@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e.gate import Gate
 from tests.support.daemon import Daemon, Site
+from tests.support.messages_api import MessagesApi
 from tests.support.named_pipe import NamedPipe
 
 
@@ -23,6 +24,14 @@ def daemon(site: Site) -> Iterator[Daemon]:
     """Give a daemon that serves there, and see to it that it drains and leaves nothing."""
     with site.running() as daemon:
         yield daemon
+
+
+@pytest.fixture
+def api() -> Iterator[MessagesApi]:
+    """Give a stub of the API for real CLIs, and see to it that they wanted nothing else."""
+    with MessagesApi() as api:
+        yield api
+    assert api.unexpected == []
 
 
 @pytest.fixture

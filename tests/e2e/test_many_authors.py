@@ -23,14 +23,6 @@ PROMPTS = 20
 
 
 @pytest.fixture
-def api() -> Iterator[MessagesApi]:
-    """Give a stub, and see to it that the CLI wanted nothing else."""
-    with MessagesApi() as api:
-        yield api
-    assert api.unexpected == []
-
-
-@pytest.fixture
 def site(tmp_path: Path, api: MessagesApi) -> Iterator[Site]:
     """Give a place for a daemon with the real CLI and an open door."""
     site = Site(tmp_path)

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,15 @@ def start(manager: ServiceManager) -> Daemon:
     return daemon
 
 
+@contextmanager
+def last_run(manager: ServiceManager) -> Iterator[ControlClient]:
+    """Start a daemon that nobody comes after, and give a client that follows it; then nothing is kept."""
+    with start(manager) as daemon:
+        yield daemon.follow()
+        daemon.stop()
+        manager.drop_store()
+
+
 def texts_of(client: ControlClient) -> list[str]:
     """List what the agent has said, as the transcript has it."""
     return [event["text"] for event in client.events if event["type"] == "agent.text"]
@@ -65,16 +75,13 @@ def test_turn_goes_on_without_the_daemon(manager: ServiceManager, number: signal
         daemon.stop(number)
     os.kill(pid, 0)
     gate.touch()
-    with start(manager) as daemon:
-        client = daemon.follow()
+    with last_run(manager) as client:
         turn = client.finished(prompt)
         assert (turn["outcome"], turn["answer"]) == ("completed", "after")
         assert texts_of(client) == ["before", "after"]
         assert client.call("daemon.status")["rooms"][0]["agent"]["pid"] == pid
         assert [event["type"] for event in client.events].count("agent.started") == 1
         assert client.finished(client.submit("hello")["id"])["outcome"] == "completed"
-        daemon.stop()
-        manager.drop_store()
 
 
 def test_every_line_is_there_once_over_restarts_and_kills(manager: ServiceManager, site: Site, tmp_path: Path) -> None:
@@ -114,16 +121,13 @@ def test_approval_is_answered_by_the_next_daemon(manager: ServiceManager, tmp_pa
         prompt = client.submit(f"[[tool:touch {done}]]")["id"]
         approval = client.next("approval.requested")["approval"]["id"]
         daemon.kill()
-    with start(manager) as daemon:
-        client = daemon.follow()
+    with last_run(manager) as client:
         assert [each["id"] for each in client.call("approval.list")["approvals"]] == [approval]
         client.call("approval.answer", id=approval, allow=True)
         assert client.finished(prompt)["outcome"] == "completed"
         kinds = [event["type"] for event in client.events]
         assert [kinds.count(kind) for kind in ("approval.requested", "approval.resolved")] == [1, 1]
         assert done.exists()
-        daemon.stop()
-        manager.drop_store()
 
 
 def test_prompt_whose_line_was_cut_is_uncertain(manager: ServiceManager, site: Site, tmp_path: Path) -> None:
@@ -135,14 +139,11 @@ def test_prompt_whose_line_was_cut_is_uncertain(manager: ServiceManager, site: S
         client.next("turn.started")
         daemon.kill()
     site.configure({"agents.rehearsal": agent_of(tmp_path), "graces": {"ack_s": 0.5, "exit_s": 0.1, "kill_s": 0.1}})
-    with start(manager) as daemon:
-        client = daemon.follow()
+    with last_run(manager) as client:
         turn = client.finished(prompt)
         assert turn["outcome"] == "uncertain"
         assert "concordiad ended while it wrote to the agent" in turn["reason"]
         assert client.finished(client.submit("hello")["id"])["outcome"] == "completed"
-        daemon.stop()
-        manager.drop_store()
 
 
 def test_interrupt_is_remembered(manager: ServiceManager) -> None:
@@ -155,14 +156,11 @@ def test_interrupt_is_remembered(manager: ServiceManager) -> None:
         status = client.call("daemon.status")["rooms"][0]
         daemon.stop(signal.SIGKILL)
     assert status["turn"]["stopping"].startswith("interrupted by ")
-    with start(manager) as daemon:
-        client = daemon.follow()
+    with last_run(manager) as client:
         assert client.call("daemon.status")["rooms"][0]["turn"]["stopping"] == status["turn"]["stopping"]
         os.kill(status["agent"]["pid"], signal.SIGKILL)
         turn = client.finished(prompt)
         assert (turn["outcome"], turn["reason"]) == ("interrupted", status["turn"]["stopping"])
-        daemon.stop()
-        manager.drop_store()
 
 
 def test_agent_that_ends_while_nobody_is_there_is_heard_to_its_end(manager: ServiceManager, tmp_path: Path) -> None:
@@ -176,14 +174,11 @@ def test_agent_that_ends_while_nobody_is_there_is_heard_to_its_end(manager: Serv
         daemon.kill()
     gate.touch()
     wait_for_end(pid)
-    with start(manager) as daemon:
-        client = daemon.follow()
+    with last_run(manager) as client:
         assert client.finished(prompt)["outcome"] == "failed"
         assert client.next("agent.exited")["code"] == 7
         assert texts_of(client) == ["first", "last words"]
         assert client.finished(client.submit("hello")["id"])["outcome"] == "completed"
-        daemon.stop()
-        manager.drop_store()
 
 
 def test_stop_without_a_start_ends_the_agent(manager: ServiceManager) -> None:
@@ -196,12 +191,9 @@ def test_stop_without_a_start_ends_the_agent(manager: ServiceManager) -> None:
         daemon.stop()
     manager.drop_store()
     wait_for_end(pid)
-    with start(manager) as daemon:
-        client = daemon.follow()
+    with last_run(manager) as client:
         assert client.finished(prompt)["outcome"] == "uncertain"
         assert client.finished(client.submit("hello")["id"])["outcome"] == "completed"
-        daemon.stop()
-        manager.drop_store()
 
 
 def test_agent_whose_settings_have_changed_is_replaced_after_its_turn(
@@ -219,8 +211,7 @@ def test_agent_whose_settings_have_changed_is_replaced_after_its_turn(
     graces = {"exit_s": PATIENCE_S, "kill_s": PATIENCE_S}
     changed = agent_of(tmp_path, env={"CONCORDIA_REHEARSAL_PACE_MS": "1"})
     site.configure({"agents.rehearsal": changed, "graces": graces})
-    with start(manager) as daemon:
-        client = daemon.follow()
+    with last_run(manager) as client:
         assert client.call("daemon.status")["rooms"][0]["agent"]["pid"] == pid
         gate.touch()
         assert client.finished(prompt)["answer"] == "after"
@@ -228,8 +219,6 @@ def test_agent_whose_settings_have_changed_is_replaced_after_its_turn(
         assert (exited["code"], exited["status"]) == (0, "restarted")
         assert client.next("agent.started")["pid"] != pid
         assert client.finished(client.submit("hello")["id"])["outcome"] == "completed"
-        daemon.stop()
-        manager.drop_store()
 
 
 def test_set_that_did_not_come_back_whole_is_closed(manager: ServiceManager, site: Site, tmp_path: Path) -> None:
@@ -243,21 +232,17 @@ def test_set_that_did_not_come_back_whole_is_closed(manager: ServiceManager, sit
     lost = next(name for name in manager.stored if name.endswith(".err"))
     os.close(manager.stored.pop(lost))
     left = set(manager.stored)
-    with start(manager) as daemon:
-        client = daemon.follow()
+    with last_run(manager) as client:
         client.next("agent.started", pid=pid)
         assert client.next("agent.started")["pid"] != pid
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
         assert not left & manager.stored.keys()
-        daemon.stop()
-        manager.drop_store()
 
 
 def test_ended_agent_leaves_nothing_behind(manager: ServiceManager, site: Site) -> None:
     """The end of an agent empties the store of it and removes its output's files; the next one has its own."""
-    with start(manager) as daemon:
-        client = daemon.follow()
+    with last_run(manager) as client:
         before = set(manager.stored)
         assert client.finished(client.submit("[[crash:1]]")["id"])["outcome"] != "completed"
         client.next("agent.exited")
@@ -265,5 +250,3 @@ def test_ended_agent_leaves_nothing_behind(manager: ServiceManager, site: Site) 
         client.finished(client.submit("hello")["id"])
         assert not before & manager.stored.keys()
         assert [path.name.partition(".")[0] for path in (site.state / "spool").iterdir()] == [incarnation]
-        daemon.stop()
-        manager.drop_store()

@@ -19,14 +19,6 @@ from tests.support.real_cli import RealCli, cli_environment, require_cli
 pytestmark = pytest.mark.real_cli
 
 
-@pytest.fixture
-def api() -> Iterator[MessagesApi]:
-    """Give a stub, and see to it that the CLI wanted nothing else."""
-    with MessagesApi() as api:
-        yield api
-    assert api.unexpected == []
-
-
 def agent_table(site: Site, url: str) -> dict[str, object]:
     """Write the table of a real agent that knows one API and nothing of this machine."""
     key = site.home / "key"

@@ -19,14 +19,6 @@ pytestmark = pytest.mark.real_cli
 
 
 @pytest.fixture
-def api() -> Iterator[MessagesApi]:
-    """Give a stub, and see to it that the CLI wanted nothing else."""
-    with MessagesApi() as api:
-        yield api
-    assert api.unexpected == []
-
-
-@pytest.fixture
 def site(tmp_path: Path, api: MessagesApi) -> Iterator[Site]:
     """Give a place for daemons whose room `main` has the real CLI."""
     site = Site(tmp_path)

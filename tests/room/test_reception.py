@@ -42,26 +42,9 @@ from concordiad.room.to_reception import (
 from tests.journal.test_outages import forbid
 from tests.room.recorders import Recorder
 from tests.room.samples import ANN, NOW, types_of
-from tests.support.seats import seated
+from tests.support.seats import Chair, seated
 
 KEY = "0123456789abcdef"
-
-
-class Chair:
-    """A connection that remembers why it was dismissed."""
-
-    address = "192.0.2.1"
-
-    def __init__(self) -> None:
-        self.dismissed: list[tuple[int, str]] = []
-
-    def dismiss(self, code: int, reason: str) -> None:
-        """Remember it."""
-        self.dismissed.append((code, reason))
-
-    def lag(self) -> tuple[int, int]:
-        """Tell that nothing waits."""
-        return 0, 0
 
 
 class Desk:
