@@ -36,8 +36,11 @@ def build(directory: Path, version: str, compression: str) -> Path:
         _write_control(tree, version, architecture)
         # Who builds it has an umask of their own.
         subprocess.run(["chmod", "-R", "u=rwX,go=rX", str(tree)], check=True)
-        command = ["dpkg-deb", "--root-owner-group", f"-Z{compression}", "--build", str(tree), str(package)]
+        # It has its name when it is whole: half of one would look the same.
+        half = package.with_suffix(".half")
+        command = ["dpkg-deb", "--root-owner-group", f"-Z{compression}", "--build", str(tree), str(half)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        half.replace(package)
     return package
 
 

@@ -88,6 +88,16 @@ def test_an_upgrade_keeps_the_state_and_a_purge_leaves_nothing(fresh: Machine, p
     assert fresh.run("test", "-e", "/usr/lib/concordia", check=False).returncode == 1
     fresh.run("test", "-s", "/var/lib/concordia/journal.db")
 
+    # Installed again it runs again; one that does not start leaves no package half installed.
+    concordia.install(package)
+    concordia.wait_until(
+        lambda: [fresh.show(unit, "ActiveState") for unit in units] == ["active"] * len(units), "everything runs again"
+    )
+    fresh.write("/etc/concordia/concordiad.toml", "nothing that is known = 1\n")
+    concordia.install(package)
+    concordia.wait_until(lambda: fresh.show(SERVICE, "ExecMainStatus") == "78", "the daemon has refused to start")
+    assert fresh.read("dpkg-query", "--show", "--showformat=${db:Status-Status}", "concordia") == "installed"
+
     fresh.run("dpkg", "--purge", "concordia")
     for name in ("ada", "ben"):
         fresh.run("userdel", "--remove", name)

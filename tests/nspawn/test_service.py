@@ -182,16 +182,18 @@ def test_measures_are_for_who_has_the_credential(concordia: Installed) -> None:
 
 
 def test_the_port_for_guests_stays_open_over_a_restart(concordia: Installed) -> None:
-    """With its socket unit the daemon serves the port that systemd has opened."""
+    """With its socket unit, enabled while the daemon runs, its next run serves the port that systemd has opened."""
     machine = concordia.machine
     concordia.configure("[guests]")
-    machine.run("systemctl", "stop", SERVICE)
-    machine.run("systemctl", "start", "concordiad-guests.socket")
+    machine.run("systemctl", "enable", "concordiad-guests.socket")
+    machine.run("systemctl", "restart", SERVICE)
     try:
         healthz = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8765/healthz').status)"
         assert machine.read(PYTHON, "-c", healthz) == "200"
+        assert machine.show("concordiad-guests.socket", "ActiveState") == "active"
         assert re.search(r'"door_opened"|guests: http', machine.log_of(SERVICE))
     finally:
+        machine.run("systemctl", "disable", "concordiad-guests.socket")
         machine.run("systemctl", "stop", "concordiad-guests.socket", SERVICE)
 
 
