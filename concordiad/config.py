@@ -651,10 +651,14 @@ def read_credential(name: str, environment: Mapping[str, str]) -> str:
                 raise ConfigError(f"the credential {path} can be read by others (mode {mode:04o}): chmod 600 {path}")
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ConfigError(
-            f"the credential {name!r} cannot be read from {path}: {error.strerror}; write it there with mode 0600,"
-            " or hand it over with systemd's LoadCredential="
-        ) from error
+        remedy = "write it there with mode 0600, or hand it over with systemd's LoadCredential="
+        if directory is not None and "/" not in name:
+            # Nobody can write there: it is filled when the service starts.
+            remedy = (
+                f"write it into /etc/credstore/concordia.{name}, root's and with mode 0600, and restart the daemon;"
+                " its unit hands over what it names with LoadCredential="
+            )
+        raise ConfigError(f"the credential {name!r} cannot be read from {path}: {error.strerror}; {remedy}") from error
     except UnicodeDecodeError:
         # That error holds the value, and would take it along into a traceback.
         raise ConfigError(f"the credential {name!r} in {path} is not UTF-8: write it anew as plain text") from None

@@ -641,6 +641,7 @@ def test_credential_that_is_not_there(
     place = os.path.join(environment.get("CREDENTIALS_DIRECTORY", ""), "key")
     assert f"'key' cannot be read from {place}: No such file or directory" in str(caught.value)
     assert "0600" in str(caught.value) and "LoadCredential=" in str(caught.value)
+    assert ("/etc/credstore/concordia.key" in str(caught.value)) == bool(environment)
 
 
 def test_credential_that_is_a_directory_is_refused(secret_file: Path) -> None:
