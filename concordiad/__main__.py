@@ -29,7 +29,7 @@ from concordiad.config import Config, Guests, find_agent_socket, find_directorie
 from concordiad.core.codes import EXIT_CONFIG, EXIT_FAILURE
 from concordiad.core.logbook import Level
 from concordiad.daemon import Setup, prepare, run_daemon
-from concordiad.errors import ConcordiaError, ConfigError, JournalError
+from concordiad.errors import ConcordiaError, ConfigError, JournalError, NotAnswered
 from concordiad.house import House
 from concordiad.ops.log import Log
 from concordiad.ops.memory import keep_freed_memory, spare_what_stays
@@ -88,6 +88,9 @@ def main() -> None:
         setup = prepare(read, directories, os.environ, log, is_try=is_try)
         spare_what_stays()
         trio.run(run_daemon, setup, _announce)
+    except* NotAnswered as errors:
+        # Not for good: a service manager is to try again.
+        status = _say(errors, EXIT_FAILURE)
     except* ConfigError as errors:
         status = _say(errors, EXIT_CONFIG)
     except* JournalError as errors:
@@ -153,7 +156,7 @@ def _effective(config: Config) -> dict[str, Any]:
 
 
 def _announce(setup: Setup, house: House) -> None:
-    lines = ["", f"concordiad {concordiad.__version__} is ready, its socket is {setup.directories.socket}"]
+    lines = [f"concordiad {concordiad.__version__} is ready, its socket is {setup.directories.socket}"]
     for name, room in house.rooms.items():
         spec = room.setup.spec
         lines.append(f"  room {name}: {spec.name} {spec.version or ''} in {spec.workdir}")
@@ -161,19 +164,22 @@ def _announce(setup: Setup, house: House) -> None:
             lines.append("  *** This is the REHEARSAL agent: no model is behind it, it only echoes. ***")
     if house.page_url is not None:
         lines.append(f"  guests: {house.page_url}, for whoever has a link of an invite")
+    # Nobody types where a service manager's log is read.
+    _tell("\n".join(lines if setup.manager.address is not None else ["", *lines, *_what_to_type(setup, house), ""]))
+
+
+def _what_to_type(setup: Setup, house: House) -> list[str]:
     program = Path(sys.argv[0]).with_name("concordiactl")
     ctl = str(program) if program.exists() else "concordiactl"
     if setup.directories.socket != find_directories(None, None, os.environ).socket:
         ctl += f" --socket {setup.directories.socket}"
-    lines += [
+    return [
         "Now type, in another terminal:",
         f'  {ctl} submit --follow "Hello, who are you?"',
         f"  {ctl} tail",
         *([f"  {ctl} invite create"] if house.page_url is not None else []),
         "Ctrl-C here drains and stops; twice hurries.",
-        "",
     ]
-    _tell("\n".join(lines))
 
 
 def _tell(text: str) -> None:

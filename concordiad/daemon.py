@@ -132,7 +132,7 @@ def prepare(
             return make_spec(name, agent, workdir, for_agents)
         except ConfigError as error:
             if not is_try or agent.kind is Kind.REHEARSAL:
-                raise ConfigError(f"agents.{name}: {error}") from error
+                raise type(error)(f"agents.{name}: {error}") from error
             _log.warning("no_real_agent", agent=name, why=str(error), instead="the rehearsal agent: no model answers")
             # What is wrong with the mode itself is no reason to rehearse: it is wrong there too.
             rehearsal = Agent(kind=Kind.REHEARSAL, permission_mode=agent.permission_mode, socket=agent.socket)

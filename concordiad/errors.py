@@ -58,6 +58,10 @@ class ConfigError(ConcordiaError):
     """The configuration or the machine is not fit: which key, what is wrong, what would be right."""
 
 
+class NotAnswered(ConfigError):
+    """A program was asked whether it is fit, and gave no answer in time: another attempt may be answered."""
+
+
 class RoomError(ConcordiaError):
     """The caller of a room is told this; `code` is the row of the table of codes."""
 

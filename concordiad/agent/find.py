@@ -21,7 +21,7 @@ from concordiad.config import Agent, read_credential, read_key
 from concordiad.core.agents import Kind, Launch, Settings
 from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.core.agents.rehearsal import Rehearsal
-from concordiad.errors import ConfigError
+from concordiad.errors import ConfigError, NotAnswered
 
 CODECS: Final = {Kind.CLAUDE_CODE: ClaudeCode, Kind.REHEARSAL: Rehearsal}
 PROBE_S: Final = 30.0
@@ -137,7 +137,7 @@ def read_version(
     Ask the program for its version; in its unit, where it has one, and in the directory where it will work.
 
     Raises:
-        ConfigError: it does not run, is too old, or does not know a flag.
+        ConfigError: it does not run, is too old, or does not know a flag; NotAnswered where it says nothing.
     """
     probe = _run([*command, "--version"], environment, agent.socket, workdir)
     text = probe.stdout.strip()
@@ -214,7 +214,9 @@ def _run(
             f"{command[0]} cannot be run: {error}; correct its command, args, env or credentials"
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise ConfigError(f"{' '.join(command[:2])} gave no answer within {PROBE_S:g} s") from error
+        raise NotAnswered(
+            f"{' '.join(command[:2])} gave no answer within {PROBE_S:g} s: the machine is busy, or the program hangs"
+        ) from error
 
 
 def _remedy(fault: UnitFault, command: Sequence[str], workdir: Path) -> str:

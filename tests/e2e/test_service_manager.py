@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.control_client import ControlClient
-from tests.support.daemon import Site
+from tests.support.daemon import READY, Site
 from tests.support.patience import PATIENCE_S
 from tests.support.service_manager import ServiceManager, files_of, watched
 
@@ -38,7 +38,7 @@ def healthz(address: tuple[str, int]) -> int:
 
 
 def test_ready_is_said_once_it_answers(manager: ServiceManager, site: Site) -> None:
-    """At the moment of READY a client that connects is served; the status says how the room is."""
+    """At the moment of READY a client that connects is served; the status says how the room is, the log who serves."""
     with manager.start() as daemon:
         said = manager.hear()
         assert said["READY"] == "1"
@@ -46,6 +46,9 @@ def test_ready_is_said_once_it_answers(manager: ServiceManager, site: Site) -> N
         assert daemon.connect().call("daemon.status")["rooms"][0]["name"] == "main"
         daemon.stop()
         assert manager.hear_of("STOPPING")["STOPPING"] == "1"
+        assert READY in daemon.log
+        # Nobody types where a service's log is read.
+        assert "concordiactl" not in daemon.log
 
 
 def test_nothing_is_said_where_it_cannot_start(manager: ServiceManager, site: Site) -> None:

@@ -138,6 +138,16 @@ def test_cli_without_credentials(site: Site) -> None:
         assert remedy in sentence
 
 
+def test_cli_that_says_nothing_is_tried_again(site: Site) -> None:
+    """A program without an answer in time is told, with the status after which a service manager tries again."""
+    use(site, command=[write_script(site, "exec sleep 600")])
+    hasty = "import sys; from concordiad.agent import find; from concordiad.__main__ import main; find.PROBE_S = 0.1"
+    # The daemon's own command line, of which the interpreter and its options are not wanted here.
+    sentence = said(site.refuse(under=[sys.executable, "-c", f"{hasty}; del sys.argv[:4]; main()"]), FAILURE)
+    assert "agents.claude: " in sentence
+    assert "--version gave no answer within 0.1 s" in sentence
+
+
 def test_try_falls_back_to_the_rehearsal_agent(site: Site) -> None:
     """With --try, and only then, the rehearsal agent stands in for a missing CLI, loudly and in every event."""
     use(site, command=["claude-that-nobody-has"])
@@ -145,6 +155,7 @@ def test_try_falls_back_to_the_rehearsal_agent(site: Site) -> None:
         assert "REHEARSAL" in daemon.log
         assert "claude-that-nobody-has" in daemon.log
         client = daemon.follow()
+        daemon.wait_for_log("Ctrl-C here drains")
         client.submit("who are you?")
         assert "no model behind it" in client.finished()["answer"]
         assert all(event["rehearsal"] for event in client.events if event["type"].startswith(("agent.", "turn.")))
