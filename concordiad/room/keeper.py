@@ -8,7 +8,8 @@ time, because the next one is spawned only then; which conversation an incarnati
 import contextlib
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import structlog
@@ -329,7 +330,8 @@ class Keeper:
         keep = None if keeping is None else Place(keeping.store, self._room, incarnation)
         times = (graces.write_s, graces.kill_s)
         try:
-            process = await spawn_in_unit(spec.socket, command, spec.workdir, environment, *times, keep)
+            spawning = partial(spawn_in_unit, spec.socket, command, spec.workdir, environment, *times, keep)
+            process = await self._unless_closing(spawning)
         except AgentError:
             if keeping is not None:
                 keeping.store.drop(self._room, incarnation)
@@ -338,6 +340,28 @@ class Keeper:
             why = "the service manager's store has no place: raise FileDescriptorStoreMax= of concordiad.service"
             _log.warning("agent_not_kept", room=self._room, incarnation=incarnation, why=why)
         return process
+
+    async def _unless_closing(self, spawning: Callable[[], Awaitable[UnitProcess]]) -> UnitProcess:
+        """
+        Wait for a unit while the room is open.
+
+        It would not come while the daemon stops: the units of agents are ordered before the daemon's, so that systemd
+        starts none of them until it has stopped the daemon.
+
+        Raises:
+            AgentError: it cannot be started, or the room closes.
+        """
+        came: UnitProcess | AgentError = AgentError("the room closes before the agent's unit has run the agent")
+        async with trio.open_nursery() as waiting:
+            waiting.start_soon(_cancel_when, self._closing, waiting.cancel_scope)
+            try:
+                came = await spawning()
+            except AgentError as error:
+                came = error
+            waiting.cancel_scope.cancel()
+        if isinstance(came, AgentError):
+            raise came
+        return came
 
     async def _watch(
         self,

@@ -1,5 +1,6 @@
 """A daemon whose agents run in units of their own: the sockets, the shim and the agents are real."""
 
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,3 +85,21 @@ def test_a_stop_in_the_start_does_not_wait_for_a_unit(site: Site, tmp_path: Path
                 assert daemon.stop() == 0
             assert "gave no answer" not in daemon.log
             assert READY not in daemon.log
+
+
+def test_a_stop_does_not_wait_for_the_unit_of_a_new_agent(site: Site, units: AgentUnits) -> None:
+    """Told to stop while the next agent's unit does not come up, the daemon lets go of it and ends in order."""
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.next("agent.started")
+        units.is_held = True
+        client.call("room.restart")
+        client.next("agent.exited")
+        with units.held.get(timeout=PATIENCE_S) as held:
+            daemon.send_signal(signal.SIGTERM)
+            assert client.next("agent.exited")["reason"].startswith("the room closes")
+            assert daemon.stop() == 0
+            # The order, and then the end: whoever comes up late has nobody to work for.
+            held.settimeout(PATIENCE_S)
+            assert b"argv" in held.recv(1024 * 1024)
+            assert held.recv(1) == b""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import queue
 import select
 import socket
 import subprocess
@@ -33,12 +34,15 @@ class AgentUnits:
         path: the socket.
             shims: the processes of the services, oldest first.
         is_broken: while it is set, services end before they run anything.
+        is_held: while it is set, services do not come up.
+        held: the connections of those.
     """
 
     def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
         self.path = path
         self.shims: list[subprocess.Popen[bytes]] = []
-        self.is_broken = False
+        self.is_broken = self.is_held = False
+        self.held: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
         self._environment = dict(environment)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(str(path))
@@ -63,6 +67,9 @@ class AgentUnits:
     def _accept(self) -> None:
         while self._listener.fileno() in select.select([self._stopped, self._listener.fileno()], [], [])[0]:
             connection, _ = self._listener.accept()
+            if self.is_held:
+                self.held.put(connection)
+                continue
             with connection:
                 if not self.is_broken:
                     self.shims.append(run_shim(connection, self._environment))
