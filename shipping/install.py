@@ -120,12 +120,26 @@ def _write(path: Path, text: str) -> None:
 
 
 IN_A_HOME: Final = "`make clean`, then `make install PYTHON=/usr/bin/python3`"
+SEARCHED: Final = (Path("/usr"), Path("/usr/local"))
+"""The prefixes below which systemd looks for what others have installed: systemd.unit(5)."""
 NEXT_FOR_ALL: Final = """\
 Concordia is in {prefix}. As root, once:
   systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload
   install -D -m 644 {prefix}/share/doc/concordia/concordiad.toml /etc/concordia/concordiad.toml
   systemctl enable --now concordiad.socket concordia-agent.socket concordiad.service
 Then `usermod -aG concordia NAME` lets somebody in, after their next login.
+"""
+NEXT_ELSEWHERE: Final = """\
+Concordia is in {prefix}, where systemd does not look by itself (it does in /usr/local). As root, once:
+  systemd-sysusers {prefix}/lib/sysusers.d/concordia.conf
+  install -D -m 644 {prefix}/lib/tmpfiles.d/concordia.conf /etc/tmpfiles.d/concordia.conf && systemd-tmpfiles --create
+  install -D -m 644 {prefix}/share/doc/concordia/concordiad.toml /etc/concordia/concordiad.toml
+  systemctl link {prefix}/lib/systemd/system/concord*
+  systemctl enable --now concordiad.socket concordia-agent.socket concordiad.service
+Then `usermod -aG concordia NAME` lets somebody in, after their next login. Before `make uninstall`:
+  systemctl stop 'concord*'
+  (cd {prefix}/lib/systemd/system && systemctl disable concord*)
+  rm /etc/tmpfiles.d/concordia.conf
 """
 NEXT_FOR_ONE: Final = """\
 Concordia is in {prefix}. Next:
@@ -153,7 +167,8 @@ def main(prefix: Path, destdir: Path, is_personal: bool, is_leaving: bool) -> No
     if not is_personal and Path(interpreter).resolve().is_relative_to(Path.home()):
         click.echo(f"{interpreter} is in a home directory, which a service cannot see: {IN_A_HOME}", err=True)
     install(place, interpreter)
-    click.echo((NEXT_FOR_ONE if is_personal else NEXT_FOR_ALL).format(prefix=prefix), nl=False)
+    for_all = NEXT_FOR_ALL if place.prefix in SEARCHED else NEXT_ELSEWHERE
+    click.echo((NEXT_FOR_ONE if is_personal else for_all).format(prefix=place.prefix), nl=False)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """`make install` and `make uninstall`, for one person and for a package."""
 
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.support.patience import PATIENCE_S
 
@@ -41,6 +45,26 @@ def test_a_person_installs_runs_and_uninstalls(tmp_path: Path) -> None:
     assert not (prefix / "lib/systemd").exists()
     install(f"--prefix={prefix}", "--uninstall")
     assert files_below(prefix) == {"bin/own"}
+
+
+def test_what_comes_next_can_be_done_where_systemd_does_not_look(tmp_path: Path) -> None:
+    """Below another prefix than its own, its units are linked and then enabled, and taken away again."""
+    said = install("--prefix=/opt/c", f"--destdir={tmp_path}")
+    units = sorted(
+        f"/opt/c/lib/systemd/system/{path.name}" for path in (tmp_path / "opt/c/lib/systemd/system").iterdir()
+    )
+    for path in re.findall(r"/opt/c/\S+\.(?:conf|toml)", said):
+        assert (tmp_path / path[1:]).is_file()
+    if shutil.which("systemctl") is None:
+        pytest.skip("no systemctl is here: that units can be linked was not tried")
+    for verb, words in re.findall(r"systemctl (link|enable|disable) (?:--now )?([^\n)]+)", said):
+        named = units if "*" in words else words.split()
+        names = [Path(name).name for name in named] if verb == "disable" else named
+        command = ["systemctl", f"--root={tmp_path}", verb, *names]
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_S)
+        there = {path.name for path in (tmp_path / "etc/systemd/system").rglob("*") if path.is_symlink()}
+        assert there == (set() if verb == "disable" else {Path(unit).name for unit in units})
+    assert verb == "disable"
 
 
 def test_a_packager_gets_everything_below_destdir(tmp_path: Path) -> None:
