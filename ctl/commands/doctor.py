@@ -28,7 +28,7 @@ PLACE: Final = click.Path(path_type=Path, readable=False)
 
 def _look(settings: Settings, config_path: Path | None, state: Path | None, runtime: Path | None) -> Iterator[Finding]:
     from concordiad.config import Config, Directories, find_directories, find_file
-    from ctl.health import daemon, journal, machine, meaning, measures, places, units
+    from ctl.health import daemon, journal, machine, meaning, measures, places, store, taken, units
     from ctl.sockets import SYSTEM_SOCKET, candidates
 
     yield from machine.check_python()
@@ -50,7 +50,8 @@ def _look(settings: Settings, config_path: Path | None, state: Path | None, runt
     if found is not None:
         managers = list(units.find_managers())
     is_service, uid = found is not None and str(found.socket) == SYSTEM_SOCKET, None
-    if found is None and not options and named is None and (user := units.user_of_service(managers)) is not None:
+    user = units.user_of_service(managers)
+    if found is None and not options and named is None and user is not None:
         # It is down, and what is asked about is that one.
         is_service, directories, uid = (
             True,
@@ -58,7 +59,10 @@ def _look(settings: Settings, config_path: Path | None, state: Path | None, runt
             places.number_of(user),
         )
     path = config_path or find_file(os.environ, is_service=is_service)
-    config, about_config = places.check_configuration(path, is_named=config_path is not None)
+    service_uid = None
+    if path == find_file(os.environ, is_service=True):
+        service_uid = found.uid if found is not None and is_service else places.number_of(user or "")
+    config, about_config = places.check_configuration(path, is_named=config_path is not None, service_uid=service_uid)
     yield about_config
     known = config or Config()
     if known.control.group is not None:
@@ -89,14 +93,18 @@ def _look(settings: Settings, config_path: Path | None, state: Path | None, runt
     used = {name: known.agents[agent] for name, (_, agent) in there.items() if agent in known.agents}
     yield from places.check_workdirs({name: path for name, (path, _) in there.items()}, used)
     if config is not None:
-        yield from meaning.check_meaning(config.gemini, path, os.environ, runs=found is not None)
-        yield from measures.check_measures(config.metrics, os.environ, runs=found is not None)
+        secrets, runs = store.store_of(path, os.environ), found is not None
+        yield from meaning.check_meaning(config.gemini, path, os.environ, runs=runs, store=secrets)
+        yield from measures.check_measures(config.metrics, os.environ, runs=runs, store=secrets)
+        if found is not None:
+            yield from taken.check_taken(config, path, found, managers)
         yield from _look_at_agents(config, path, None if found is None else found.rooms)
 
 
 def _look_at_agents(config: "Config", path: Path, running: list[dict[str, Any]] | None) -> Iterator[Finding]:
     """Look at the agents of the configured rooms, and of those that were created in a daemon that runs."""
     from ctl.health import agents, warning
+    from ctl.health.store import store_of
 
     serving = {about["name"]: about["agent"]["name"] for about in running or ()}
     uses: dict[str, dict[agents.Choice, list[str]]] = {}
@@ -108,8 +116,14 @@ def _look_at_agents(config: "Config", path: Path, running: list[dict[str, Any]] 
     for name, choices in sorted(uses.items()):
         if name in config.agents:
             place = agents.Place(name, path)
-            runs = running is not None
-            yield from agents.check_agent(place, config.agents[name], choices, os.environ, runs=runs)
+            yield from agents.check_agent(
+                place,
+                config.agents[name],
+                choices,
+                os.environ,
+                runs=running is not None,
+                store=store_of(path, os.environ),
+            )
         else:
             found = f"a room uses it, but {path} does not have it: the daemon was started with another configuration"
             yield warning(f"agent {name}", found, "name that with --config")

@@ -25,6 +25,7 @@ from concordiad.errors import ConfigError
 from ctl.health import Finding, error, ok, warning
 from ctl.health.placing import check_out_of_reach, is_out_of_reach, run_where_it_runs, where
 from ctl.health.remedies import PASTE, type_out, write_secret
+from ctl.health.store import Store
 
 WHEEL: Final = "claude-agent-sdk"
 """What pip installs the CLI with."""
@@ -52,7 +53,13 @@ Choice = tuple[str | None, str | None]
 
 
 def check_agent(
-    place: Place, agent: Agent, choices: Mapping[Choice, Iterable[str]], environment: Mapping[str, str], *, runs: bool
+    place: Place,
+    agent: Agent,
+    choices: Mapping[Choice, Iterable[str]],
+    environment: Mapping[str, str],
+    *,
+    runs: bool,
+    store: Store | None = None,
 ) -> Iterator[Finding]:
     """
     Look at one agent; asks its program a few questions, which takes a second or two.
@@ -63,6 +70,7 @@ def check_agent(
         choices: what rooms want instead of them, with the rooms.
         environment: that of a daemon that is started here.
         runs: whether a daemon runs, and so has found its agents.
+        store: where systemd has the service's secrets from, if the configuration is the service's.
     """
     title = f"agent {place.name}"
     if is_out_of_reach(agent):
@@ -78,7 +86,9 @@ def check_agent(
         yield _explain_missing(title, place, agent, _fact(fault))
         return
     login = f"login of {place.name}"
-    faults = list(_check_credentials(login, place, agent, environment, runs=runs))
+    if store is not None:
+        agent = store.filled(agent)
+    faults = list(_check_credentials(login, place, agent, environment, runs=runs, store=store))
     if faults:
         yield from faults
         # Whatever value it has: the program is not asked about its login.
@@ -141,9 +151,12 @@ def _update(command: Sequence[str]) -> str:
 
 
 def _check_credentials(
-    title: str, place: Place, agent: Agent, environment: Mapping[str, str], *, runs: bool
+    title: str, place: Place, agent: Agent, environment: Mapping[str, str], *, runs: bool, store: Store | None
 ) -> Iterator[Finding]:
     for variable, name in agent.credentials.items():
+        if store is not None and "/" not in name:
+            yield store.explain(title, name, variable, runs=runs)
+            continue
         is_systemds = "/" not in name and "CREDENTIALS_DIRECTORY" not in environment
         path = Path(name).expanduser()
         if is_systemds and not path.exists():

@@ -15,7 +15,7 @@ import concordiad
 from ctl.connection import Connection
 from ctl.failures import Failure
 from ctl.health import Finding, error, ok, warning
-from ctl.health.remedies import UNIT, move_away, name_user, start_daemon, type_out
+from ctl.health.remedies import UNIT, join, move_away, name_user, start_daemon, type_out
 from ctl.lines import LineStream
 from ctl.quantities import duration, plural
 
@@ -24,6 +24,7 @@ ANSWER_S: Final = 5.0
 PATH_BYTES: Final = 107
 """The longest path of a Unix socket on Linux (unix(7): 108 with its closing zero)."""
 NAME: Final = "socket"
+CLOSED: Final = "name another with --socket, or ask its owner to set control.group"
 CALLED: Final = "control.sock"
 SERVICE_MANAGER: Final = "systemd"
 _UCRED: Final = struct.Struct("3i")
@@ -79,7 +80,7 @@ def _ask(path: Path, start: str) -> tuple[Daemon | None, Finding | None]:
         return None, None
     except OSError as fault:
         found = f"{path} cannot be looked at: {fault.strerror}"
-        return None, error(NAME, found, "name another with --socket, or ask its owner to set control.group")
+        return None, error(NAME, found, _pass(path.parent) or CLOSED)
     if not stat.S_ISSOCK(status.st_mode):
         return None, error(NAME, f"{path} is no socket", move_away(path))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
@@ -102,18 +103,24 @@ def _talk(stream: socket.socket, path: Path, mode: int, pid: int, uid: int) -> t
         daemon = None if answer is None else _read_daemon(path, pid, uid, answer, is_open_to_group=bool(mode & 0o060))
     except (OSError, Failure, LookupError, TypeError, AttributeError) as fault:
         why = fault.message if isinstance(fault, Failure) else f"its answer makes no sense ({fault!r})"
+        if _name_of(pid) == SERVICE_MANAGER:
+            remedy = _ask_manager(pid)
         return None, error(NAME, f"{path}: {who} listens there, and does not answer as a concordiad: {why}", remedy)
     if daemon is None:
         found = f"{path}: {who} accepts, but has not answered for {ANSWER_S:g} s"
         if _name_of(pid) == SERVICE_MANAGER:
             # Who connects has it start the daemon, and waits for that one.
-            ask = f"systemctl {'' if pid == 1 else '--user '}status {UNIT}"
-            return None, error(NAME, found, f"the daemon that it starts does not answer: `{ask}` says why")
+            return None, error(NAME, found, _ask_manager(pid))
         return None, error(NAME, found, f"look at its log; if it hangs, `kill {pid}`")
     if mode & 0o007:
         found = f"{path} is open to everybody on this machine (mode {mode:04o}), and who may connect is a host"
         return daemon, error(NAME, found, type_out("chmod", "o=", path))
     return daemon, ok(NAME, f"{path}, mode {mode:04o}")
+
+
+def _ask_manager(pid: int) -> str:
+    ask = f"systemctl {'' if pid == 1 else '--user '}status {UNIT}"
+    return f"the daemon that it starts does not answer: `{ask}` says why"
 
 
 def _read_daemon(path: Path, pid: int, uid: int, answer: dict[str, Any], *, is_open_to_group: bool) -> Daemon:
@@ -148,11 +155,21 @@ def _name_of(pid: int) -> str:
         return "gone"
 
 
+def _pass(directory: Path) -> str | None:
+    """Write what lets somebody pass a directory that is a group's; None where that would not."""
+    try:
+        status = directory.stat()
+    except OSError:
+        return None
+    return join(status.st_gid) if status.st_mode & stat.S_IXGRP and os.geteuid() != status.st_uid else None
+
+
 def _explain(path: Path, status: os.stat_result, fault: OSError, start: str) -> Finding:
     if isinstance(fault, PermissionError):
         owner = name_user(status.st_uid)
         found = f"{path} is of {owner}, and you may not use it (mode {stat.S_IMODE(status.st_mode):04o})"
-        return error(NAME, found, f"ask {owner} to set control.group, and to let you into that group")
+        let_in = join(status.st_gid) if status.st_mode & stat.S_IWGRP else None
+        return error(NAME, found, let_in or f"ask {owner} to set control.group, and to let you into that group")
     if fault.errno == errno.ECONNREFUSED:
         return warning(NAME, f"{path} is stale: nobody listens there any more", f"`{start}` replaces it")
     if fault.errno == errno.EPROTOTYPE:

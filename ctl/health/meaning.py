@@ -9,13 +9,19 @@ from concordiad.errors import ConfigError
 from concordiad.meaning.key import VARIABLE, find_key, find_place, own_file
 from ctl.health import Finding, error, ok, warning
 from ctl.health.remedies import type_out
+from ctl.health.store import Store
 
 NAME: Final = "language model"
 SET_UP: Final = "concordiactl setup gemini"
 
 
 def check_meaning(
-    settings: Gemini | None, path: Path, environment: Mapping[str, str], *, runs: bool
+    settings: Gemini | None,
+    path: Path,
+    environment: Mapping[str, str],
+    *,
+    runs: bool,
+    store: Store | None = None,
 ) -> Iterator[Finding]:
     """
     Look for the model's key, as the daemon would.
@@ -24,6 +30,7 @@ def check_meaning(
         settings: the table of the configuration, if there is one.
         path: the configuration.
         runs: whether a daemon runs, which has found its key where it was started.
+        store: where systemd has the service's secrets from, if the configuration is the service's.
     """
     if settings is None:
         stored = own_file(Gemini().credential, environment)
@@ -31,6 +38,11 @@ def check_meaning(
             found = f"{stored} holds a key, but {path} has no table [gemini]: it is not used"
             yield warning(NAME, found, f"add [gemini] to {path}, or `{type_out('rm', stored)}`")
         return
+    if store is not None:
+        settings = store.placed(settings)
+        if "/" not in settings.credential:
+            yield store.explain(NAME, settings.credential, "its key", runs=runs)
+            return
     try:
         find_key(settings, environment)
     except ConfigError as fault:

@@ -9,22 +9,35 @@ from concordiad.errors import ConfigError
 from concordiad.front.metrics import find_token
 from ctl.harmless import first_line
 from ctl.health import Finding, error, ok, warning
+from ctl.health.remedies import write_secret
+from ctl.health.store import Store
 
 NAME: Final = "metrics"
 ANSWER_S: Final = 5.0
 """Patience with the daemon: it looks whether the journal answers, for 2 s at most."""
 
 
-def check_measures(settings: Metrics | None, environment: Mapping[str, str], *, runs: bool) -> Iterator[Finding]:
+def check_measures(
+    settings: Metrics | None, environment: Mapping[str, str], *, runs: bool, store: Store | None = None
+) -> Iterator[Finding]:
     """
     Look for the credential, as the daemon would, and ask a daemon that runs whether it is ready.
 
     Args:
         settings: the table of the configuration, if there is one.
         runs: whether a daemon runs, which has found its credential where it was started.
+        store: where systemd has the service's secrets from, if the configuration is the service's.
     """
     if settings is None:
         return
+    if store is not None:
+        settings = store.placed(settings)
+        if "/" not in settings.credential:
+            make = f"`openssl rand -hex 32 | {write_secret(store.path(settings.credential))}`"
+            yield store.explain(NAME, settings.credential, "what whoever asks has to show", runs=runs, write=make)
+            if runs:
+                yield _ask(settings)
+            return
     try:
         find_token(settings, environment)
     except ConfigError as fault:

@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import stat
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -19,10 +20,19 @@ from ctl.health.remedies import move_away, name_user, type_out
 LITTLE_BYTES: Final = 1024**3
 TOO_LITTLE_BYTES: Final = 64 * 1024**2
 """A few long answers, and a journal cannot be written any more."""
+TEST_S: Final = 20.0
+"""test(1) answers at once, but not while the machine has no time for it."""
 
 
-def check_configuration(path: Path, *, is_named: bool) -> tuple[Config | None, Finding]:
-    """Read the configuration as the daemon would; None where it is wrong, or is not for us to read."""
+def check_configuration(path: Path, *, is_named: bool, service_uid: int | None = None) -> tuple[Config | None, Finding]:
+    """
+    Read the configuration as the daemon would; None where it is wrong, or is not for us to read.
+
+    Args:
+        path: the file.
+        is_named: somebody has named it.
+        service_uid: the user of the service whose file it is, if it is a service's.
+    """
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -32,12 +42,52 @@ def check_configuration(path: Path, *, is_named: bool) -> tuple[Config | None, F
     except OSError as fault:
         found = f"{path} cannot be read by you: {fault.strerror}"
         return None, warning("configuration", found, "look as the user of the daemon")
+    if service_uid not in (None, os.geteuid()) and not os.access(path, os.R_OK):
+        return None, warning("configuration", f"{path} cannot be read by you", "look as root")
     try:
         config = read_config(path, find_agent_socket(as_in_service(path, os.environ)))
     except ConfigError as fault:
         return None, error("configuration", str(fault), f"correct {path}; docs/configuration.md explains every key")
+    barrier = None if service_uid is None else find_barrier(path, service_uid)
+    if barrier is not None:
+        return config, _explain_barrier(path, barrier, service_uid or 0)
     rooms = ", ".join(sorted(config.rooms))
     return config, ok("configuration", f"{path}, with the rooms {rooms}")
+
+
+def find_barrier(path: Path, uid: int) -> Path | None:
+    """
+    Find what keeps a user from reading a file: itself, or the first directory above it that lets nobody like that pass.
+
+    Only root can look as somebody else; for anybody else, and where that user is not known, there is none.
+    """
+    if os.geteuid() != 0 or uid == 0 or _may(uid, "-r", path):
+        return None
+    return next((place for place in reversed(path.parents) if not _may(uid, "-x", place)), path)
+
+
+def _may(uid: int, what: str, path: Path) -> bool:
+    """Ask the kernel as that user, by test(1)."""
+    try:
+        user = pwd.getpwuid(uid)
+        groups = os.getgrouplist(user.pw_name, user.pw_gid)
+        command = ["test", what, str(path)]
+        tried = subprocess.run(
+            command, user=uid, group=user.pw_gid, extra_groups=groups, cwd="/", timeout=TEST_S, check=False
+        )
+    except (KeyError, OSError, subprocess.SubprocessError):
+        return True
+    return tried.returncode == 0
+
+
+def _explain_barrier(path: Path, barrier: Path, uid: int) -> Finding:
+    group = grp.getgrgid(pwd.getpwuid(uid).pw_gid).gr_name
+    mode = "ug+r" if barrier == path else "ug+x"
+    found = f"{path} cannot be read by {name_user(uid)}, the daemon's user"
+    if barrier != path:
+        found += f", who may not pass {barrier}"
+    change = f"`{type_out('chgrp', group, barrier)}` and `{type_out('chmod', mode, barrier)}` as root"
+    return error("configuration", found, f"{change}; then restart the daemon")
 
 
 def check_group(group: str) -> Finding:

@@ -4,6 +4,7 @@ What to type: commands that work on this machine, for whoever asks, as they stan
 A remedy that is one command stands bare; a command among words stands between backticks.
 """
 
+import grp
 import os
 import pwd
 import shlex
@@ -79,6 +80,20 @@ def _daemon() -> list[str]:
 def write_secret(path: Path) -> str:
     """Write what makes a file for a secret that only its owner can read, without the secret in the shell's history."""
     return type_out("install", "-D", "-m", "600", "/dev/stdin", path)
+
+
+def join(gid: int) -> str | None:
+    """Write what lets whoever asks into a group; None for root's, and for one without a name."""
+    try:
+        group = grp.getgrgid(gid)
+    except KeyError:
+        return None
+    user = name_user(os.geteuid())
+    if gid == 0:
+        return None
+    if user in group.gr_mem and gid not in os.getgroups():
+        return f"log in again: you are in the group {group.gr_name} by now, but this login is older"
+    return f"as root `{type_out('usermod', '-aG', group.gr_name, user)}`, then log in again"
 
 
 def name_user(uid: int) -> str:

@@ -8,6 +8,7 @@ from concordiad.config import find_agent_socket, find_file, read_config
 from concordiad.errors import ConfigError
 from ctl.health import Status
 from ctl.health.agents import CAUTION, Place, check_agent
+from ctl.health.store import store_of
 
 LOGIN: Final = "login of {}"
 
@@ -26,8 +27,8 @@ def is_personal(agent_name: str, *, is_service: bool) -> bool | None:
         return None
     if config is None or agent_name not in config.agents:
         return None
-    place = Place(agent_name, path)
-    for finding in check_agent(place, config.agents[agent_name], {}, os.environ, runs=True):
+    place, store = Place(agent_name, path), store_of(path, os.environ)
+    for finding in check_agent(place, config.agents[agent_name], {}, os.environ, runs=True, store=store):
         if finding.name == LOGIN.format(agent_name):
             if finding.remedy is not None and CAUTION in finding.remedy:
                 return True

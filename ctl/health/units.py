@@ -18,6 +18,10 @@ PROPERTIES: Final = (
     *("Id", "LoadState", "ActiveState", "Result", "UnitFileState", "MainPID", "NRestarts"),
     *("StatusText", "User", "ExecMainStatus", "TimeoutStopUSec", "NeedDaemonReload"),
 )
+REFUSED: Final = "the configuration was refused"
+"""How the daemon's status begins after a reload that it could not follow."""
+MASKED: Final = "masked"
+SERVICE_USER: Final = "concordia"
 IN_USE: Final = ("enabled", "enabled-runtime", "linked")
 AFTER_GRACES_S: Final = 6.0
 """What stopping takes beside the configured graces: 4 s for an agent's leftovers, 2 s for who reads the last events."""
@@ -52,6 +56,20 @@ class Manager(NamedTuple):
             for unit in (self.service, self.socket)
         )
 
+    @property
+    def user(self) -> str:
+        """Name the user of its daemon; of a masked unit nothing is known, so it is whom we install."""
+        return SERVICE_USER if _is_masked(self.service) else self.service.get("User", "")
+
+    @property
+    def unmask(self) -> str | None:
+        """Write what lets its units be started again; None where none is masked."""
+        units = [(name, unit) for name, unit in ((SOCKET_UNIT, self.socket), (UNIT, self.service)) if _is_masked(unit)]
+        if not units:
+            return None
+        is_passing = any(unit.get("UnitFileState") == "masked-runtime" for _, unit in units)
+        return self.systemctl("unmask", *(["--runtime"] if is_passing else []), *(name for name, _ in units))
+
     def systemctl(self, *words: str) -> str:
         """Write what tells it something."""
         return " ".join(("systemctl", *self.options, *words))
@@ -59,6 +77,10 @@ class Manager(NamedTuple):
     def log(self) -> str:
         """Write what shows the daemon's log."""
         return " ".join(("journalctl", *self.options, f"--unit={UNIT}" if not self.options else f"--user-unit={UNIT}"))
+
+
+def _is_masked(unit: Properties) -> bool:
+    return unit.get("LoadState") == MASKED
 
 
 def longest_stop_s(graces: Graces) -> float:
@@ -70,7 +92,7 @@ def longest_stop_s(graces: Graces) -> float:
 def user_of_service(managers: Sequence[Manager]) -> str | None:
     """Name the user whom the machine's service runs as, where that one is in use and none of one's own."""
     in_use = [manager for manager in managers if manager.is_in_use]
-    return in_use[0].service.get("User") if len(in_use) == 1 and not in_use[0].options else None
+    return in_use[0].user if len(in_use) == 1 and not in_use[0].options else None
 
 
 def check_units(managers: Sequence[Manager], pid: int | None, graces: Graces) -> Iterator[Finding]:
@@ -87,6 +109,9 @@ def check_units(managers: Sequence[Manager], pid: int | None, graces: Graces) ->
         yield from _check(manager, pid, graces)
     if managers and not in_use and pid is None:
         start = managers[0].systemctl("enable", "--now", SOCKET_UNIT, UNIT)
+        if managers[0].unmask is not None:
+            yield _explain_mask(managers[0], managers[0].unmask, start)
+            return
         yield warning(managers[0].name, f"{UNIT} is installed, but neither enabled nor started", f"`{start}`")
 
 
@@ -137,9 +162,16 @@ def _check(manager: Manager, pid: int | None, graces: Graces) -> Iterator[Findin
         yield warning("linger", found, f"loginctl enable-linger {name_user(os.getuid())}")
 
 
+def _explain_mask(manager: Manager, unmask: str, start: str) -> Finding:
+    found = f"{UNIT} is masked: nothing can start it" if _is_masked(manager.service) else f"{SOCKET_UNIT} is masked"
+    return error(manager.name, found, f"`{unmask}`, then `{start}`")
+
+
 def _check_service(manager: Manager, pid: int | None) -> Finding:
     service, name = manager.service, manager.name
     state = service.get("ActiveState", "")
+    if state != "active" and manager.unmask is not None:
+        return _explain_mask(manager, manager.unmask, manager.systemctl("enable", "--now", SOCKET_UNIT, UNIT))
     if state == "failed":
         return _explain(manager)
     if state != "active":
@@ -149,16 +181,23 @@ def _check_service(manager: Manager, pid: int | None) -> Finding:
     if pid is not None and main != str(pid):
         found = f"{UNIT} is process {main}, but another daemon, process {pid}, answers first"
         return warning(name, found, f"`kill {pid}` drains that one; or name the socket that you mean with --socket")
+    if manager.unmask is not None and _is_masked(service):
+        found = f"{UNIT} is active, but masked: once it ends, nothing can start it"
+        return warning(name, found, f"`{manager.unmask}`")
     if service.get("UnitFileState") not in IN_USE:
         enable = manager.systemctl("enable", SOCKET_UNIT, UNIT)
         return warning(name, f"{UNIT} is active, but will not be started at the next boot", f"`{enable}`")
     if service.get("NeedDaemonReload") == "yes":
         return warning(name, f"{UNIT} was changed since it was read", f"`{manager.systemctl('daemon-reload')}`")
+    status = service.get("StatusText") or "no status"
+    if status.startswith(REFUSED):
+        again = f"`{manager.systemctl('reload', UNIT)}`"
+        return warning(name, f"{UNIT} is active, but {status}", f"correct that, then {again}")
     restarts = int(service.get("NRestarts") or 0)
     if restarts:
         found = f"{UNIT} is active, but has died {plural(restarts, 'time')} since it was started"
         return warning(name, found, f"`{manager.log()}` says why; `{manager.systemctl('restart', UNIT)}` forgets it")
-    return ok(name, f"{UNIT} is active and enabled: {service.get('StatusText') or 'no status'}")
+    return ok(name, f"{UNIT} is active and enabled: {status}")
 
 
 def _explain(manager: Manager) -> Finding:

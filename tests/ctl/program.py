@@ -14,6 +14,10 @@ from typing import Any, NamedTuple
 from tests.support.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
+LIKE_A_PERSON = (
+    ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--inh-caps=-all") if os.geteuid() == 0 else ()
+)
+"""Under what root obeys a file's mode, as everybody else does."""
 
 
 class Ran(NamedTuple):

@@ -1,5 +1,6 @@
 """`doctor` beside real daemons, real journals and the real Claude Code CLI; a remedy is typed, and has to help."""
 
+import grp
 import json
 import os
 import re
@@ -13,16 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.ctl.program import command, environment
+from tests.ctl.program import LIKE_A_PERSON, command, environment
 from tests.ctl.test_doctor import Found, typed
 from tests.support.daemon import Daemon, Site
 from tests.support.patience import PATIENCE_S
 from tests.support.real_cli import require_cli
-
-LIKE_A_PERSON = (
-    ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner", "--inh-caps=-all") if os.geteuid() == 0 else ()
-)
-"""Under what root obeys a file's mode, as everybody else does."""
 
 
 def look(site: Site, *words: str, under: Sequence[str] = LIKE_A_PERSON, **variables: str) -> Found:
@@ -136,6 +132,34 @@ def test_a_socket_that_is_not_for_us_is_told(daemon: Daemon, site: Site) -> None
     assert (found.code, found.of("socket")[0]) == (1, "error")
     assert "you may not use it (mode 0000)" in found.of("socket")[1]
     assert "control.group" in (found.of("socket")[2] or "")
+
+
+def test_who_is_not_in_the_group_of_the_socket_is_sent_there(daemon: Daemon, site: Site) -> None:
+    """Whether its directory lets nobody else pass, or only the socket itself is the group's."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a socket to a group")
+    group = next(group for group in grp.getgrall() if group.gr_gid not in (0, *os.getgroups()) and not group.gr_mem)
+    wanted = f"usermod -aG {group.gr_name} "
+    os.chown(site.socket, 1, group.gr_gid)
+    site.socket.chmod(0o660)
+    assert typed(look(site).of("socket")[2]).startswith(wanted)
+    site.runtime.chmod(0o710)
+    os.chown(site.runtime, 1, group.gr_gid)
+    _, what, remedy = look(site).of("socket")
+    os.chown(site.runtime, 0, 0)
+    assert ("cannot be looked at" in what, typed(remedy).startswith(wanted)) == (True, True)
+
+
+def test_what_the_daemon_has_not_taken_is_told(daemon: Daemon, site: Site) -> None:
+    """A room that was added to the file, until it is reloaded."""
+    assert "reload" not in look(site).all
+    site.configure({"rooms.docs": {"workdir": str(site.work), "agent": "rehearsal"}})
+    state, what, remedy = look(site).of("reload")
+    assert (state, "the room docs" in what, typed(remedy)) == (
+        "warning",
+        True,
+        f"kill -HUP {daemon.process.pid}",
+    )
 
 
 def test_descriptors_of_a_daemon_are_raised_while_it_runs(site: Site) -> None:

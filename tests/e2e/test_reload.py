@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ctl.health.units import REFUSED
 from tests.support.control_client import ControlClient
 from tests.support.daemon import REHEARSAL, Daemon, Site
 from tests.support.service_manager import ServiceManager
@@ -132,7 +133,7 @@ def test_the_service_manager_is_told(site: Site, tmp_path: Path) -> None:
         site.configure({"rooms.docs": {"nonsense": 1}})
         daemon.send_signal(signal.SIGHUP)
         assert manager.hear_of("RELOADING")["MONOTONIC_USEC"].isdigit()
-        assert "refused" in manager.hear_of("READY")["STATUS"]
+        assert manager.hear_of("READY")["STATUS"].startswith(REFUSED)
         site.configure({})
         daemon.send_signal(signal.SIGHUP)
         manager.hear_of("RELOADING")

@@ -102,3 +102,35 @@ def test_without_the_socket_unit_a_restart_is_noticed(concordia: Installed) -> N
     machine.run("systemctl", "unmask", "--runtime", SOCKET)
     mend(concordia, remedy)
     assert "unit socket" not in look(concordia)
+
+
+def test_a_masked_service_is_unmasked(concordia: Installed) -> None:
+    """Nothing starts it before that; its directories are its own all the same, and not root's."""
+    machine = concordia.machine
+    machine.run("systemctl", "stop", SOCKET, SERVICE)
+    machine.run("systemctl", "mask", SERVICE)
+    findings = look(concordia, user=None)
+    assert findings["state"] == ("ok", "/var/lib/concordia, of concordia, mode 0700", None)
+    status, found, remedy = findings["unit"]
+    assert (status, found) == ("error", f"{SERVICE} is masked: nothing can start it")
+    mend(concordia, remedy)
+    assert look(concordia)["unit"][0] == "ok"
+
+
+def test_a_configuration_that_only_root_can_read_is_found(concordia: Installed) -> None:
+    """The daemon runs with what it has, and would not start again."""
+    machine = concordia.machine
+    machine.run("chmod", "0600", "/etc/concordia/concordiad.toml")
+    status, found, remedy = look(concordia, user=None)["configuration"]
+    assert (status, "cannot be read by concordia" in found) == ("error", True)
+    for command in re.findall(r"`(ch[^`]*)`", remedy or ""):
+        machine.run(*command.split())
+    assert look(concordia, user=None)["configuration"][0] == "ok"
+    machine.run("chown", "root:root", "/etc/concordia/concordiad.toml")
+    machine.run("chmod", "0644", "/etc/concordia/concordiad.toml")
+
+
+def test_who_is_no_member_is_sent_into_the_group(concordia: Installed) -> None:
+    """It is the unit that lets it in, and no setting of the daemon."""
+    _, _, remedy = look(concordia, user="ben")["socket"]
+    assert remedy == "as root `usermod -aG concordia ben`, then log in again"
