@@ -36,6 +36,8 @@ DEATHS: Final = {
 LOOK_S: Final = 0.02
 TEXTS: Final = 800
 """In one prompt: so many of 300 characters are about as long as a prompt may be."""
+PACE: Final = {"prompts_per_minute": 100_000}
+"""Limits of a daemon whose one author asks as fast as it can."""
 
 
 class Sample(NamedTuple):
@@ -75,7 +77,7 @@ class Mortuary:
             **{f"rooms.{name}": {"workdir": str(tables[name]), "agent": "rehearsal"} for name in self._names},
             "agents.rehearsal": REHEARSAL,
             "graces": {"interrupt_s": 0.3, "exit_s": 0.3, "kill_s": 0.3},
-            "limits": {"line_bytes": 1024 * 1024, "agent_failures": 0, "prompts_per_minute": 100_000},
+            "limits": {**PACE, "line_bytes": 1024 * 1024, "agent_failures": 0},
         }
 
     def rounds(self, daemon: Daemon, count: int) -> Iterator[Sample]:
