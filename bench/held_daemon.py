@@ -22,7 +22,7 @@ import trio
 
 from concordiad.config import Directories, read_config
 from concordiad.daemon import Setup, prepare, run_daemon
-from concordiad.house import House
+from concordiad.house.handle import House
 from concordiad.ops.log import Log
 from concordiad.ops.memory import keep_freed_memory, spare_what_stays
 

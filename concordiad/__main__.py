@@ -30,7 +30,7 @@ from concordiad.core.codes import EXIT_CONFIG, EXIT_FAILURE
 from concordiad.core.logbook import Level
 from concordiad.daemon import Setup, prepare, run_daemon
 from concordiad.errors import ConcordiaError, ConfigError, JournalError, NotAnswered
-from concordiad.house import House
+from concordiad.house.handle import House
 from concordiad.ops.log import Log
 from concordiad.ops.memory import keep_freed_memory, spare_what_stays
 

@@ -36,7 +36,11 @@ from concordiad.front.entrance import bind_door, fit_to_descriptors
 from concordiad.front.newcomer import Newcomer
 from concordiad.front.pages import WEB, read_pages
 from concordiad.front.summary import summarise
-from concordiad.house import COMMANDS, Command, House, Housekeeper, SpecMaker, Unopened, run_house
+from concordiad.house import run_house
+from concordiad.house.commands import COMMANDS, Command
+from concordiad.house.handle import House, Unopened
+from concordiad.house.housekeeper import Housekeeper
+from concordiad.house.setup import HouseSetup, SpecMaker
 from concordiad.journal import open_journal
 from concordiad.journal.schema import check_sqlite
 from concordiad.meaning import Grouper
@@ -308,19 +312,10 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
                 url = None if door is None else door.entrance.url
                 new_id = IdFactory()
                 async with _open_grouper(config.gemini, setup.key) as grouper, trio.open_nursery() as connections:
-                    keeper = Housekeeper(
-                        config,
-                        journal,
-                        rooms,
-                        setup.make_spec,
-                        new_id,
-                        time.time,
-                        closing,
-                        hurry,
-                        unopened,
-                        grouper,
-                        keeping,
+                    for_rooms = HouseSetup(
+                        journal, setup.make_spec, new_id, time.time, closing, hurry, grouper, keeping
                     )
+                    keeper = Housekeeper(for_rooms, config, rooms, unopened)
                     house = House(
                         rooms,
                         journal,
@@ -335,7 +330,7 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
                         new_id=new_id,
                     )
                     async with trio.open_nursery() as houses:
-                        await houses.start(run_house, keeper, commands, closing)
+                        await houses.start(run_house, keeper, commands)
                         connections.start_soon(_accept_within, accepting, listener, door, metrics, house, connections)
                         watchers.start_soon(run_notifying, setup.manager, partial(summarise, house))
                         watchers.start_soon(run_reloading, wishes, setup, house)

@@ -39,7 +39,7 @@ BREACHES: Final[list[tuple[Rule, str, str]]] = [
     (imports_run_one_way, "concordiad.journal.writing", "from concordiad.agent.find import WITHHELD"),
     (imports_run_one_way, "concordiad.agent.find", "from concordiad import journal"),
     (imports_run_one_way, "concordiad.room.pump", "def f():\n    from concordiad.front.methods import call"),
-    (imports_run_one_way, "concordiad.room", "from concordiad.house import House"),
+    (imports_run_one_way, "concordiad.room", "from concordiad.house.handle import House"),
     (imports_run_one_way, "concordiad.house", "import concordiad.front.methods"),
     (imports_run_one_way, "concordiad.front.outbox", "from concordiad.daemon import Setup"),
     (imports_run_one_way, "concordiad.daemon", "from concordiad.__main__ import main"),

@@ -14,7 +14,7 @@ from concordiad.errors import JournalError, RemoteProtocolError, RoomError
 from concordiad.front.caller import Caller
 from concordiad.front.methods import allow, call
 from concordiad.front.outbox import STALL_S
-from concordiad.house import House
+from concordiad.house.handle import House
 from concordiad.ops.requests import meeting
 from concordiad.room.handle import Room
 from concordiad.room.slices import in_slices

@@ -29,7 +29,7 @@ from concordiad.front.caller import Caller
 from concordiad.front.outbox import Budget, Outbox, socket_of
 from concordiad.front.peer import Peer, identify
 from concordiad.front.scarcity import ACCEPT_PAUSE_S, Reserve, Scarcity
-from concordiad.house import House
+from concordiad.house.handle import House
 from concordiad.ops.threads import in_thread
 from concordiad.room.fanout import plain_lines
 

@@ -32,7 +32,7 @@ from concordiad.front.pages import Page, show_page
 from concordiad.front.readiness import Readiness
 from concordiad.front.scarcity import ACCEPT_PAUSE_S, SCARCE, Scarcity
 from concordiad.front.sources import Joins, Lobby, Source, find_origin, make_source
-from concordiad.house import House
+from concordiad.house.handle import House
 
 ACCEPTS: Final = 64
 """Connections accepted in one go, before anybody else has a turn."""

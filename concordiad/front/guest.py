@@ -37,7 +37,7 @@ from concordiad.front.outbox import Outbox, socket_of
 from concordiad.front.owned_stream import OwnedStream
 from concordiad.front.readings import subscribe
 from concordiad.front.websocket import WebSocket
-from concordiad.house import House
+from concordiad.house.handle import House
 from concordiad.room.handle import Room
 
 REFUSED: Final = close_frame(4401, NOT_ADMITTED)

@@ -11,7 +11,7 @@ import trio
 import concordiad
 from concordiad.core.model import Outcome
 from concordiad.errors import RoomError
-from concordiad.house import House
+from concordiad.house.handle import House
 from concordiad.room.handle import Measures, Room
 
 PATIENCE_S: Final = 1.0

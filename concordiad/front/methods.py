@@ -61,7 +61,7 @@ from concordiad.front.readings import (
 from concordiad.front.records import find_record, find_room, find_room_to_join
 from concordiad.front.retrying import retry
 from concordiad.front.statistics import get_statistics, make_link
-from concordiad.house import House
+from concordiad.house.handle import House
 from concordiad.journal.prompts import read_prompt, read_prompts_of
 from concordiad.journal.turns import read_turn
 from concordiad.room.approvals import texts_of

@@ -25,7 +25,7 @@ from concordiad.errors import ConfigError
 from concordiad.front.http import HeadFault, HeadReader, Request, Response, make_sentence
 from concordiad.front.measuring import gather
 from concordiad.front.readiness import Readiness
-from concordiad.house import House
+from concordiad.house.handle import House
 from concordiad.meaning.key import find_place, own_file
 from concordiad.room.handle import Measures
 

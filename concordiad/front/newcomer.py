@@ -18,7 +18,7 @@ from concordiad.front.company import Company
 from concordiad.front.guest import REFUSED, GuestConnection, Source, understand
 from concordiad.front.http import Request, make_upgrade
 from concordiad.front.owned_stream import INTRODUCTION_BYTES, LAST_WORDS_BYTES, LAST_WORDS_S, READ_BYTES
-from concordiad.house import House
+from concordiad.house.handle import House
 
 
 class Newcomer:

@@ -11,7 +11,7 @@ from typing import Final
 import trio
 
 from concordiad.errors import JournalError, RoomError
-from concordiad.house import House
+from concordiad.house.handle import House
 from concordiad.journal.rooms import read_rooms
 from concordiad.room.handle import Room
 

@@ -32,7 +32,7 @@ from concordiad.core.views import (
 from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
 from concordiad.front.records import Record, find_record, find_room, find_room_to_join
-from concordiad.house import House
+from concordiad.house.handle import House
 from concordiad.journal.changes import Recorded
 from concordiad.journal.events import read_events
 from concordiad.journal.listing import Filter, find_ids, find_latest_ids

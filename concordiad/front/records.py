@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from concordiad.core.params import Cursor
 from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
-from concordiad.house import House
+from concordiad.house.handle import House
 from concordiad.journal.events import last_seq
 from concordiad.journal.rooms import read_room_epochs
 from concordiad.room.handle import Room

@@ -10,7 +10,7 @@ from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
 from concordiad.front.readings import turn_of, whole_id
 from concordiad.front.records import find_room_to_join
-from concordiad.house import House
+from concordiad.house.handle import House
 from concordiad.journal.prompts import read_prompt
 from concordiad.room.to_batcher import Submission
 

@@ -22,7 +22,7 @@ from concordiad.errors import JournalError, RoomError
 from concordiad.front.caller import Caller
 from concordiad.front.http import Request, Response, make_sentence
 from concordiad.front.records import find_record
-from concordiad.house import House
+from concordiad.house.handle import House
 from concordiad.journal.statistics import add_turns
 
 USUAL_S: Final = 30 * DAY_S

@@ -7,7 +7,7 @@ from typing import Any, Final
 import trio
 
 from concordiad.errors import RoomError
-from concordiad.house import House
+from concordiad.house.handle import House
 
 PATIENCE_S: Final = 1.0
 """How long a room may take to say how it is: who asks has a watchdog to feed."""

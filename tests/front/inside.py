@@ -20,7 +20,11 @@ from concordiad.core.wire import decode_request
 from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
 from concordiad.front.methods import call
-from concordiad.house import COMMANDS, Command, House, Housekeeper, Unopened, run_house
+from concordiad.house import run_house
+from concordiad.house.commands import COMMANDS, Command
+from concordiad.house.handle import House, Unopened
+from concordiad.house.housekeeper import Housekeeper
+from concordiad.house.setup import HouseSetup
 from concordiad.journal import open_journal, open_memory_journal
 from concordiad.ops.ids import IdFactory
 from concordiad.room.handle import Room as OpenRoom
@@ -98,9 +102,10 @@ async def open_house(root: Path, *rooms: str, in_memory: bool = False) -> AsyncI
         open_memory_journal() if in_memory else open_journal(root / "journal.db") as journal,
         trio.open_nursery() as houses,
     ):
-        keeper = Housekeeper(config, journal, opened, _make_spec, IdFactory(), time.time, closing, hurry, unopened)
+        setup = HouseSetup(journal, _make_spec, IdFactory(), time.time, closing, hurry)
+        keeper = Housekeeper(setup, config, opened, unopened)
         with send:
-            await houses.start(run_house, keeper, commands, closing)
+            await houses.start(run_house, keeper, commands)
             try:
                 yield Inside(House(opened, journal, lambda: config, root, time.time(), ended, send, PAGE, unopened))
             finally:

@@ -18,7 +18,8 @@ from concordiad.front.entrance import bind_door
 from concordiad.front.http import Request
 from concordiad.front.pages import Page
 from concordiad.front.sources import Source
-from concordiad.house import Command, House
+from concordiad.house.commands import Command
+from concordiad.house.handle import House
 from concordiad.journal import Journal, open_memory_journal
 from concordiad.journal.faults import Health
 
