@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 import trio
 
 from bench.guest_events import chunks, event_text
-from concordiad.config import Directories, read_config
+from concordiad.config import read_config
+from concordiad.config.places import Directories
 from concordiad.core.model import Author, AuthorKind
 from concordiad.core.params import InviteCreate
 from concordiad.daemon import Setup, prepare, run_daemon

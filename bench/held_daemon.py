@@ -20,7 +20,8 @@ from typing import Any, Final
 
 import trio
 
-from concordiad.config import Directories, read_config
+from concordiad.config import read_config
+from concordiad.config.places import Directories
 from concordiad.daemon import Setup, prepare, run_daemon
 from concordiad.house.handle import House
 from concordiad.ops.log import Log

@@ -15,7 +15,7 @@ from uuid import uuid4
 import trio
 
 from concordiad.agent.process import spawn
-from concordiad.config import Graces
+from concordiad.config.limits import Graces
 from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.ops.memory import keep_freed_memory
 from concordiad.room.messages import answering, serve, take_all

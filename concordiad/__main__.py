@@ -25,7 +25,10 @@ import attrs
 import trio
 
 import concordiad
-from concordiad.config import Config, Guests, find_agent_socket, find_directories, find_file, parse_config, read_config
+from concordiad.config import parse_config, read_config
+from concordiad.config.doors import Guests
+from concordiad.config.places import find_agent_socket, find_directories, find_file
+from concordiad.config.tables import Config
 from concordiad.core.codes import EXIT_CONFIG, EXIT_FAILURE
 from concordiad.core.logbook import Level
 from concordiad.daemon import Setup, prepare, run_daemon

@@ -25,7 +25,9 @@ from msgspec.structs import replace
 from concordiad.agent.leftovers import END_GRACE_S, end_leftovers, mark_of
 from concordiad.agent.spec import AgentSpec, make_spec
 from concordiad.agent.spool import remove_spools
-from concordiad.config import Agent, Config, Directories, Gemini, Metrics, Traces
+from concordiad.config.doors import Metrics
+from concordiad.config.places import Directories
+from concordiad.config.tables import Agent, Config, Gemini, Traces
 from concordiad.core.agents import Kind
 from concordiad.core.discreet import Discreet
 from concordiad.errors import ConfigError, RoomError

@@ -9,30 +9,12 @@ from typing import Any
 import attrs
 import pytest
 
-from concordiad.config import (
-    AGENT_SOCKET,
-    Agent,
-    Config,
-    Control,
-    Directories,
-    Gemini,
-    Graces,
-    Guests,
-    JournalSettings,
-    Limits,
-    Log,
-    Merging,
-    Metrics,
-    Retention,
-    Room,
-    Traces,
-    find_agent_socket,
-    find_directories,
-    find_file,
-    parse_config,
-    read_config,
-    read_credential,
-)
+from concordiad.config import parse_config, read_config
+from concordiad.config.credentials import read_credential
+from concordiad.config.doors import Control, Guests, Metrics
+from concordiad.config.limits import Graces, Limits
+from concordiad.config.places import AGENT_SOCKET, Directories, find_agent_socket, find_directories, find_file
+from concordiad.config.tables import Agent, Config, Gemini, JournalSettings, Log, Merging, Retention, Room, Traces
 from concordiad.core.agents import Kind
 from concordiad.core.attribution import Attribution
 from concordiad.core.logbook import Format, Level

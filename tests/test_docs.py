@@ -15,22 +15,10 @@ import pytest
 from concordiad.agent.find import WITHHELD
 from concordiad.agent.leftovers import END_GRACE_S
 from concordiad.agent.orders import REHEARSAL_VERBS, VERBS
-from concordiad.config import (
-    Agent,
-    Config,
-    Control,
-    Gemini,
-    Graces,
-    Guests,
-    Limits,
-    Log,
-    Merging,
-    Metrics,
-    Retention,
-    Room,
-    Traces,
-    parse_config,
-)
+from concordiad.config import parse_config
+from concordiad.config.doors import Control, Guests, Metrics
+from concordiad.config.limits import Graces, Limits
+from concordiad.config.tables import Agent, Config, Gemini, Log, Merging, Retention, Room, Traces
 from concordiad.core import codes
 from concordiad.core.admission import CLOSED, EXPIRED, NOT_ADMITTED, REMOVED, REVOKED, STOPPING
 from concordiad.core.breaker import BREAKER_TABLE, BreakerInput, BreakerState

@@ -34,7 +34,7 @@ NOT_PURE: Final = (
     *("signal", "socket", "sqlite3", "structlog", "subprocess", "tempfile", "threading", "time", "trio", "uuid"),
 )
 BREACHES: Final[list[tuple[Rule, str, str]]] = [
-    (imports_run_one_way, "concordiad.core.lines", "from concordiad.config import Limits"),
+    (imports_run_one_way, "concordiad.core.lines", "from concordiad.config.limits import Limits"),
     (imports_run_one_way, "concordiad.errors", "import concordiad.room"),
     (imports_run_one_way, "concordiad.journal.writing", "from concordiad.agent.find import WITHHELD"),
     (imports_run_one_way, "concordiad.agent.find", "from concordiad import journal"),

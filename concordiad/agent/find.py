@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from concordiad.agent.unit import UnitFault, run_in_unit
-from concordiad.config import Agent, read_credential, read_key
+from concordiad.config.credentials import read_credential, read_key
+from concordiad.config.tables import Agent
 from concordiad.core.agents import Kind, Launch, Settings
 from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.core.agents.rehearsal import Rehearsal

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from concordiad.config import AGENT_SOCKET, find_file
+from concordiad.config.places import AGENT_SOCKET, find_file
 
 SERVICE: Final = "concordiad.service"
 COMMAND: Final = ("systemctl", "show", "--property=Environment", "--value", SERVICE)

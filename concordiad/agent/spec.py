@@ -17,7 +17,7 @@ from concordiad.agent.find import (
     has_credentials,
     read_version,
 )
-from concordiad.config import Agent
+from concordiad.config.tables import Agent
 from concordiad.core.agents import AgentCodec, IdSource, Kind, Settings
 from concordiad.core.discreet import Discreet
 from concordiad.errors import ConfigError

@@ -10,7 +10,7 @@ from typing import Final
 import trio
 from msgspec import Struct, field
 
-from concordiad.config import Guests
+from concordiad.config.doors import Guests
 from concordiad.core.frames import PING, close_frame
 from concordiad.front.outbox import Budget, Follower, Outbox
 from concordiad.front.owned_stream import OwnedStream

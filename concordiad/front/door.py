@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import structlog
 import trio
 
-from concordiad.config import Guests
+from concordiad.config.doors import Guests
 from concordiad.front import statistics
 from concordiad.front.entrance import Entrance, most_connections
 from concordiad.front.http import (

@@ -17,7 +17,7 @@ from attrs import evolve
 from msgspec import Struct
 from msgspec.structs import replace
 
-from concordiad.config import DEFAULT_LISTEN, Guests
+from concordiad.config.doors import DEFAULT_LISTEN, Guests
 from concordiad.core.addresses import Names, make_names, parse_origin
 from concordiad.errors import ConfigError
 

@@ -17,7 +17,8 @@ import structlog
 import trio
 
 import concordiad
-from concordiad.config import Metrics, read_key
+from concordiad.config.credentials import read_key
+from concordiad.config.doors import Metrics
 from concordiad.core.exposition import CONTENT_TYPE, Family, Labels, write
 from concordiad.core.figures import LAG_S, Histogram
 from concordiad.core.model import Outcome

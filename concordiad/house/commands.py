@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from concordiad.config import Config
+from concordiad.config.tables import Config
 from concordiad.core.model import Author, RoomRow
 from concordiad.room.handle import Room
 from concordiad.room.messages import Reply

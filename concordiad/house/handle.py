@@ -7,7 +7,7 @@ import trio
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from concordiad.config import Config
+from concordiad.config.tables import Config
 from concordiad.core.links import Links
 from concordiad.core.model import Author, RoomRow
 from concordiad.house.commands import Close, Command, Create, Pruned, PruneNow, Reload, Reloaded

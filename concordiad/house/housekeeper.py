@@ -11,7 +11,7 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from concordiad.config import ROOM_NAME, Config
+from concordiad.config.tables import ROOM_NAME, Config
 from concordiad.core.model import PromptState, RoomRow
 from concordiad.errors import ConfigError, JournalStalled, RoomError
 from concordiad.house.commands import Close, Create

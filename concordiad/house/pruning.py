@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 import trio
 
-from concordiad.config import Config
+from concordiad.config.tables import Config
 from concordiad.core.checks import DAY_S
 from concordiad.core.model import rfc3339
 from concordiad.errors import JournalStalled, RoomError

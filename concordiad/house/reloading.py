@@ -7,7 +7,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from concordiad.config import Config
+from concordiad.config.tables import Config
 from concordiad.errors import ConfigError, RoomError
 from concordiad.house.commands import Reload, Reloaded
 from concordiad.house.housekeeper import Housekeeper, Starter

@@ -8,8 +8,8 @@ from attrs import evolve
 from msgspec import Struct
 
 from concordiad.agent.spec import AgentSpec
-from concordiad.config import Agent, Config
-from concordiad.config import Room as RoomConfig
+from concordiad.config.tables import Agent, Config
+from concordiad.config.tables import Room as RoomConfig
 from concordiad.core.model import RoomRow
 from concordiad.errors import ConfigError
 from concordiad.journal import Journal

@@ -19,7 +19,7 @@ import stamina.instrumentation
 import trio
 
 import concordiad
-from concordiad.config import Gemini as Settings
+from concordiad.config.tables import Gemini as Settings
 from concordiad.core.breaker import Breaker, BreakerInput
 from concordiad.core.grouping import GARBAGE, Candidate, Doubt, Grouped, read_answer, request_body
 from concordiad.meaning import MeaningError

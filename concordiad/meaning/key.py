@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from concordiad.config import Gemini, Metrics, find_file, read_key
+from concordiad.config.credentials import read_key
+from concordiad.config.doors import Metrics
+from concordiad.config.places import find_file
+from concordiad.config.tables import Gemini
 from concordiad.errors import ConfigError
 
 VARIABLE: Final = "GEMINI_API_KEY"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import trio
 
-from concordiad.config import Graces, Limits
+from concordiad.config.limits import Graces, Limits
 from concordiad.core.figures import TurnFigures
 from concordiad.core.model import rfc3339
 from concordiad.core.turns import WriterInput, WriterState, move_writer

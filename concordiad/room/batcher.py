@@ -14,7 +14,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from concordiad.config import Limits
+from concordiad.config.limits import Limits
 from concordiad.core.allowance import Allowance
 from concordiad.core.batching import NEVER, Queue
 from concordiad.core.judging import Judging

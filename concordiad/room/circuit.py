@@ -7,7 +7,7 @@ one would meet too, the queue waits; then one prompt at a time tries, until one 
 
 import math
 
-from concordiad.config import Graces, Limits
+from concordiad.config.limits import Graces, Limits
 from concordiad.core.agents import Ended
 from concordiad.core.breaker import Breaker, BreakerInput, BreakerState
 from concordiad.core.model import Outcome

@@ -4,7 +4,7 @@ By when the agent is to have done what it owes, and what is said when it has not
 Plain and synchronous, in monotonic seconds; the writer says what happened and asks what is overdue.
 """
 
-from concordiad.config import Graces
+from concordiad.config.limits import Graces
 from concordiad.core.faults import Fault
 from concordiad.core.turns import WriterState
 from concordiad.room.controls import Controls

@@ -22,7 +22,7 @@ from concordiad.agent.process import AgentProcess, Exit, spawn
 from concordiad.agent.spec import AgentSpec
 from concordiad.agent.spool import remove_spool
 from concordiad.agent.unit import UnitProcess, spawn_in_unit, take_over
-from concordiad.config import Graces, Limits
+from concordiad.config.limits import Graces, Limits
 from concordiad.core.agents import AgentCodec, IdSource, Launch
 from concordiad.core.model import AgentSession, Origin
 from concordiad.core.restarts import Restarts

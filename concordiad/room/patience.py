@@ -8,7 +8,7 @@ again.
 
 from typing import Final, NamedTuple
 
-from concordiad.config import Graces
+from concordiad.config.limits import Graces
 from concordiad.core.faults import Fault
 
 NEVER: Final = float("inf")

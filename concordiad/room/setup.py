@@ -7,7 +7,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from concordiad.agent.spec import AgentSpec
-from concordiad.config import Graces, Limits, Merging
+from concordiad.config.limits import Graces, Limits
+from concordiad.config.tables import Merging
 from concordiad.core.model import RoomRow
 from concordiad.journal import Journal
 from concordiad.meaning import Grouper

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import trio
 from msgspec import Struct, field
 
-from concordiad.config import Graces, Limits
+from concordiad.config.limits import Graces, Limits
 from concordiad.core.attribution import Askers
 from concordiad.core.figures import TurnFigures
 from concordiad.core.turns import WriterInput, WriterState

@@ -16,7 +16,7 @@ from ctl.settings import Command, Settings
 from ctl.wrapping import Wrapper
 
 if TYPE_CHECKING:
-    from concordiad.config import Config
+    from concordiad.config.tables import Config
 
 COLOURS: Final = {Status.OK: "green", Status.WARNING: "yellow", Status.ERROR: "red"}
 NAME_COLUMNS: Final = 15
@@ -27,7 +27,8 @@ PLACE: Final = click.Path(path_type=Path, readable=False)
 
 
 def _look(settings: Settings, config_path: Path | None, state: Path | None, runtime: Path | None) -> Iterator[Finding]:
-    from concordiad.config import Config, Directories, find_directories, find_file
+    from concordiad.config.places import Directories, find_directories, find_file
+    from concordiad.config.tables import Config
     from ctl.health import daemon, journal, machine, meaning, measures, places, store, taken, units
     from ctl.sockets import SYSTEM_SOCKET, candidates
 

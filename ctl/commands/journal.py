@@ -36,7 +36,7 @@ def _find(settings: Settings, state_dir: Path | None) -> Path:
             with settings.connect() as connection:
                 state_dir = Path(connection.call("daemon.status")["daemon"]["state_dir"])
         except Failure:
-            from concordiad.config import find_directories
+            from concordiad.config.places import find_directories
 
             state_dir = find_directories(None, None, os.environ).state
     return state_dir.absolute() / "journal.db"

@@ -19,7 +19,8 @@ from concordiad.agent.find import (
     read_secret,
     read_version,
 )
-from concordiad.config import Agent, find_file
+from concordiad.config.places import find_file
+from concordiad.config.tables import Agent
 from concordiad.core.agents import Kind, Launch, Settings
 from concordiad.errors import ConfigError
 from ctl.health import Finding, error, ok, warning

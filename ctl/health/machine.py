@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from concordiad.config import Limits
+from concordiad.config.limits import Limits
 from concordiad.errors import ConfigError
 from concordiad.journal.inspect import sqlite_version
 from concordiad.journal.schema import check_sqlite

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from concordiad.config import Gemini
+from concordiad.config.tables import Gemini
 from concordiad.errors import ConfigError
 from concordiad.meaning.key import VARIABLE, find_key, find_place, own_file
 from ctl.health import Finding, error, ok, warning

@@ -4,7 +4,7 @@ import http.client
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from concordiad.config import Metrics
+from concordiad.config.doors import Metrics
 from concordiad.errors import ConfigError
 from concordiad.front.metrics import find_token
 from ctl.harmless import first_line

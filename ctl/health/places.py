@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from concordiad.agent.service import as_in_service
-from concordiad.config import Agent, Config, find_agent_socket, read_config
+from concordiad.config import read_config
+from concordiad.config.places import find_agent_socket
+from concordiad.config.tables import Agent, Config
 from concordiad.errors import ConfigError
 from ctl.health import Finding, Status, error, ok, warning
 from ctl.health.placing import check_workdir_of_unit

@@ -9,7 +9,7 @@ from typing import Final
 
 from concordiad.agent.find import PROBE_S, QUIET
 from concordiad.agent.unit import OPEN, UnitFault, run_in_unit
-from concordiad.config import Agent
+from concordiad.config.tables import Agent
 from ctl.health import Finding, error, ok, warning
 from ctl.health.remedies import type_out
 

@@ -4,7 +4,8 @@ import os
 from typing import Final
 
 from concordiad.agent.service import as_in_service
-from concordiad.config import find_agent_socket, find_file, read_config
+from concordiad.config import read_config
+from concordiad.config.places import find_agent_socket, find_file
 from concordiad.errors import ConfigError
 from ctl.health import Status
 from ctl.health.agents import CAUTION, Place, check_agent

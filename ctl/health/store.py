@@ -6,7 +6,9 @@ from typing import Final, NamedTuple, TypeVar
 
 from attrs import evolve
 
-from concordiad.config import Agent, Gemini, Metrics, find_file
+from concordiad.config.doors import Metrics
+from concordiad.config.places import find_file
+from concordiad.config.tables import Agent, Gemini
 from ctl.health import Finding, error, ok, warning
 from ctl.health.remedies import PASTE, UNIT, write_secret
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from concordiad.config import Config
+from concordiad.config.tables import Config
 from ctl.health import Finding, warning
 from ctl.health.daemon import Daemon
 from ctl.health.remedies import UNIT

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from concordiad.config import Graces
+from concordiad.config.limits import Graces
 from concordiad.core.codes import EXIT_CONFIG
 from ctl.health import Finding, error, ok, warning
 from ctl.health.remedies import UNIT, has_systemd, name_user

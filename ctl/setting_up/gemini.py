@@ -8,7 +8,10 @@ from typing import NamedTuple
 import trio
 from attrs import evolve
 
-from concordiad.config import Config, Gemini, find_file, parse_config, read_config, read_credential
+from concordiad.config import parse_config, read_config
+from concordiad.config.credentials import read_credential
+from concordiad.config.places import find_file
+from concordiad.config.tables import Config, Gemini
 from concordiad.errors import ConfigError
 from concordiad.meaning import MeaningError
 from concordiad.meaning.client import check_key

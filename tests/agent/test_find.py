@@ -19,7 +19,7 @@ from concordiad.agent.find import (
     has_credentials,
     read_version,
 )
-from concordiad.config import Agent
+from concordiad.config.tables import Agent
 from concordiad.core.agents import Kind
 from concordiad.errors import ConfigError
 

@@ -14,7 +14,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from concordiad.agent.process import AgentProcess, AgentStdin, Exit, spawn
-from concordiad.config import Graces
+from concordiad.config.limits import Graces
 from concordiad.errors import AgentGone, AgentUnfit
 from tests.support.patience import PATIENCE_S
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from concordiad.agent.service import as_in_service, read_variables
-from concordiad.config import AGENT_SOCKET
+from concordiad.config.places import AGENT_SOCKET
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import trio
 from concordiad.agent.find import agent_environment, find_command, read_version
 from concordiad.agent.process import Exit
 from concordiad.agent.unit import UnitFault, UnitProcess, run_in_unit, spawn_in_unit
-from concordiad.config import Agent
+from concordiad.config.tables import Agent
 from concordiad.core.agents import Kind
 from concordiad.errors import AgentError, AgentUnfit, ConfigError
 from tests.support.agent_units import AgentUnits

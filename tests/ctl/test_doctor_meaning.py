@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from concordiad.config import Gemini
+from concordiad.config.tables import Gemini
 from ctl.health import Finding, Status
 from ctl.health.meaning import check_meaning
 

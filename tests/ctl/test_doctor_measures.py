@@ -4,7 +4,7 @@ import socket
 import threading
 from pathlib import Path
 
-from concordiad.config import Metrics
+from concordiad.config.doors import Metrics
 from ctl.health import Finding, Status
 from ctl.health.measures import check_measures
 from tests.support.patience import PATIENCE_S

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from concordiad.config import Agent, Gemini, Graces, Metrics
+from concordiad.config.doors import Metrics
+from concordiad.config.limits import Graces
+from concordiad.config.tables import Agent, Gemini
 from concordiad.core.agents import Kind
 from ctl.health import Finding, Status
 from ctl.health.agents import Place, check_agent

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio_websocket import WebSocketConnection
 
-from concordiad.config import Guests
+from concordiad.config.doors import Guests
 from concordiad.core.allowance import Allowance
 from ctl.failures import Refused
 from ctl.joining.link import read_link

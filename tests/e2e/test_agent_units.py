@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from concordiad.config import AGENT_SOCKET
+from concordiad.config.places import AGENT_SOCKET
 from tests.support.agent_units import AgentUnits
 from tests.support.daemon import READY, REHEARSAL, Site
 from tests.support.patience import PATIENCE_S

@@ -11,7 +11,8 @@ import msgspec
 import trio
 
 from concordiad.agent.spec import AgentSpec, make_spec
-from concordiad.config import Agent, Config, Graces, Room
+from concordiad.config.limits import Graces
+from concordiad.config.tables import Agent, Config, Room
 from concordiad.core.agents import Kind
 from concordiad.core.codes import Code
 from concordiad.core.model import Author, AuthorKind

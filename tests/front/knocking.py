@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from concordiad.config import Config, Guests
+from concordiad.config.doors import Guests
+from concordiad.config.tables import Config
 from concordiad.front.door import DoorState, Meet, run_door
 from concordiad.front.entrance import bind_door
 from concordiad.front.http import Request

@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from concordiad.config import Guests
+from concordiad.config.doors import Guests
 from concordiad.core.frames import PING, is_close
 from concordiad.front.company import SILENT, Company, Guest, run_wheel
 from concordiad.front.outbox import Budget, Outbox, socket_of
@@ -96,7 +96,7 @@ async def test_a_newcomer_is_not_taken_for_silent(lines: list[Line], mock_clock:
 RUSH = """
 import trio
 import trio.testing
-from concordiad.config import Guests
+from concordiad.config.doors import Guests
 from concordiad.front.company import Company, run_wheel
 from concordiad.ops.memory import keep_freed_memory, resident_bytes
 

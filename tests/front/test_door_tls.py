@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from concordiad.config import Guests
+from concordiad.config.doors import Guests
 from concordiad.errors import ConfigError
 from concordiad.front.entrance import bind_door
 from tests.front.knocking import PAGES, UPGRADE, Client, are_open, head, open_door

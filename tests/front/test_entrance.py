@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from concordiad.config import Guests
+from concordiad.config.doors import Guests
 from concordiad.errors import ConfigError
 from concordiad.front.entrance import bind_door, fit_to_descriptors, most_connections
 
@@ -117,7 +117,7 @@ def test_hard_limit_of_descriptors_costs_guests_their_places() -> None:
     """Where the limit cannot be raised, there are fewer guests, and the control socket keeps what it needs."""
     program = """if True:
         import resource
-        from concordiad.config import Guests
+        from concordiad.config.doors import Guests
         from concordiad.front.entrance import fit_to_descriptors
         resource.setrlimit(resource.RLIMIT_NOFILE, (512, 1024))
         for half_open in (50, 500):

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from concordiad.config import Guests
+from concordiad.config.doors import Guests
 from concordiad.front.company import Company, Guest
 from concordiad.front.guest import GuestConnection
 from concordiad.front.outbox import Outbox

@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from concordiad.agent import find
-from concordiad.config import Room
+from concordiad.config.tables import Room
 from concordiad.core.codes import CONFLICT
 from concordiad.errors import RoomError
 from tests.front.inside import HOST, open_house

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from concordiad.config import Gemini as Settings
+from concordiad.config.tables import Gemini as Settings
 from concordiad.core.grouping import Candidate, DoubtReason, Grouped
 from concordiad.meaning import MeaningError
 from concordiad.meaning.client import ATTEMPTS, FAILURES, MOST_ANSWER_BYTES, Gemini, check_key, open_gemini

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from concordiad.config import Gemini
+from concordiad.config.tables import Gemini
 from concordiad.errors import ConfigError
 from concordiad.meaning.key import find_key, find_place, own_file, without_key
 

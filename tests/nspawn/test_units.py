@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from concordiad.agent.leftovers import END_GRACE_S
-from concordiad.config import Graces
+from concordiad.config.limits import Graces
 from concordiad.daemon import LAST_EVENTS_S
 from ctl.health.units import AFTER_GRACES_S, longest_stop_s
 from shipping.install import UNITS

@@ -7,7 +7,7 @@ import trio
 from msgspec.structs import replace
 from trio.testing import wait_all_tasks_blocked
 
-from concordiad.config import Limits
+from concordiad.config.limits import Limits
 from concordiad.core.batching import Queue
 from concordiad.core.judging import Judging
 from concordiad.core.model import Author, Prompt, RoomRow, Stage

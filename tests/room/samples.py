@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from concordiad.config import Graces
+from concordiad.config.limits import Graces
 from concordiad.core.model import Author, AuthorKind, Prompt
 from concordiad.room.to_batcher import Submission
 from concordiad.room.to_fanout import Draft, Post

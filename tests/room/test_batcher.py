@@ -8,7 +8,7 @@ import trio
 from msgspec.structs import replace
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from concordiad.config import Limits
+from concordiad.config.limits import Limits
 from concordiad.core.backlog import EpochStart
 from concordiad.core.batching import Queue
 from concordiad.core.codes import CONFLICT, NOT_FOUND, NOT_NOW

@@ -15,7 +15,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from concordiad.config import Limits
+from concordiad.config.limits import Limits
 from concordiad.core.batching import Queue, Window
 from concordiad.core.grouping import Grouped
 from concordiad.core.model import Author, AuthorKind, Origin, Outcome, Priority, Prompt, PromptState, Stage, Turn

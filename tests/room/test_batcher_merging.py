@@ -5,7 +5,7 @@ import trio
 from msgspec.structs import replace
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from concordiad.config import Limits
+from concordiad.config.limits import Limits
 from concordiad.core.batching import Queue, Window
 from concordiad.core.codes import CONFLICT, NOT_NOW
 from concordiad.core.model import Author, AuthorKind, Prompt, PromptState, Stage

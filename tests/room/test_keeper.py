@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from concordiad.agent.spec import AgentSpec
-from concordiad.config import Graces, Limits
+from concordiad.config.limits import Graces, Limits
 from concordiad.core.agents import IdSource, Kind, Settings
 from concordiad.core.agents.rehearsal import Rehearsal
 from concordiad.journal import Journal, open_memory_journal

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from concordiad.config import Gemini as Settings
+from concordiad.config.tables import Gemini as Settings
 from concordiad.core.grouping import Candidate, DoubtReason, Grouped
 from concordiad.meaning import Grouper
 from concordiad.meaning.client import open_gemini

@@ -5,7 +5,7 @@ import trio
 from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from concordiad.config import Graces
+from concordiad.config.limits import Graces
 from concordiad.core.faults import RULES, Action, Fault, fault_of
 from concordiad.core.model import Prompt, PromptState, rfc3339
 from concordiad.room.messages import ask

@@ -5,7 +5,7 @@ import trio
 from attrs import evolve
 from trio.testing import MockClock
 
-from concordiad.config import Graces
+from concordiad.config.limits import Graces
 from concordiad.core.model import Prompt, PromptState
 from concordiad.room.messages import Drain
 from concordiad.room.to_writer import FromAgent, Parting

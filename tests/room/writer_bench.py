@@ -7,7 +7,7 @@ from typing import Any
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from concordiad.config import Graces
+from concordiad.config.limits import Graces
 from concordiad.core.agents import AgentCodec
 from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.core.model import Approval, Author, Prompt, Turn
