@@ -5,8 +5,9 @@ import signal
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from concordiad.ops.postponed import postpone, version
+from concordiad.ops.postponed import import_own_hashes, postpone, version
 
+import_own_hashes()
 for name in ("asyncio", "difflib", "lzma", "ssl"):
     postpone(name)
 postpone("importlib.metadata", version=version)

@@ -21,7 +21,7 @@ LATER: Final = {
     *("concordiad.meaning.client", "concordiad.agent.rehearsal", "rapidfuzz", "numpy", "httpx", "stamina"),
     *("concordiad.core.spans", "concordiad.ops.traces", "opentelemetry", "requests", "google.protobuf"),
     *("http.client", "multiprocessing", "unittest", "urllib.request", "xml"),
-    *("_lzma", "_ssl", "asyncio.events", "click", "csv", "email", "zipfile"),
+    *("_hashlib", "_lzma", "_ssl", "asyncio.events", "click", "csv", "email", "zipfile"),
 }
 """What is imported when somebody needs it, if anybody does."""
 

@@ -4,7 +4,13 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
+
+OWN_HASHES: Final = (
+    *("_blake2", "_md5", "_sha1", "_sha3"),
+    *(("_sha2",) if sys.version_info >= (3, 12) else ("_sha256", "_sha512")),
+)
+"""The modules of Python's own hash functions: hashlib complains about each one that is not there."""
 
 
 class _Postponed(ModuleType):
@@ -63,3 +69,20 @@ def version(distribution: str) -> str:
     from importlib.metadata import distribution as find  # noqa: PLC0415
 
     return find(distribution).version
+
+
+def import_own_hashes() -> None:
+    """
+    Import hashlib and hmac with Python's own hash functions, and not with OpenSSL's, which would take 3.4 MiB.
+
+    What a daemon hashes is short: tokens, keys, prompts. Both modules are written for a Python without OpenSSL, and TLS
+    has OpenSSL when it is used. Nothing is done where Python was built without some of its own functions, as for FIPS,
+    or where OpenSSL's are there already.
+    """
+    if "_hashlib" not in sys.modules and "hashlib" not in sys.modules and all(map(find_spec, OWN_HASHES)):
+        # So an import is refused (The import system, 5.3.1 in Python's reference).
+        sys.modules["_hashlib"] = None  # type: ignore[assignment]
+        try:
+            import_module("hmac")
+        finally:
+            del sys.modules["_hashlib"]

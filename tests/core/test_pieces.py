@@ -10,7 +10,7 @@ from concordiad.core.codes import INVALID_PARAMS
 from concordiad.core.layout import PARTS, STRIPPED, Kind, Part, parting, parts_of
 from concordiad.core.params import PromptSubmit
 from concordiad.core.pieces import Pieces, whole
-from concordiad.core.similarity import features, reading
+from concordiad.core.similarity import HASHED_BYTES, features, reading
 from concordiad.core.views import WRITTEN, members, writing
 from concordiad.core.wire import BadRequest, decode_request, decoding
 
@@ -28,6 +28,12 @@ def submission(text: str) -> bytes:
     return msgspec.json.encode(
         {"jsonrpc": "2.0", "id": 1, "method": "prompt.submit", "params": {"text": text, "key": "k"}}
     )
+
+
+def test_long_texts_that_differ_at_their_end_are_not_the_same() -> None:
+    """What is hashed in portions is hashed to its end."""
+    long = "word " * (HASHED_BYTES // 4)
+    assert features(long + "one").same == features(long + "one").same != features(long + "two").same
 
 
 def test_what_came_of_the_pieces_is_told() -> None:

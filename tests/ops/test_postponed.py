@@ -70,3 +70,20 @@ def test_version_of_what_is_not_installed_is_an_error() -> None:
     assert say(f"{begin}try: version('no-such-thing')\nexcept PackageNotFoundError as error: print(error.name)") == (
         "no-such-thing"
     )
+
+
+def test_hashes_are_what_they_are_with_openssl() -> None:
+    """Without OpenSSL's functions hashlib and hmac give the same, and OpenSSL is there for whoever imports it then."""
+    begin = "from concordiad.ops.postponed import import_own_hashes; import_own_hashes(); import hashlib, hmac, sys;"
+    same = "hashlib.sha256(b'a').digest() == _hashlib.openssl_sha256(b'a').digest()"
+    keyed = "hmac.digest(b'k', b'a', 'sha1') == _hashlib.hmac_digest(b'k', b'a', 'sha1')"
+    assert say(f"{begin} before = '_hashlib' in sys.modules; import _hashlib, ssl; print(before, {same}, {keyed})") == (
+        "False True True"
+    )
+
+
+def test_python_without_hashes_of_its_own_has_openssls() -> None:
+    """Where Python was built without one of its functions nothing is left out."""
+    begin = "from concordiad.ops import postponed; postponed.OWN_HASHES = ('_no_such_hash',);"
+    use = "postponed.import_own_hashes(); import hashlib, sys;"
+    assert say(f"{begin} {use} print('_hashlib' in sys.modules)") == "True"
