@@ -34,7 +34,7 @@ from concordiad.core.wire import decode_request
 from concordiad.daemon import LAST_EVENTS_S
 from concordiad.front.company import SILENT
 from concordiad.front.door import HEAD_REFUSALS
-from concordiad.front.guest import GARBAGE, NOT_TEXT
+from concordiad.front.guest import AWAY, GARBAGE, NOT_TEXT
 from concordiad.front.owned_stream import FLOOD, TOO_LONG, UNFINISHED
 from concordiad.meaning.replies import Trouble
 from concordiad.room.keeper import PIPE_GRACE_S
@@ -430,7 +430,7 @@ def test_rights_are_those_of_the_code() -> None:
 def test_closes_are_those_of_the_code() -> None:
     """The page says with which codes and reasons a guest's connection is closed."""
     closings = [[str(each.code), each.reason] for each in (REVOKED, EXPIRED, REMOVED, CLOSED, STOPPING)]
-    frames = [SILENT, *GARBAGE.values(), NOT_TEXT, FLOOD, UNFINISHED, TOO_LONG]
+    frames = [SILENT, *GARBAGE.values(), NOT_TEXT, FLOOD, UNFINISHED, TOO_LONG, *AWAY.values()]
     faults = sorted([str(int.from_bytes(frame[2:4])), frame[4:].decode()] for frame in frames)
     shown = [row[:2] for row in tables(section(page("docs/protocol.md"), "## Who may call what"))[1]]
     assert [["4401", NOT_ADMITTED], *closings, *faults] == shown

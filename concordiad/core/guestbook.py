@@ -44,6 +44,8 @@ RETURN_S: Final = 30.0
 """The same after a start of the daemon: clients of a daemon that was away wait longer from try to try."""
 MEMBERS: Final = 20_000
 """Guests that a room remembers at most, away ones too: some 20 MB."""
+SEATS: Final = 32
+"""Connections of one guest at once: a few devices and pages, and not all the places of the house."""
 
 
 def _fold(name: str) -> str:
@@ -365,13 +367,17 @@ class Guestbook:
         Be here with a connection, until `leave`.
 
         Raises:
-            RoomError: the right to be here was lost meanwhile.
+            RoomError: the right to be here was lost meanwhile (`not_allowed`), or it has as many already as one guest
+                may have (`conflict`).
         """
         identity = admission.member.id
         member = self._members.get(identity)
         if member is None or self._is_over(self._invites[member.invite]):
             raise RoomError.not_allowed(NOT_ADMITTED)
-        self._seats.setdefault(identity, {})[seat] = None
+        seats = self._seats.setdefault(identity, {})
+        if len(seats) >= SEATS:
+            raise RoomError.conflict(f"guest {member.name} has {SEATS} connections here already")
+        seats[seat] = None
         if member.here_since is None:
             self._plan(identity, self._clock())
         else:

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from concordiad.core.admission import NOT_ADMITTED, Admission
 from concordiad.core.allowance import Allowance
-from concordiad.core.codes import INVALID_PARAMS
+from concordiad.core.codes import CONFLICT, INVALID_PARAMS, NOT_NOW
 from concordiad.core.frames import close_frame, text_frame
 from concordiad.core.model import rfc3339
 from concordiad.core.params import EventsSubscribe, Hello
@@ -42,6 +42,11 @@ from concordiad.room.handle import Room
 
 REFUSED: Final = close_frame(4401, NOT_ADMITTED)
 """What everybody gets who is not let in; never with a reason, which would tell a stranger what is nearly right."""
+AWAY: Final = {
+    NOT_NOW: close_frame(1013, "not now: come back in a while"),
+    CONFLICT: close_frame(1013, "too many connections of one guest: close another one"),
+}
+"""What somebody with a good token gets who cannot be let in at the moment."""
 GARBAGE: Final = {
     1002: close_frame(1002, "this is not WebSocket as RFC 6455 has it"),
     1007: close_frame(1007, "a text has to be UTF-8"),
@@ -257,12 +262,7 @@ class GuestConnection:
             # Who is revoked before this was not let in, who is revoked from here on is dismissed.
             room.guestbook.sit(self._guest, admission)
         except RoomError as error:
-            # Only with a good token is anybody told what is wrong with the rest.
-            is_told = error.code is INVALID_PARAMS
-            if is_told:
-                await self._outbox.put(text_frame(encode_error(request_id, error)))
-            if not is_told or not self._tries:
-                self._guest.end(REFUSED)
+            await self._turn_away(error, request_id)
             return
         caller = _caller_of(room, admission)
         self._admitted = _Admitted(room, admission.member.id, caller)
@@ -275,6 +275,16 @@ class GuestConnection:
         result, after = await _welcome(self._house, room, caller, admission, hello)
         await self._outbox.put(room.voice.answer(encode_result(request_id, result)))
         self._guest.follow(room, after, hosts_known)
+
+    async def _turn_away(self, error: RoomError, request_id: int | str | None) -> None:
+        """Say why a hello did not do: only with a good token is anybody told what is wrong with the rest."""
+        if error.code is INVALID_PARAMS:
+            await self._outbox.put(text_frame(encode_error(request_id, error)))
+            if self._tries:
+                return
+        if error.code in AWAY:
+            self._stream.admit()
+        self._guest.end(AWAY.get(error.code, REFUSED))
 
     def _leave(self) -> None:
         if self._admitted is not None:

@@ -58,6 +58,8 @@ def make_token() -> str:
 
 TAKING: Final = (RevokeInvite, Kick, EndInvites)
 """What only takes a right: it is done whatever the journal can record, because nobody may have to wait for it."""
+MET_ALWAYS: Final = (*TAKING, Admit)
+"""What is looked at whatever the journal can record: who comes back has its right already."""
 OTHERS: Final = ("you", "host", "agent", "claude", "rehearsal", "concordia", "concordiad")
 """What else speaks in a room, or is called by these words in it: no guest may pass for it."""
 
@@ -104,9 +106,9 @@ class _Reception:
         fault = self._journal.health.fault
         if fault is not None:
             for message in messages:
-                if not isinstance(message, TAKING):
+                if not isinstance(message, MET_ALWAYS):
                     message.reply.answer(RoomError.not_now(fault, retry_after_s=RETRY_S))
-            messages = [message for message in messages if isinstance(message, TAKING)]
+            messages = [message for message in messages if isinstance(message, MET_ALWAYS)]
         marks: list[tuple[ToReception, Any, Entries]] = []
         for message in messages:
             own = Entries()
@@ -127,7 +129,9 @@ class _Reception:
         self, marks: list[tuple[ToReception, Any, Entries]], lapsed: Entries, error: RoomError
     ) -> list[tuple[ToReception, Any, Entries]]:
         """
-        Undo what gives a right, after it could not be recorded; who has lost one has lost it, which is recorded later.
+        Undo what gives a right, after it could not be recorded.
+
+        Who has lost one has lost it, and who came back with one is back; that is recorded later.
 
         Returns:
             What everybody is answered.
@@ -136,11 +140,11 @@ class _Reception:
         for message, answer, own in marks:
             if isinstance(answer, Invited):
                 self._guestbook.forget_invite(answer.invite)
-            elif isinstance(answer, Admission):
+            elif isinstance(answer, Admission) and not _is_back(answer):
                 self._guestbook.forget_admission(answer, own)
             else:
                 holds.add_all(own)
-            if isinstance(answer, RoomError):
+            if isinstance(answer, RoomError) or _is_back(answer):
                 told.append((message, answer, own))
             elif isinstance(message, TAKING):
                 told.append((message, _done_already(error) if own.rows else answer, own))
@@ -174,6 +178,11 @@ class _Reception:
 
 def _to_record(entries: Entries) -> tuple[list[Draft], list[Change]]:
     return [Draft(event_type, body) for event_type, body in entries.events], list(entries.rows.values())
+
+
+def _is_back(answer: Any) -> bool:
+    """Tell whether an answer lets somebody in who had the right already."""
+    return isinstance(answer, Admission) and answer.member_token is None
 
 
 def _done_already(error: RoomError) -> RoomError:

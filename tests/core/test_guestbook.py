@@ -389,6 +389,19 @@ def test_full_room(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ledger.admit(str(first.member_token)).author == first.author
 
 
+def test_one_guest_has_not_all_the_places(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more connection than a guest may have is refused, until one of them has ended; another guest has its own."""
+    monkeypatch.setattr("concordiad.core.guestbook.SEATS", 2)
+    _, token = ledger.invite(uses=None)
+    ann, bob = ledger.admit(token, "ann"), ledger.admit(token, "bob")
+    with seated(ledger.book, Chair(), ann), seated(ledger.book, Chair(), bob):
+        with seated(ledger.book, Chair(), ann), pytest.raises(RoomError) as refusal:
+            ledger.book.sit(Chair(), ann)
+        assert refusal.value.code is CONFLICT
+        with seated(ledger.book, Chair(), ann):
+            assert ledger.book.count == 2
+
+
 def test_hash_takes_any_text() -> None:
     """Whatever a stranger sends as a token has a hash."""
     assert hash_of("\ud800") != hash_of("") != hash_of("é")

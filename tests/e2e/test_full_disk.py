@@ -1,5 +1,6 @@
 """The journal's disk fills up: what is refused, what goes on, and that nothing is lost."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tests.e2e.gate import Gate
 from tests.e2e.outages import assert_whole, state_of, submit_until_refused
 from tests.support.control_client import types
 from tests.support.daemon import Site
+from tests.support.guest_client import Closed, GuestClient, read_link
 from tests.support.small_disk import SmallDisk, small_disk
 
 
@@ -79,6 +81,31 @@ def test_what_the_agent_says_on_a_full_disk_waits_and_is_recorded(site: Site, di
         texts = [event["text"] for event in follower.events if event["type"] == "agent.text"]
         assert [len(text) for text in texts] == [len("before"), 200000, len("behind")]
         assert_whole(client, follower.events)
+
+
+def test_guests_come_back_on_a_full_disk(site: Site, disk: SmallDisk) -> None:
+    """Who was in the room is let in again; whose link is new is told to come later, and can; neither has lost it."""
+    site.configure({"guests": {"listen": "127.0.0.1:0"}})
+    with site.running() as daemon, contextlib.ExitStack() as guests:
+        host, follower = daemon.connect(), daemon.follow()
+        link = read_link(host.call("invite.create", role="driver", uses=2)["invite"]["url"])
+
+        def come(token: str) -> str | None:
+            guest = guests.enter_context(GuestClient(link.host, link.port))
+            member_token: str | None = guest.hello(token)["member_token"]
+            return member_token
+
+        token = come(link.token)
+        assert token is not None
+        disk.fill()
+        submit_until_refused(host)
+        assert come(token) is None
+        with pytest.raises(Closed) as refusal:
+            come(link.token)
+        assert refusal.value.code == 1013
+        disk.free()
+        follower.next("room.changed", state="journal-recovered")
+        assert come(link.token) not in (None, token)
 
 
 def test_stopping_on_a_full_disk_ends_soon_and_says_what_is_lost(site: Site, disk: SmallDisk, gate: Gate) -> None:

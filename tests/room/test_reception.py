@@ -302,6 +302,29 @@ async def test_a_right_is_taken_while_nothing_can_be_recorded(skipping: MockCloc
         assert all(each.revoked_at is not None for each in await journal.read(read_invites, "main", 10))
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_who_has_a_right_is_back_while_nothing_can_be_recorded(skipping: MockClock, is_known: bool) -> None:
+    """Whoever finds out that the disk is full: who left is let in again and told of later; nobody new is."""
+    async with open_memory_journal() as journal, working(journal) as desk:
+        _, token = await desk.invite(uses=None)
+        ann = await desk.admit(token, "ann")
+        await trio.sleep(LINGER_S + 0.1)
+        before = await desk.told()
+        await forbid(journal)
+        if is_known:
+            with pytest.raises(RoomError):
+                await desk.invite()
+        with seated(desk.guestbook, Chair(), await desk.admit(ann.member_token)):
+            assert desk.guestbook.count == 1
+            with pytest.raises(RoomError) as refusal:
+                await desk.admit(token, "bob")
+            assert (refusal.value.code, desk.guestbook.count) == (NOT_NOW, 1)
+            await forbid(journal, is_forbidden=False)
+            await journal.health.wait_until(is_well=True)
+            await desk.admit(token, "carol")
+            assert (await desk.told())[len(before) :] == ["guest.joined", "guest.joined"]
+
+
 async def test_leaving_is_told_after_a_while(skipping: MockClock) -> None:
     """A guest whose connection ended is here until it has had the time to come back."""
     async with open_memory_journal() as journal, working(journal) as desk:
