@@ -1,12 +1,12 @@
 """
-Claude Code's stream-json, as version 2.1.329 speaks it.
+Claude Code's stream-json, as version 2.1.329 speaks it: what each of its lines means.
 
-Laws: what a client sent is never passed through, it is always written anew; a turn is told by `user_message_uuids` and
+Laws: a turn is told by `user_message_uuids` and
 lifecycle lines, never by order; success is told by `is_error` and `terminal_reason`, never by `subtype`; of the agent's
 lines only content blocks reach the transcript, because the rest of a line names paths and settings of the machine.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -16,25 +16,21 @@ from concordiad.core.agents import (
     ApprovalAsked,
     ApprovalWithdrawn,
     BackgroundRunning,
-    Began,
     BrokeOff,
     ConversationLost,
     Ended,
     Fact,
     IdSource,
-    Launch,
     LineDone,
-    OwnTurnBegan,
     Retrying,
     Said,
     Session,
-    Settings,
-    ToolsRunning,
     Unreadable,
     Unsupported,
     WentIdle,
 )
 from concordiad.core.agents.claude_lines import (
+    LONG_BYTES,
     TYPE_FIRST,
     ContentLine,
     ControlCancelLine,
@@ -61,114 +57,24 @@ from concordiad.core.agents.claude_lines import (
     read_oversize,
     read_result,
     read_system,
-    read_text,
     repair,
     trouble_in,
 )
+from concordiad.core.agents.claude_orders import ClaudeOrders
+from concordiad.core.agents.claude_turn import ClaudeTurn
 from concordiad.core.lines import Oversize
 from concordiad.core.model import ApprovalKind, Outcome
 
 _encode: Final = msgspec.json.encode
 
-LONG_BYTES: Final = 64 * 1024
-"""Above this the type of a content line is taken from its beginning: one parse of it less."""
 
-
-class _Memory(msgspec.Struct, frozen=True):
-    """What a codec has learnt; the fields are those of ClaudeCode."""
-
-    turn: str | None
-    is_ours: bool
-    next_block: int
-    open_block: int | None
-    offset: int
-    cause: str
-    is_message_open: bool
-    calls: list[str]
-    tools_running: int
-    streamed: str
-    last_text: str | None
-
-
-class ClaudeCode:
+class ClaudeCode(ClaudeOrders):
     """Speak with one process of the Claude Code CLI."""
 
     is_rehearsal = False
 
     def __init__(self, new_id: IdSource) -> None:
-        self._new_id = new_id
-        self._turn: str | None = None
-        self._head = b""
-        self._is_ours = False
-        self._next_block = 0
-        self._open_block: int | None = None
-        self._offset = 0
-        self._cause = ""
-        self._is_message_open = False
-        self._calls = set[str]()
-        self._tools_running = 0
-        self._streamed = bytearray()
-        self._last_text: RawLine | None = None
-
-    def arguments(self, settings: Settings, launch: Launch) -> list[str]:
-        """Write the command line: every value as `--flag=value`, so that no value can be read as a flag."""
-        chosen = [
-            f"--{flag}={value}"
-            for flag, value in (("model", settings.model), ("permission-mode", settings.permission_mode))
-            if value is not None
-        ]
-        return [
-            "-p",
-            "--input-format=stream-json",
-            "--output-format=stream-json",
-            "--verbose",
-            "--include-partial-messages",
-            "--permission-prompt-tool=stdio",
-            f"--resume={launch.session_id}" if launch.is_resumed else f"--session-id={launch.session_id}",
-            *chosen,
-            *settings.args,
-        ]
-
-    def environment(self) -> dict[str, str]:
-        """Name the variables: state lines on, so that the end of a turn is told."""
-        return {"CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1"}
-
-    def handshake(self, new_id: IdSource) -> list[tuple[str, bytes]]:
-        """Ask for readiness, and for the cost so far: a resumed session goes on counting from a saved total."""
-        requests: list[dict[str, Any]] = [{"subtype": "initialize", "hooks": None}, {"subtype": "get_usage"}]
-        return [(identity, self._control(identity, request)) for request in requests for identity in (new_id(),)]
-
-    def prompt(self, turn: str, text: str, *, is_raw: bool) -> bytes:
-        """Write a turn's line; `client_composed` keeps the CLI from reading @files and obeying slash commands."""
-        line: dict[str, Any] = {
-            "type": "user",
-            "message": {"role": "user", "content": text},
-            "uuid": turn,
-            "priority": "later",
-        }
-        if not is_raw:
-            line["client_composed"] = True
-        return _encode(line) + b"\n"
-
-    def interrupt(self, request_id: str) -> bytes:
-        """Write the interrupt request."""
-        return self._control(request_id, {"subtype": "interrupt"})
-
-    def allow(self, request_id: str, tool_input: bytes, answers: dict[str, str]) -> bytes:
-        """Write the consent: the request's own input unchanged, with `answers` added for a question."""
-        updated: Any = msgspec.Raw(tool_input)
-        if answers:
-            updated = {**msgspec.json.decode(tool_input, type=dict[str, msgspec.Raw]), "answers": answers}
-        return self._answer(request_id, {"behavior": "allow", "updatedInput": updated})
-
-    def deny(self, request_id: str, reason: str) -> bytes:
-        """Write the refusal; the agent is told the reason."""
-        return self._answer(request_id, {"behavior": "deny", "message": reason})
-
-    def refuse(self, request_id: str, why: str) -> bytes:
-        """Write the error answer to a request that nobody here can meet."""
-        body = {"subtype": "error", "request_id": request_id, "error": why}
-        return _encode({"type": "control_response", "response": body}) + b"\n"
+        self._turn = ClaudeTurn(new_id)
 
     def decode(self, lines: bytes | Oversize) -> list[Fact]:
         """Read lines of the CLI; deltas of one block that stand together become one."""
@@ -191,41 +97,20 @@ class ClaudeCode:
 
     def end(self) -> list[Fact]:
         """Tell how far the turn came in which the output ended."""
-        partial = None if self._turn is None else self._partial()
-        return [] if self._turn is None or partial is None else [BrokeOff(self._turn, partial)]
+        partial = None if self._turn.id is None else self._turn.partial()
+        return [] if self._turn.id is None or partial is None else [BrokeOff(self._turn.id, partial)]
 
     def remember(self) -> bytes:
-        """Write down the state; a last text of many bytes is left out, which only an interrupted turn would show."""
-        last = None if self._last_text is None or len(self._last_text) > LONG_BYTES else read_text(self._last_text)
-        return _encode(
-            _Memory(
-                self._turn,
-                self._is_ours,
-                self._next_block,
-                self._open_block,
-                self._offset,
-                self._cause,
-                self._is_message_open,
-                sorted(self._calls),
-                self._tools_running,
-                self._streamed.decode(),
-                last,
-            )
-        )
+        """Write down what was learnt of the turn under way."""
+        return self._turn.remember()
 
     def recall(self, memory: bytes) -> None:
-        """Take that state."""
-        state = msgspec.json.decode(memory, type=_Memory)
-        self._turn, self._is_ours = state.turn, state.is_ours
-        self._head = b"" if state.turn is None else b'"turn":%b' % _encode(state.turn)
-        self._next_block, self._open_block, self._offset = state.next_block, state.open_block, state.offset
-        self._cause, self._is_message_open = state.cause, state.is_message_open
-        self._calls, self._tools_running = set(state.calls), state.tools_running
-        self._streamed = bytearray(state.streamed.encode())
-        self._last_text = None if state.last_text is None else msgspec.Raw(_encode(state.last_text))
+        """Take that, after another codec."""
+        self._turn.recall(memory)
 
     def _decode_looks(self, looks: list[Look], lines: bytes) -> list[Fact]:
         facts: list[Fact] = []
+        say = self._turn.say
         kind, said = "", list[str]()
         place, begin = 0, 0
         for number, look in enumerate(looks):
@@ -236,22 +121,22 @@ class ClaudeCode:
                 delta = event.delta
                 if delta is not None and event.type == "content_block_delta":
                     if delta.type != kind:
-                        facts += self._say(kind, said)
+                        facts += say(kind, said)
                         kind, said = delta.type, []
                     said.append(delta.text if kind == "text_delta" else delta.thinking)
                     continue
-                facts += self._say(kind, said)
+                facts += say(kind, said)
                 said = []
                 facts += self._decode_stream(event)
                 continue
-            facts += self._say(kind, said)
+            facts += say(kind, said)
             said = []
             # Going from newline to newline up to the few lines that matter costs a fifth of cutting them all.
             while place < number:
                 place, begin = place + 1, lines.index(b"\n", begin) + 1
             end = lines.find(b"\n", begin)
             facts += self._decode_line(lines[begin:end] if end >= 0 else lines[begin:])
-        return facts + self._say(kind, said)
+        return facts + say(kind, said)
 
     def _decode_line(self, line: bytes) -> list[Fact]:
         shorter = leave_out_result(line) if len(line) > LONG_BYTES else None
@@ -293,83 +178,46 @@ class ClaudeCode:
         return []
 
     def _decode_stream(self, event: StreamEvent) -> list[Fact]:
+        turn = self._turn
         if event.type == "content_block_start":
-            began = self._begin_unasked()
-            self._open_block, self._offset = self._take_block(), 0
-            self._streamed = bytearray()
+            began = turn.begin_unasked()
+            turn.start_block()
             return began
         if event.type == "message_start":
             # The model is asked again only when all of its tools have answered, whether that was readable or not.
-            self._is_message_open = True
-            self._calls.clear()
-            return self._count_tools()
+            turn.is_message_open = True
+            turn.calls.clear()
+            return turn.count_tools()
         if event.type == "message_stop":
-            self._is_message_open = False
-            return [*self._withdraw(), *self._count_tools()]
+            turn.is_message_open = False
+            return [*turn.withdraw(), *turn.count_tools()]
         if event.type != "content_block_delta" or event.delta is None:
             return []
         delta = event.delta
-        return self._say(delta.type, [delta.text if delta.type == "text_delta" else delta.thinking])
-
-    def _withdraw(self) -> list[Fact]:
-        if self._open_block is None:
-            return []
-        # The stream broke off: what was shown of this block is withdrawn, the agent begins anew.
-        body = b'"turn":%b,"block":%d' % (_encode(self._turn), self._open_block)
-        self._open_block, self._streamed = None, bytearray()
-        return [Said("agent.withdrawn", body, self._turn)]
-
-    def _count_tools(self) -> list[Fact]:
-        """Tell how many tools run if that has changed; they begin when the message that calls them is over."""
-        count = 0 if self._is_message_open else len(self._calls)
-        if count == self._tools_running:
-            return []
-        self._tools_running = count
-        return [ToolsRunning(count)]
-
-    def _partial(self) -> str | None:
-        """Give the last text of the turn, as far as it came."""
-        return self._streamed.decode() or (None if self._last_text is None else read_text(self._last_text))
-
-    def _say(self, delta_type: str, parts: list[str]) -> list[Fact]:
-        """Pass on what was said of the open block since the last time."""
-        text = "".join(parts)
-        if self._turn is None or self._open_block is None or not text:
-            return []
-        offset, self._offset = self._offset, self._offset + len(text)
-        kind = b"text" if delta_type == "text_delta" else b"thinking"
-        if kind == b"text":
-            self._streamed += text.encode()
-        members = (self._head, self._open_block, kind, offset, _encode(text))
-        return [
-            Said("agent.delta", b'%b,"block":%d,"kind":"%b","offset":%d,"text":%b' % members, self._turn, is_live=True)
-        ]
+        return turn.say(delta.type, [delta.text if delta.type == "text_delta" else delta.thinking])
 
     def _decode_assistant(self, line: ContentLine) -> list[Fact]:
         # A subagent in the background goes on after its turn, and outside of any.
-        facts: list[Fact] = self._begin_unasked() if line.parent_tool_use_id is None else []
+        facts: list[Fact] = self._turn.begin_unasked() if line.parent_tool_use_id is None else []
         if line.is_api_error_message or isinstance(line.message.content, str):
             return facts
         for block in line.message.content:
             parent = b"" if line.parent_tool_use_id is None else b',"parent":%b' % _encode(line.parent_tool_use_id)
-            if line.parent_tool_use_id is None and self._open_block is not None:
-                number, self._open_block = self._open_block, None
-            else:
-                number = self._take_block()
-            head = b'"turn":%b,"block":%d%b' % (_encode(self._turn), number, parent)
+            number = self._turn.take_block() if parent else self._turn.finish_block()
+            head = b'"turn":%b,"block":%d%b' % (_encode(self._turn.id), number, parent)
             if block.type == "text":
                 if not parent:
-                    self._last_text, self._streamed = block.text, bytearray()
-                facts.append(Said("agent.text", b'%b,"text":' % head + block.text, self._turn))
+                    self._turn.keep_text(block.text)
+                facts.append(Said("agent.text", b'%b,"text":' % head + block.text, self._turn.id))
             elif block.type == "thinking":
-                facts.append(Said("agent.thinking", b'%b,"text":' % head + block.thinking, self._turn))
+                facts.append(Said("agent.thinking", b'%b,"text":' % head + block.thinking, self._turn.id))
             elif block.type.endswith("tool_use"):
                 named = b'%b,"id":%b,"tool":%b,"input":' % (head, _encode(block.id), _encode(block.name))
-                facts.append(Said("agent.tool_use", named + block.input, self._turn))
+                facts.append(Said("agent.tool_use", named + block.input, self._turn.id))
                 # What a subagent calls is a part of its own call, what runs at the API is a part of its answer.
                 if not parent and block.type == "tool_use":
-                    self._calls.add(block.id)
-        return facts + self._count_tools()
+                    self._turn.calls.add(block.id)
+        return facts + self._turn.count_tools()
 
     def _decode_user(self, line: ContentLine) -> list[Fact]:
         if line.is_replay or isinstance(line.message.content, str):
@@ -378,39 +226,40 @@ class ClaudeCode:
         for block in line.message.content:
             if block.type.endswith("tool_result"):
                 named = b'"turn":%b,"id":%b,"is_error":%b,"content":' % (
-                    _encode(self._turn),
+                    _encode(self._turn.id),
                     _encode(block.tool_use_id),
                     b"true" if block.is_error else b"false",
                 )
-                facts.append(Said("agent.tool_result", named + block.content, self._turn))
-                self._calls.discard(block.tool_use_id)
-        return facts + self._count_tools()
+                facts.append(Said("agent.tool_result", named + block.content, self._turn.id))
+                self._turn.calls.discard(block.tool_use_id)
+        return facts + self._turn.count_tools()
 
     def _decode_system(self, line: SystemLine) -> list[Fact]:
         match line.subtype:
             case "init":
-                began = self._begin(line.user_message_uuids[0]) if line.user_message_uuids else self._begin_unasked()
+                named = line.user_message_uuids
+                began = self._turn.begin(named[0]) if named else self._turn.begin_unasked()
                 return [Session(line.session_id, line.model), *began]
             case "session_state_changed":
                 # "running" is told by what begins, "requires_action" by the approval itself.
                 if line.state != "idle":
                     return []
-                self._turn = None
+                self._turn.id = None
                 return [WentIdle()]
             case "background_tasks_changed":
                 return [BackgroundRunning(len(msgspec.json.decode(line.tasks, type=list[RawLine])))]
             case "task_notification":
-                self._cause = line.summary
+                self._turn.cause = line.summary
             case "api_retry":
                 values = {
-                    "turn": self._turn,
+                    "turn": self._turn.id,
                     "attempt": line.attempt,
                     "max_retries": line.max_retries,
                     "delay_s": None if line.retry_delay_ms is None else line.retry_delay_ms / 1000,
                     "status": line.error_status,
                     "error": line.error,
                 }
-                said = Said("agent.api_retry", _encode(values)[1:-1], self._turn)
+                said = Said("agent.api_retry", _encode(values)[1:-1], self._turn.id)
                 return [said, Retrying(max(line.retry_delay_ms or 0.0, 0.0) / 1000)]
         return []
 
@@ -418,7 +267,7 @@ class ClaudeCode:
         if line.state == "queued":
             return [Acknowledged(line.command_uuid)]
         if line.state == "started":
-            return self._begin(line.command_uuid)
+            return self._turn.begin(line.command_uuid)
         return [LineDone(line.command_uuid)]
 
     def _decode_request(self, line: ControlRequestLine) -> list[Fact]:
@@ -427,7 +276,7 @@ class ClaudeCode:
             return [Unsupported(line.request_id, f"{request.subtype} is not supported by this client")]
         kind = ApprovalKind.QUESTION if request.requires_user_interaction else ApprovalKind.PERMISSION
         asked = bytes(request.input)
-        return [ApprovalAsked(line.request_id, self._turn, kind, request.tool_name, asked, request.description)]
+        return [ApprovalAsked(line.request_id, self._turn.id, kind, request.tool_name, asked, request.description)]
 
     def _decode_response(self, response: ControlResponse) -> Fact:
         if response.subtype == "error":
@@ -438,35 +287,6 @@ class ClaudeCode:
             session = None
         return Answered(response.request_id, None, None if session is None else session.total_cost_usd)
 
-    def _begin(self, turn: str) -> list[Fact]:
-        if turn == self._turn:
-            return []
-        self._turn, self._is_ours = turn, True
-        self._head = b'"turn":%b' % _encode(turn)
-        self._next_block, self._open_block = 0, None
-        self._forget_words()
-        # What was folded into a turn of ours is not the cause of a later one of the agent's own.
-        self._cause = ""
-        return [Began(turn), *self._count_tools()]
-
-    def _begin_unasked(self) -> list[Fact]:
-        if self._turn is not None:
-            return []
-        self._turn, self._is_ours = self._new_id(), False
-        self._head = b'"turn":%b' % _encode(self._turn)
-        self._next_block, self._open_block = 0, None
-        self._forget_words()
-        cause, self._cause = self._cause, ""
-        return [OwnTurnBegan(self._turn, cause), *self._count_tools()]
-
-    def _forget_words(self) -> None:
-        self._calls.clear()
-        self._streamed, self._last_text = bytearray(), None
-
-    def _take_block(self) -> int:
-        number, self._next_block = self._next_block, self._next_block + 1
-        return number
-
     def _end(self, line: ResultLine) -> list[Fact]:
         if any(error.startswith("No conversation found") for error in line.errors):
             return [ConversationLost(line.session_id)]
@@ -476,16 +296,15 @@ class ClaudeCode:
             turn, is_ours = named[0], True
         else:
             # A result that names no line of ours ends a turn of the agent's own, announced or not.
-            if self._is_ours:
-                self._turn = None
-            began = self._begin_unasked()
-            turn, is_ours = self._turn or "", False
+            if self._turn.is_ours:
+                self._turn.id = None
+            began = self._turn.begin_unasked()
+            turn, is_ours = self._turn.id or "", False
         outcome, reason = judge(line)
         partial = None
-        if turn == self._turn:
-            partial = self._partial() if outcome is Outcome.INTERRUPTED else None
-            self._turn, self._is_message_open = None, False
-            self._forget_words()
+        if turn == self._turn.id:
+            partial = self._turn.partial() if outcome is Outcome.INTERRUPTED else None
+            self._turn.end()
         input_tokens, output_tokens, cost_usd = figures_of(line)
         ended = Ended(
             turn=turn,
@@ -503,7 +322,7 @@ class ClaudeCode:
             partial=partial,
             trouble=trouble_in(line),
         )
-        return [*began, *self._count_tools(), ended]
+        return [*began, *self._turn.count_tools(), ended]
 
     def _decode_oversize(self, line: Oversize) -> list[Fact]:
         kind, figures = read_oversize(line)
@@ -511,28 +330,20 @@ class ClaudeCode:
         block: int | None = None
         # A subagent's line neither begins a turn nor is the block that is streamed.
         if kind == "assistant" and b'"parent_tool_use_id":"' not in line.tail:
-            began = self._begin_unasked()
-            block, self._open_block = self._open_block, None
+            began = self._turn.begin_unasked()
+            block, self._turn.open_block = self._turn.open_block, None
         body = b'"turn":%b,"block":%b,"bytes":%d,"kind":%b' % (
-            _encode(self._turn),
+            _encode(self._turn.id),
             _encode(block),
             line.length,
             _encode(kind),
         )
-        said = Said("agent.oversize", body, self._turn)
+        said = Said("agent.oversize", body, self._turn.id)
         if kind != "result":
             return [*began, said]
         try:
             result = msgspec.convert(figures, ResultLine)
         except msgspec.ValidationError:
-            result = ResultLine(is_error=False, user_message_uuids=[self._turn] if self._is_ours and self._turn else [])
+            turn = self._turn
+            result = ResultLine(is_error=False, user_message_uuids=[turn.id] if turn.is_ours and turn.id else [])
         return [said, *self._end(result)]
-
-    @staticmethod
-    def _control(request_id: str, request: dict[str, Any]) -> bytes:
-        return _encode({"type": "control_request", "request_id": request_id, "request": request}) + b"\n"
-
-    @staticmethod
-    def _answer(request_id: str, response: dict[str, Any]) -> bytes:
-        body = {"subtype": "success", "request_id": request_id, "response": response}
-        return _encode({"type": "control_response", "response": body}) + b"\n"

@@ -18,6 +18,9 @@ from concordiad.core.model import Outcome
 
 RawLine = msgspec.Raw
 
+LONG_BYTES: Final = 64 * 1024
+"""Above this the type of a content line is taken from its beginning: one parse of it less."""
+
 
 class Peek(msgspec.Struct, gc=False):
     """A first look: the type, and of the lines that come by the thousand what the second look needs."""

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from concordiad.core.agents import Fact, Said, Unreadable
-from concordiad.core.agents.claude_code import LONG_BYTES, ClaudeCode
+from concordiad.core.agents.claude_code import ClaudeCode
+from concordiad.core.agents.claude_lines import LONG_BYTES
 from tests.core.agents.listening import codec_in_turn, feed, members, new_codec
 from tests.core.agents.speech import EVERY_KIND, OPENING, PLAIN_TURN, Line, assistant, block_start, delta, text, write
 from tests.core.steadily import steadily

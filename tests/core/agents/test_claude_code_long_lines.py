@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from concordiad.core.agents import Fact, Said, Unreadable
-from concordiad.core.agents.claude_code import LONG_BYTES
-from concordiad.core.agents.claude_lines import PIECE_BYTES, RESULT_BORDER, TAIL_BYTES, check_utf8, leave_out_result
+from concordiad.core.agents.claude_lines import (
+    LONG_BYTES,
+    PIECE_BYTES,
+    RESULT_BORDER,
+    TAIL_BYTES,
+    check_utf8,
+    leave_out_result,
+)
 from tests.core.agents.listening import codec_in_turn, members
 from tests.core.agents.speech import Line, assistant, text, tool_result, write
 from tests.core.steadily import steadily
