@@ -13,6 +13,7 @@ from typing import Any, Final
 import attrs
 from attrs import frozen
 
+from concordiad.core.portions import text_parts, utf8_bytes
 from concordiad.core.roles import Role
 from concordiad.core.strict import FieldError
 
@@ -74,7 +75,7 @@ def _shows_nothing(text: str) -> bool:
     if VISIBLE.search(text, 0, HEAD) is not None:
         return False
     if text.isascii():
-        return not text.encode().translate(None, BLANK_BYTES)
+        return not any(part.encode().translate(None, BLANK_BYTES) for part in text_parts(text))
     return VISIBLE.search(text, HEAD) is None
 
 
@@ -84,7 +85,7 @@ def is_text(_: Any, attribute: "attrs.Attribute[str]", value: str) -> None:
     if _shows_nothing(value):
         raise FieldError(attribute.name, "is empty or blank: say what you want to ask")
     try:
-        value.encode()
+        utf8_bytes(value)
     except UnicodeEncodeError:
         raise FieldError(attribute.name, "is not valid Unicode: it holds a lone surrogate") from None
 

@@ -67,7 +67,12 @@ _FAMILIES: Final = frozenset(each[:_FAMILY_BYTES] for each in (*_KEYED, *_HIDING
 
 
 def event_for_guests(event: bytes) -> bytes:
-    """Take out of an event, or of the message that tells of it, what guests are not told."""
+    """
+    Take out of an event, or of the message or the line that tells of it, what guests are not told.
+
+    Returns:
+        The same object where that is nothing; else what has a line's end or has none.
+    """
     start = event.find(_TYPE) + len(_TYPE)
     if event[start : start + _FAMILY_BYTES] not in _FAMILIES:
         return event
@@ -93,7 +98,11 @@ def _without_key(event: bytes) -> bytes:
     found = _KEYS_VALUE.match(event, start)
     if found is None:
         raise LocalProtocolError(f"an event of a prompt has no key where one belongs: {event[:_SHOWN_BYTES]!r}")
-    return b"%bnull%b" % (event[:start], event[found.end() :])
+    if found.group() == b"null":
+        return event
+    # Through a view, so that what may be long is written once.
+    view = memoryview(event)
+    return b"".join((view[:start], b"null", view[found.end() :]))
 
 
 def prompt_for(

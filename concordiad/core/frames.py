@@ -26,17 +26,24 @@ PING: Final = b"\x89\x00"
 
 def text_frame(payload: bytes) -> bytes:
     """Write one text message as one frame; the payload is UTF-8."""
-    size = len(payload)
-    if size < _TWO_BYTES:
-        return b"%c%c%b" % (_FINAL_TEXT, size, payload)
-    if size < 1 << 16:
-        return b"%c%c%b%b" % (_FINAL_TEXT, _TWO_BYTES, size.to_bytes(2), payload)
-    return b"%c%c%b%b" % (_FINAL_TEXT, _EIGHT_BYTES, size.to_bytes(8), payload)
+    return b"%b%b" % (_text_head(len(payload)), payload)
 
 
-def text_frames(messages: Iterable[bytes]) -> bytes:
+def text_frames(messages: Iterable[bytes | memoryview]) -> bytes:
     """Write several text messages, a frame each, in one piece."""
-    return b"".join([text_frame(message) for message in messages])
+    parts: list[bytes | memoryview] = []
+    for message in messages:
+        parts += (_text_head(len(message)), message)
+    return b"".join(parts)
+
+
+def _text_head(size: int) -> bytes:
+    """Write what stands before a text of so many bytes."""
+    if size < _TWO_BYTES:
+        return b"%c%c" % (_FINAL_TEXT, size)
+    if size < 1 << 16:
+        return b"%c%c%b" % (_FINAL_TEXT, _TWO_BYTES, size.to_bytes(2))
+    return b"%c%c%b" % (_FINAL_TEXT, _EIGHT_BYTES, size.to_bytes(8))
 
 
 def close_frame(code: int, reason: str) -> bytes:

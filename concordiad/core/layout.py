@@ -102,7 +102,9 @@ def parts_of(text: str) -> list[Part]:
 def parting(text: str) -> Pieces[list[Part]]:
     """Take a prompt apart; a very long one is one part."""
     if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = text.replace("\r\n", "\n")
+        yield
+        text = text.replace("\r", "\n")
         yield
     text = yield from _stripped(text, "\n")
     if len(text) > LONGEST or text.count("\n") > MOST_LINES:

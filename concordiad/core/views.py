@@ -5,7 +5,7 @@ An event's body is JSON members without the braces (`b'"turn":"…","text":"…"
 spliced in and the fan-out can put its envelope around them without parsing anything again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -189,6 +189,8 @@ def head_of(text: str, limit_bytes: int) -> str:
     """Cut a text to at most so many bytes of UTF-8, never inside a character."""
     if len(text) * 4 <= limit_bytes:
         return text
+    if text.isascii():
+        return text[:limit_bytes]
     # No character is less than a byte: of a long text only the beginning is looked at.
     return text[:limit_bytes].encode("utf-8", "replace")[:limit_bytes].decode("utf-8", "ignore")
 
@@ -298,16 +300,37 @@ def writing(text: str) -> Pieces[str | msgspec.Raw]:
     """Write a long text as JSON, in pieces, for a view to hold in its place; a short one is let be."""
     if len(text) <= WRITTEN:
         return text
-    written = []
+    written = [b'"']
     for start in range(0, len(text), WRITTEN):
         written.append(msgspec.json.encode(text[start : start + WRITTEN])[1:-1])
         yield
-    return msgspec.Raw(b'"%b"' % b"".join(written))
+    whole = msgspec.Raw(b"".join([*written, b'"']))
+    # What it is a part of is written in another piece.
+    yield
+    return whole
 
 
 def members(**values: Any) -> bytes:
     """Write an event's body: JSON members without the braces."""
     return msgspec.json.encode(values)[1:-1]
+
+
+def writing_members(**values: Any) -> Pieces[bytes]:
+    """Write an event's body as `members` does; a long one in pieces, each of which writes all of it once."""
+    written = msgspec.json.encode(values)
+    if len(written) > WRITTEN:
+        yield
+    return written[1:-1]
+
+
+def writing_rows(views: Iterable[dict[str, Any]]) -> Pieces[list[msgspec.Raw]]:
+    """Write what a listing shows, in pieces: a row for itself, and its `text` before it where that is long."""
+    rows = []
+    for view in views:
+        text = yield from writing(view["text"])
+        rows.append(msgspec.Raw(msgspec.json.encode({**view, "text": text})))
+        yield
+    return rows
 
 
 def envelope(room: str, epoch: int, seq: int, at: float, event_type: str, body: bytes) -> bytes:

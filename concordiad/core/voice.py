@@ -26,7 +26,7 @@ class Voice:
         self.encoding: Final[Callable[[Sequence[bytes]], bytes]] = self._encode
 
     def _encode(self, lines: Sequence[bytes]) -> bytes:
-        return text_frames([event_for_guests(line[:-1]) for line in self._live.mask(lines)])
+        return text_frames([_without_end(event_for_guests(line)) for line in self._live.mask(lines)])
 
     def meant(self, said: str, texts: Iterable[str]) -> str:
         """Find which of some texts a guest means, who has seen them masked; what is none of them is meant as said."""
@@ -35,3 +35,8 @@ class Voice:
     def answer(self, message: bytes) -> bytes:
         """Write one guest's answer as a frame."""
         return text_frame(self._masker.mask(message))
+
+
+def _without_end(line: bytes) -> bytes | memoryview:
+    """Leave out the end of a line, which may be long, without writing it anew; what was read as JSON has none."""
+    return memoryview(line)[:-1] if line.endswith(b"\n") else line

@@ -78,17 +78,17 @@ def _make_params_converter() -> cattrs.Converter:
 _PARAMS: Final = _make_params_converter()
 
 
-def decode_request(message: bytes, default_room: str = DEFAULT_ROOM) -> Request:
+def decode_request(message: bytes | str, default_room: str = DEFAULT_ROOM) -> Request:
     """Read one message at a stretch, as `decoding` does."""
     return whole(decoding(message, default_room))
 
 
-def decoding(message: bytes, default_room: str = DEFAULT_ROOM) -> Pieces[Request]:
+def decoding(message: bytes | str, default_room: str = DEFAULT_ROOM) -> Pieces[Request]:
     """
     Read one message; a long one in pieces, each of which takes a millisecond or so.
 
     Args:
-        message: one JSON object.
+        message: one JSON object; of a text, nothing is written anew where it is all ASCII.
         default_room: the room of a request that could name one and does not.
 
     Raises:
@@ -100,8 +100,9 @@ def decoding(message: bytes, default_room: str = DEFAULT_ROOM) -> Pieces[Request
         raise BadRequest(INVALID_REQUEST, f"not a JSON-RPC 2.0 request: {error}; send one object a line") from error
     except RecursionError as error:
         raise BadRequest(PARSE_ERROR, "the JSON is nested too deeply: flatten it") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        hint = " (half of a surrogate pair?)" if b"\\ud" in message.lower() else ""
+    except (msgspec.DecodeError, UnicodeError) as error:
+        written = message.encode("utf-8", "surrogatepass") if isinstance(message, str) else message
+        hint = " (half of a surrogate pair?)" if b"\\ud" in written.lower() else ""
         raise BadRequest(PARSE_ERROR, f"not JSON in UTF-8: {error}{hint}") from error
     identity = None if envelope.id is msgspec.UNSET else envelope.id
     if envelope.jsonrpc != "2.0":

@@ -264,9 +264,9 @@ async def _converse(requests: "_Requests", caller: Caller, house: House, outbox:
     """Answer one request after the other, until there are no more."""
     while (lines := await requests.receive()) is not None:
         for line in lines:
-            message, follow = await _answer(line, caller, house)
-            if not await outbox.put(message) and isinstance(line, bytes):
-                await outbox.put(too_much(line, len(message)) + b"\n")
+            message, follow, request_id = await _answer(line, caller, house)
+            if not await outbox.put(message):
+                await outbox.put(too_much(request_id, len(message)) + b"\n")
             if follow is not None:
                 room, after = follow
                 outbox.follow(room.transcript, plain_lines, after, caller.author)
@@ -327,4 +327,4 @@ async def _answer(line: bytes | Oversize, caller: Caller, house: House) -> Answe
         await trio.lowlevel.checkpoint()
         return Answered(encode_error(None, RemoteProtocolError(TOO_LARGE, message)) + b"\n")
     answered = await answer(line, caller, house)
-    return Answered(answered.message + b"\n", answered.follow) if answered.message else answered
+    return answered._replace(message=answered.message + b"\n") if answered.message else answered

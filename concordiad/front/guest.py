@@ -56,8 +56,6 @@ HELLO_TRIES: Final = 3
 """Times that somebody with a good token may give a name that will not do."""
 WAITING_REQUESTS: Final = 64
 """Requests of one guest that may wait for their answers."""
-LONG_BYTES: Final = 128 * 1024
-"""An answer of more is masked and framed in a step of its own."""
 
 _log = structlog.get_logger("concordiad.guests")
 
@@ -240,13 +238,11 @@ class GuestConnection:
         elif not isinstance(message, str):
             self._guest.end(NOT_TEXT)
         else:
-            request = message.encode()
-            answered, follow = await answer(request, admitted.caller, self._house)
-            voice = admitted.room.voice
-            if len(answered) > LONG_BYTES:
-                await trio.lowlevel.checkpoint()
-            if answered and not await outbox.put(voice.answer(answered)):
-                await outbox.put(text_frame(too_much(request, len(answered))))
+            asking = answer(message, admitted.caller, self._house)
+            del message
+            answered, follow, request_id = await asking
+            if answered and not await outbox.put(admitted.room.voice.answer(answered)):
+                await outbox.put(text_frame(too_much(request_id, len(answered))))
             if follow is not None:
                 self._guest.follow(*follow)
 
@@ -309,7 +305,7 @@ def understand(message: str | bytes, house: House) -> Introduction | None:
     if not isinstance(message, str):
         return None
     try:
-        request = decode_request(message.encode())
+        request = decode_request(message)
     except BadRequest:
         return None
     hello = request.params

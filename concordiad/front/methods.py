@@ -37,8 +37,9 @@ from concordiad.core.params import (
     TurnInterrupt,
     TurnList,
 )
+from concordiad.core.portions import utf8_bytes
 from concordiad.core.roles import Right, decide
-from concordiad.core.views import approval_view, author_view, invite_view, prompt_view, turn_view, writing
+from concordiad.core.views import approval_view, author_view, invite_view, turn_view
 from concordiad.core.wire import Request
 from concordiad.errors import LocalProtocolError, RoomError
 from concordiad.front.caller import Caller
@@ -53,6 +54,7 @@ from concordiad.front.readings import (
     list_prompts,
     list_rooms,
     list_turns,
+    show_prompt,
     subscribe,
     tail_log,
     turn_of,
@@ -66,7 +68,6 @@ from concordiad.journal.prompts import read_prompt, read_prompts_of
 from concordiad.journal.turns import read_turn
 from concordiad.room.approvals import texts_of
 from concordiad.room.handle import Room
-from concordiad.room.slices import in_slices
 from concordiad.room.to_batcher import Submission
 
 
@@ -192,7 +193,7 @@ def _daemon(house: House) -> dict[str, Any]:
 
 async def _submit(house: House, caller: Caller, right: Right, params: PromptSubmit) -> dict[str, Any]:
     room = await find_room_to_join(house, params.room, caller)
-    size = len(params.text.encode())
+    size = utf8_bytes(params.text)
     if size > house.config.limits.prompt_bytes:
         raise RoomError.invalid(
             "text",
@@ -212,9 +213,7 @@ async def _submit(house: House, caller: Caller, right: Right, params: PromptSubm
             is_raw=params.raw,
         )
     )
-    view = prompt_view(placed.prompt, placed.place)
-    view["text"] = await in_slices(writing(view["text"]))
-    return {"prompt": view, "turn": await turn_of(house, placed.prompt)}
+    return {"prompt": await show_prompt(*placed), "turn": await turn_of(house, placed.prompt)}
 
 
 async def _take_out(
@@ -226,7 +225,7 @@ async def _take_out(
     if right is Right.OWN and (prompt is None or prompt.author.id != caller.author.id):
         raise RoomError.not_allowed(f"prompt {identity} is somebody else's: you may {verb} your own")
     take_out = room.split if method == "prompt.split" else room.cancel
-    return {"prompt": prompt_view(*await take_out(identity, caller.author))}
+    return {"prompt": await show_prompt(*await take_out(identity, caller.author))}
 
 
 async def _interrupt(house: House, caller: Caller, right: Right, room: Room, turn_id: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ it to do, and ends when that is done: a client for whom nothing waits costs none
 
 import math
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -21,15 +21,19 @@ from concordiad.core.wire import encode_line
 from concordiad.errors import JournalError
 from concordiad.journal import Journal
 from concordiad.journal.events import read_events
-from concordiad.room.fanout import Encoding, Transcript
+from concordiad.room.fanout import PIECE_BYTES, Encoding, Transcript
 from concordiad.room.slices import Slices
 
 PAGE_EVENTS: Final = 500
 """Events read from the journal at once for a reader that catches up."""
 LARGE_BYTES: Final = 256 * 1024 * 1024
 """Bytes of large messages that may wait for all clients together: four answers of the largest size (`line_bytes`)."""
-PIECE_BYTES: Final = 256 * 1024
-"""Bytes given to a socket at once: progress is told by the piece."""
+WRITE_BYTES: Final = 64 * 1024
+"""
+Bytes given to a socket at once: progress is told by the piece.
+
+A `send` over loopback may do the network's work for everybody on that processor, and more of it for more bytes.
+"""
 STALL_S: Final = 60.0
 """How long a client may read nothing of a large message before it is hung up on."""
 
@@ -67,6 +71,15 @@ async def _read_socket(number: int, most_bytes: int) -> bytes:
             await trio.lowlevel.wait_readable(number)
     except OSError as error:
         raise trio.BrokenResourceError(f"the socket cannot be read: {error.strerror}") from error
+
+
+def _write(socket: int, data: bytes | memoryview) -> int:
+    """Give a plain socket what it takes at once; tells how much."""
+    try:
+        return os.write(socket, data)
+    except OSError:
+        # It would block, or it is broken: the sender finds that out.
+        return 0
 
 
 class Budget:
@@ -162,18 +175,28 @@ class Outbox:
             return
         rest: bytes | memoryview = data
         if self._socket is not None and not self.waiting_bytes:
-            try:
-                # Of what is large, the rest is for the sender, which lets others run between two pieces.
-                sent = os.write(self._socket, data if len(data) <= PIECE_BYTES else memoryview(data)[:PIECE_BYTES])
-            except OSError:
-                # It would block, or it is broken: the sender finds that out.
-                sent = 0
+            # Of what is large, the rest is for the sender, which lets others run.
+            sent = _write(self._socket, data) if len(data) <= WRITE_BYTES else self._write_large(memoryview(data))
             if sent == len(data):
                 return
             rest = memoryview(data)[sent:]
         self._chunks.append(rest)
         self.waiting_bytes += len(rest)
         self.wake()
+
+    def _write_large(self, data: memoryview) -> int:
+        """Give the socket one piece after the other, as long as it takes them and others can wait; tells how much."""
+        # The number is the socket's own only until the box is sealed.
+        if self._socket is None or self._is_sealed:
+            return 0
+        sent = 0
+        slices = Slices()
+        while True:
+            piece = data[sent : sent + WRITE_BYTES]
+            taken = _write(self._socket, piece)
+            sent += taken
+            if taken < len(piece) or sent == len(data) or slices.is_over():
+                return sent
 
     async def put(self, data: bytes) -> bool:
         """Add messages, once what waits is below the limit; tells whether there was a place for so large a one."""
@@ -283,7 +306,7 @@ class Outbox:
 
     async def _flush(self, stream: trio.abc.SendStream) -> None:
         chunks, self._chunks = self._chunks, []
-        for data in [b"".join(chunks)] if self.waiting_bytes <= PIECE_BYTES else chunks:
+        for data in _in_pieces(chunks):
             await self._send(stream, memoryview(data))
         if not self._chunks:
             self._note_drained()
@@ -295,14 +318,21 @@ class Outbox:
             self._drained = None
 
     async def _send(self, stream: trio.abc.SendStream, data: memoryview) -> None:
-        for start in range(0, len(data), PIECE_BYTES):
-            piece = data[start : start + PIECE_BYTES]
+        while data:
+            piece = data[:WRITE_BYTES]
             # Who is merely paused, as behind a pager, may rest for ever: what waits for it is small.
             with trio.move_on_after(STALL_S if self._charged_bytes else math.inf) as scope:
                 await stream.send_all(piece)
             if scope.cancelled_caught:
                 raise trio.BrokenResourceError(f"the client read nothing of a large message for {STALL_S:g} s")
+            data = data[len(piece) :]
             self.waiting_bytes -= len(piece)
+            if data:
+                # A turn of the loop for each piece would cost as much as the pieces.
+                sent = self._write_large(data)
+                data = data[sent:]
+                self.waiting_bytes -= sent
+                await trio.lowlevel.checkpoint()
 
     async def _catch_up(self, journal: Journal) -> bool:
         """Give those who lag what comes next; tells whether there was anything to do."""
@@ -328,6 +358,23 @@ class Outbox:
                 # Read again later rather than held on to.
                 self._budget.wake_later(self)
         return has_progress
+
+
+def _in_pieces(chunks: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """Join small neighbours to what is worth a call, one piece at a time; what is larger is left as it is."""
+    piece: list[bytes | memoryview] = []
+    size_bytes = 0
+    for chunk in chunks:
+        if piece and size_bytes + len(chunk) > WRITE_BYTES:
+            yield b"".join(piece)
+            piece, size_bytes = [], 0
+        if len(chunk) > WRITE_BYTES:
+            yield chunk
+        else:
+            piece.append(chunk)
+            size_bytes += len(chunk)
+    if piece:
+        yield b"".join(piece)
 
 
 class _Page:
@@ -415,7 +462,7 @@ class Follower:
 
     def try_live(self) -> bool:
         """Take what is still in memory, and follow live if that was all; tells whether it was in memory."""
-        missed = self._transcript.subscribe(self, self.seq, self._outbox.limit_bytes)
+        missed = self._transcript.subscribe(self, self.seq, min(self._outbox.limit_bytes, PIECE_BYTES))
         if missed is None:
             return False
         if missed.lines:
@@ -429,7 +476,7 @@ class Follower:
 
     async def read_page(self, journal: Journal) -> _Page | None:
         """Read what comes next from the journal; None if there is nothing, or nothing can be read any more."""
-        limit = self._outbox.limit_bytes // 2
+        limit = min(self._outbox.limit_bytes // 2, PIECE_BYTES)
         try:
             page = await journal.read(read_events, self.room, self.seq + 1, PAGE_EVENTS, limit)
         except JournalError:
@@ -438,4 +485,12 @@ class Follower:
         page = [event for event in page if event.seq <= self._transcript.cursor.seq]
         if not page:
             return None
-        return _Page(self.encoding([encode_line(event.json) for event in page]), page[-1].seq)
+        lines = [encode_line(event.json) for event in page]
+        is_long = sum(map(len, lines)) > PIECE_BYTES
+        if is_long:
+            # Of what is long each writing is a step, and so is giving it to the socket.
+            await trio.lowlevel.checkpoint()
+        chunk = self.encoding(lines)
+        if is_long:
+            await trio.lowlevel.checkpoint()
+        return _Page(chunk, page[-1].seq)

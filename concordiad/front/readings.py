@@ -14,11 +14,12 @@ import msgspec
 
 from concordiad.core.checks import parse_time
 from concordiad.core.discretion import event_for_guests, hide_key, prompt_for
-from concordiad.core.model import Prompt, PromptState
+from concordiad.core.model import Prompt, PromptState, Turn
 from concordiad.core.nearest import COMPARED, did_you_mean
 from concordiad.core.params import EventsList, EventsSubscribe, GuestList, InviteList, LogTail, PromptList, TurnList
 from concordiad.core.portions import first_portion
 from concordiad.core.views import (
+    HEAD_BYTES,
     ORIGINALS_BYTES,
     QUEUE_BYTES,
     approval_view,
@@ -28,6 +29,8 @@ from concordiad.core.views import (
     share_of,
     turn_event_view,
     turn_view,
+    writing,
+    writing_rows,
 )
 from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
@@ -40,12 +43,13 @@ from concordiad.journal.people import read_invites, read_members
 from concordiad.journal.prompts import read_prompt, read_prompt_page, read_prompts_of
 from concordiad.journal.turns import read_turn, read_turn_page
 from concordiad.room.handle import Room
+from concordiad.room.slices import in_slices
 from concordiad.room.to_batcher import Placed
 
 IS_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PEOPLE: Final = 1000
 """Invites or guests in a listing of all of them, the latest: what is over is kept for long."""
-PAGE_BYTES: Final = 4 * 1024 * 1024
+PAGE_BYTES: Final = 256 * 1024
 """Bytes in one page of events: a single event may be larger, then it is a page of its own."""
 PAGE_CHARS: Final = 256 * 1024
 """Characters of text in one page of prompts: a single prompt may have more, then it is a page of its own."""
@@ -76,8 +80,15 @@ async def get_prompt(house: House, room: Record, identity: str, caller: Caller) 
     if prompt is None:
         raise RoomError.not_found(f"no prompt {identity} in room {room.name}")
     places = {waiting.id: place for waiting, place in await room.waiting()}
-    view = prompt_view(prompt, places.get(identity), asked_bytes=None)
+    view = await show_prompt(prompt, places.get(identity), asked_bytes=None)
     return {"prompt": hide_key(caller.reader, prompt, view), "turn": await turn_of(house, prompt)}
+
+
+async def show_prompt(prompt: Prompt, place: int | None, asked_bytes: int | None = HEAD_BYTES) -> dict[str, Any]:
+    """Show a prompt as `prompt_view` does, with its text written already where it is long."""
+    view = prompt_view(prompt, place, asked_bytes=asked_bytes)
+    view["text"] = await in_slices(writing(view["text"]))
+    return view
 
 
 async def get_turn(house: House, room: Record, identity: str, caller: Caller) -> dict[str, Any]:
@@ -87,14 +98,23 @@ async def get_turn(house: House, room: Record, identity: str, caller: Caller) ->
         raise RoomError.not_found(f"no turn {identity} in room {room.name}")
     prompts = await house.journal.read(read_prompts_of, turn.prompts)
     text_bytes = share_of(ORIGINALS_BYTES, len(prompts))
-    shown = [prompt_for(caller.reader, prompt, text_bytes=text_bytes) for prompt in prompts]
-    return {"turn": turn_view(turn, prompts), "prompts": shown}
+    shown = (prompt_for(caller.reader, prompt, text_bytes=text_bytes) for prompt in prompts)
+    return {"turn": await _written(turn, prompts), "prompts": await in_slices(writing_rows(shown))}
 
 
 async def turn_of(house: House, prompt: Prompt) -> dict[str, Any] | None:
     """Show the turn that a prompt is in, if it is in one."""
     turn = None if prompt.turn is None else await house.journal.read(read_turn, prompt.turn)
-    return None if turn is None else turn_view(turn, await house.journal.read(read_prompts_of, turn.prompts))
+    return None if turn is None else await _written(turn, await house.journal.read(read_prompts_of, turn.prompts))
+
+
+async def _written(turn: Turn, prompts: Sequence[Prompt]) -> dict[str, Any]:
+    """Show a turn, with what is long in it written already."""
+    view = turn_view(turn, prompts)
+    for name in ("text", "answer"):
+        if view[name] is not None:
+            view[name] = await in_slices(writing(view[name]))
+    return view
 
 
 async def list_rooms(house: House) -> list[dict[str, Any]]:
@@ -111,15 +131,15 @@ async def list_prompts(house: House, params: PromptList, caller: Caller) -> dict
     room = await find_record(house, params.room, caller)
     waiting = await room.waiting()
     if params.states == (PromptState.WAITING,):
-        return _page_of_queue(params, waiting, caller)
+        return await _page_of_queue(params, waiting, caller)
     places = {prompt.id: place for prompt, place in waiting}
     chosen = _filter(params.states, params, caller, _row_after(params.cursor))
     prompts, following = await house.journal.read(read_prompt_page, room.name, chosen, params.limit, PAGE_CHARS)
-    shown = [prompt_for(caller.reader, prompt, places.get(prompt.id)) for prompt in prompts]
-    return {"prompts": shown, "next": following}
+    shown = (prompt_for(caller.reader, prompt, places.get(prompt.id)) for prompt in prompts)
+    return {"prompts": await in_slices(writing_rows(shown)), "next": following}
 
 
-def _page_of_queue(params: PromptList, waiting: list[Placed], caller: Caller) -> dict[str, Any]:
+async def _page_of_queue(params: PromptList, waiting: list[Placed], caller: Caller) -> dict[str, Any]:
     chosen = _filter((), params, caller, None)
     first = _number_after(params.cursor)
     shown = [
@@ -133,8 +153,8 @@ def _page_of_queue(params: PromptList, waiting: list[Placed], caller: Caller) ->
     ]
     page, has_more = first_portion(shown, params.limit, PAGE_CHARS, lambda row: len(row[1].text))
     following = page[-1][0] if has_more else None
-    prompts = [prompt_for(caller.reader, prompt, place) for _, prompt, place in page]
-    return {"prompts": prompts, "next": None if following is None else str(following)}
+    rows = await in_slices(writing_rows(prompt_for(caller.reader, prompt, place) for _, prompt, place in page))
+    return {"prompts": rows, "next": None if following is None else str(following)}
 
 
 def _filter(states: Sequence[str], params: PromptList | TurnList, caller: Caller, after: str | None) -> Filter:
@@ -201,6 +221,9 @@ async def subscribe(house: House, params: EventsSubscribe, caller: Caller) -> tu
         since = max(cursor.seq - SNAPSHOT_EVENTS, caller.after_seq) + 1
         events = await house.journal.read(read_events, room.name, since, SNAPSHOT_EVENTS, SNAPSHOT_BYTES)
         snapshot["events"] = _show([event for event in events if event.seq <= after], caller)
+    if snapshot is not None:
+        # What happens meanwhile comes behind that cursor.
+        snapshot["queue"] = await in_slices(writing_rows(snapshot["queue"]))
     result = {
         "cursor": {"epoch": cursor.epoch, "seq": after},
         "resync": is_resync,

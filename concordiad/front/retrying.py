@@ -5,10 +5,9 @@ from typing import Any, Final
 from concordiad.core.model import Priority, Prompt, PromptState
 from concordiad.core.params import PromptRetry
 from concordiad.core.roles import Right
-from concordiad.core.views import prompt_view
 from concordiad.errors import RoomError
 from concordiad.front.caller import Caller
-from concordiad.front.readings import turn_of, whole_id
+from concordiad.front.readings import show_prompt, turn_of, whole_id
 from concordiad.front.records import find_room_to_join
 from concordiad.house.handle import House
 from concordiad.journal.prompts import read_prompt
@@ -51,4 +50,4 @@ async def retry(house: House, caller: Caller, right: Right, params: PromptRetry)
     if old.state not in CAME_TO_NOTHING:
         raise RoomError.conflict(f"prompt {identity} is {old.state}: only what came to nothing can be asked again")
     placed = await room.submit(submission_again(old, author=caller.author, key=params.key))
-    return {"prompt": prompt_view(placed.prompt, placed.place), "turn": await turn_of(house, placed.prompt)}
+    return {"prompt": await show_prompt(*placed), "turn": await turn_of(house, placed.prompt)}

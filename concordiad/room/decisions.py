@@ -10,7 +10,7 @@ from concordiad.core.batching import Queue
 from concordiad.core.groups import Changes, Joined
 from concordiad.core.model import Author, Prompt, PromptState, RoomRow
 from concordiad.core.pieces import Pieces
-from concordiad.core.views import author_view, event_prompt_view, joined_members, members, writing
+from concordiad.core.views import author_view, event_prompt_view, joined_members, members, writing, writing_members
 from concordiad.journal.changes import Change
 from concordiad.room.messages import Reply
 from concordiad.room.to_batcher import Placed
@@ -110,7 +110,7 @@ class Decisions:
         place = places.get(prompt.id) if prompt.state is PromptState.WAITING else None
         view = event_prompt_view(prompt, place, is_new=event_type == "prompt.accepted")
         view["text"] = yield from writing(view["text"])
-        return Draft(event_type, members(prompt=view, **more))
+        return Draft(event_type, (yield from writing_members(prompt=view, **more)))
 
     def __len__(self) -> int:
         """Count the events."""

@@ -29,16 +29,20 @@ from concordiad.room.slices import Slices
 from concordiad.room.to_fanout import DRAFTS, Post
 from concordiad.room.valve import Valve
 
-PIECE_BYTES: Final = 256 * 1024
-"""Bytes of lines in one piece: by so much may what waits for a slow reader exceed its limit, if no line is longer."""
+PIECE_BYTES: Final = 60 * 1024
+"""
+Bytes of lines in one piece: with frames around them, too, they are one write (`front/outbox.py:WRITE_BYTES`).
+
+By so much may what waits for a slow reader exceed its limit, if no line is longer.
+"""
 
 KEPT_BYTES: Final = 4 * 1024 * 1024
 """What is kept of a room's events while the journal cannot record; then the agent is not read any more."""
 
 DELIVERIES: Final = 64
 """Subscribers that are given a piece in one go."""
-DELIVERED_BYTES: Final = 256 * 1024
-"""And bytes that they are given: a socket takes so many in 0.1 to 0.5 ms, and in 2 ms where the kernel is busy."""
+DELIVERED_BYTES: Final = 64 * 1024
+"""And bytes that they are given: a socket takes so many in 0.1 ms, and in 0.5 ms where the kernel is busy."""
 
 Encoding = Callable[[Sequence[bytes]], bytes]
 """How a transport writes published lines. Whoever has the same one is given the same bytes, written once."""

@@ -1,5 +1,6 @@
 """Long work gives the same in pieces as at a stretch, and its pieces are short."""
 
+import tracemalloc
 from typing import Final
 
 import msgspec
@@ -10,11 +11,14 @@ from concordiad.core.codes import INVALID_PARAMS
 from concordiad.core.layout import PARTS, STRIPPED, Kind, Part, parting, parts_of
 from concordiad.core.params import PromptSubmit
 from concordiad.core.pieces import Pieces, whole
-from concordiad.core.similarity import HASHED_BYTES, features, reading
-from concordiad.core.views import WRITTEN, members, writing
+from concordiad.core.portions import PART_CHARS
+from concordiad.core.similarity import features, reading
+from concordiad.core.views import WRITTEN, members, writing, writing_members, writing_rows
 from concordiad.core.wire import BadRequest, decode_request, decoding
 
 LONG: Final = "word " * 2000
+BLOCK: Final = "line\n" * 50_000
+DONE: Final = object()
 QUOTES: Final = "`a` \"b\" 'c' " * 300
 
 
@@ -32,7 +36,7 @@ def submission(text: str) -> bytes:
 
 def test_long_texts_that_differ_at_their_end_are_not_the_same() -> None:
     """What is hashed in portions is hashed to its end."""
-    long = "word " * (HASHED_BYTES // 4)
+    long = "word " * PART_CHARS
     assert features(long + "one").same == features(long + "one").same != features(long + "two").same
 
 
@@ -68,6 +72,57 @@ def test_a_long_text_is_written_alike_in_pieces(before: int) -> None:
     """Whatever stands where the pieces meet: an escape, a letter of several bytes."""
     text = "x" * before + '😀é"\\\n\x01漢' * 3
     assert members(text=whole(writing(text)), place=1) == members(text=text, place=1)
+
+
+def taken_at_once(pieces: Pieces[object]) -> list[int]:
+    """Count the bytes of new memory that each piece of a work needs at the most."""
+    taken = []
+    tracemalloc.start()
+    try:
+        is_done = False
+        while not is_done:
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            is_done = next(pieces, DONE) is DONE
+            taken.append(tracemalloc.get_traced_memory()[1] - before)
+    finally:
+        tracemalloc.stop()
+    return taken
+
+
+def test_no_piece_writes_a_long_text_twice() -> None:
+    """An event's body: the kernel may be slow to give memory, so each writing of all of it is a piece of its own."""
+
+    def body() -> Pieces[bytes]:
+        return (yield from writing_members(text=(yield from writing(BLOCK))))
+
+    # The encoder asks for half as much again, and gives it back unused.
+    assert max(taken_at_once(body())) < 1.6 * len(BLOCK)
+
+
+@pytest.mark.parametrize("text", [BLOCK, "\x01" * 60 * HEAD + "ok"], ids=["text", "blanks"])
+def test_a_long_request_is_copied_once(text: str) -> None:
+    """As the text that it hands in; nothing that checks it makes another one."""
+    message = submission(text).decode()
+    # What reads params is made when it is needed first.
+    decode_request(message)
+    taken = taken_at_once(decoding(message))
+    assert [size >= len(text) / 2 for size in taken].count(True) == 1
+
+
+def test_a_long_text_is_hashed_by_the_part() -> None:
+    """It is one part in the comparison, and written anew as a whole but once: with what tells so before it."""
+    text = BLOCK + "end"
+    whole(reading(text))
+    assert [size >= len(text) / 2 for size in taken_at_once(reading(text))].count(True) == 1
+
+
+@pytest.mark.parametrize("text", ["ok", BLOCK, '"' * 3 * WRITTEN])
+def test_rows_are_written_alike_in_pieces(text: str) -> None:
+    """Each lets go, so that a page of them is no longer a step than one."""
+    rows: list[dict[str, object]] = [{"id": "1", "text": text, "place": 1}, {"id": "2", "text": "", "place": None}]
+    assert msgspec.json.encode(whole(writing_rows(rows))) == msgspec.json.encode(rows)
+    assert count(writing_rows(rows)) >= 2
 
 
 def test_a_short_text_is_written_with_the_rest() -> None:

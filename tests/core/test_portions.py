@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from concordiad.core.portions import first_portion
+from concordiad.core.portions import PART_CHARS, first_portion, text_parts, utf8_bytes
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,19 @@ def test_no_more_is_read_than_need_be() -> None:
 
     first_portion(things(), 50, 10, int)
     assert read == [4, 5, 6]
+
+
+@pytest.mark.parametrize("size", [0, 1, PART_CHARS - 1, PART_CHARS, PART_CHARS + 1, 3 * PART_CHARS])
+@pytest.mark.parametrize("letter", ["a", "é", "漢", "😀"])
+def test_a_text_is_the_same_by_the_part(letter: str, size: int) -> None:
+    """Wherever the parts meet; none is longer than one may be."""
+    text = letter * size
+    assert "".join(text_parts(text)) == text
+    assert all(len(part) <= PART_CHARS for part in text_parts(text))
+    assert utf8_bytes(text) == len(text.encode())
+
+
+def test_half_of_a_pair_is_found_in_any_part() -> None:
+    """It cannot be written as UTF-8."""
+    with pytest.raises(UnicodeEncodeError):
+        utf8_bytes("é" * 2 * PART_CHARS + "\ud800")

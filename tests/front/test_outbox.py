@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 
 import msgspec
@@ -12,14 +12,16 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.core.backlog import EpochStart
-from concordiad.front.outbox import STALL_S, Budget, Outbox, socket_of
+from concordiad.core.voice import Voice
+from concordiad.front.outbox import STALL_S, WRITE_BYTES, Budget, Outbox, socket_of
 from concordiad.journal import Journal, open_memory_journal
-from concordiad.room.fanout import Transcript, plain_lines, run_fanout
+from concordiad.room.fanout import PIECE_BYTES, Transcript, plain_lines, run_fanout
 from concordiad.room.slices import SLICE_S
 from concordiad.room.to_fanout import DRAFTS, Draft, Post, record
 from tests.room.samples import clock
 
 LIMIT = 8 * 1024
+MUCH = 4 * WRITE_BYTES
 
 
 class StuckStream(trio.abc.SendStream):
@@ -30,6 +32,23 @@ class StuckStream(trio.abc.SendStream):
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.sleep_forever()
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+class MeasuringStream(trio.abc.SendStream):
+    """Take everything, and keep it as it was given."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await trio.lowlevel.checkpoint()
+        self.taken.append(bytes(data))
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -335,6 +354,64 @@ async def test_who_holds_on_to_a_large_message_is_hung_up_on(autojump_clock: Moc
                     seen = "hung up"
             assert seen == outcome
             assert trio.current_time() - began == pytest.approx(STALL_S * (1 if size > LIMIT else 10))
+
+
+def packets(reader: socket.socket) -> list[int]:
+    """List the sizes of what was written to a socket that keeps each write apart."""
+    sizes = []
+    with suppress(BlockingIOError):
+        while True:
+            sizes.append(len(reader.recv(2 * MUCH)))
+    return sizes
+
+
+def test_a_socket_is_given_no_more_than_a_piece_at_once() -> None:
+    """What is as long as a piece is one write; of more, each write is one piece at the most."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        outbox = Outbox(LIMIT, Budget(), trio.Event().set, ours.fileno())
+        outbox.push(b"x" * WRITE_BYTES)
+        assert packets(theirs) == [WRITE_BYTES]
+        outbox.push(b"x" * MUCH)
+        written = packets(theirs)
+        assert set(written) == {WRITE_BYTES}
+        assert sum(written) + outbox.waiting_bytes == MUCH
+
+
+async def test_the_sender_joins_what_is_small_and_divides_what_is_large() -> None:
+    """By the piece, in order."""
+    stream = MeasuringStream()
+    outbox = Outbox(MUCH, Budget(), trio.Event().set)
+    chunks = [b"%d " % number * 5000 for number in range(30)]
+    chunks.insert(7, b"z" * (2 * WRITE_BYTES + 1))
+    for chunk in chunks:
+        outbox.push(chunk)
+    async with open_memory_journal() as journal:
+        await outbox.run(stream, journal)
+    assert b"".join(stream.taken) == b"".join(chunks)
+    assert max(map(len, stream.taken)) <= WRITE_BYTES
+    assert len(stream.taken) < len(chunks)
+
+
+def test_a_piece_of_lines_is_one_write_for_a_guest() -> None:
+    """Though each line has a frame around it: of 126 bytes, where that is the largest part."""
+    line = b'{"a":"%b"}\n' % (b"x" * (126 - 8))
+    assert len(Voice([]).encoding([line] * (PIECE_BYTES // len(line)))) <= WRITE_BYTES
+
+
+async def test_who_catches_up_is_given_a_piece_at_once(make_line: MakeLine) -> None:
+    """However much it misses and may have waiting: the rest comes when the others had their turn."""
+    async with open_rooms("main") as ((room,), journal, nursery):
+        await room.say(10, size=PIECE_BYTES // 3)
+        outbox = Outbox(10 * PIECE_BYTES, Budget(), trio.Event().set)
+        outbox.follow(room.transcript, plain_lines, 0)
+        assert 0 < outbox.waiting_bytes <= PIECE_BYTES
+        line = make_line(10 * PIECE_BYTES)
+        line.outbox.follow(room.transcript, plain_lines, 0)
+        nursery.start_soon(line.send, journal)
+        assert len(await line.read(10 * PIECE_BYTES // 3)) >= 10 * PIECE_BYTES // 3
 
 
 async def test_a_broken_socket_ends_it(make_line: MakeLine) -> None:
