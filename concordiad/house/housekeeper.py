@@ -160,7 +160,7 @@ class Housekeeper:
             # It is closed already: nothing could be refused any more.
             late = error
         await opened.end()
-        self.forget(command.room)
+        self.forget(opened)
         if late is not None:
             raise RoomError(late.code, f"room {command.room} is closed, and nobody is invited any more: {late}")
         return cancelled
@@ -177,10 +177,12 @@ class Housekeeper:
         del self._unopened[name]
         return len(ended)
 
-    def forget(self, name: str) -> None:
-        """Have a room that has ended be open no more."""
-        self.rooms.pop(name, None)
-        self.open.pop(name, None)
+    def forget(self, opened: OpenRoom) -> None:
+        """Have a room that has ended be open no more; another one of its name stays."""
+        name = opened.setup.name
+        if self.open.get(name) is opened:
+            self.rooms.pop(name, None)
+            del self.open[name]
 
     def close_all(self) -> None:
         """Let every room drain."""

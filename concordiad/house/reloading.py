@@ -84,13 +84,13 @@ class Reloader:
         """End a room as at the daemon's end, so that what waits goes on waiting, and open it anew if it is to be."""
         opened = self._housekeeper.open[name]
         await opened.end()
+        known = await read_known(self._setup.journal)
         # What is wanted by now: yet another configuration may have come while the room drained.
         setup = self._replacing.pop(name)
-        if self._housekeeper.open.get(name) is not opened:
-            # Somebody has closed it for good meanwhile.
+        if self._housekeeper.open.get(name) is not opened or (name in known and known[name].is_closed):
+            # Somebody has closed it for good meanwhile; who has, forgets it.
             return
-        self._housekeeper.forget(name)
+        self._housekeeper.forget(opened)
         if setup is not None and not self._setup.closing.is_set():
-            known = await read_known(self._setup.journal)
             is_paused = name in known and known[name].is_paused
             await self._housekeeper.begin(replace(setup, row=replace(setup.row, is_paused=is_paused)), start)

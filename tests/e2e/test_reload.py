@@ -2,12 +2,14 @@
 
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ctl.health.units import REFUSED
+from tests.e2e.gate import Gate
 from tests.support.control_client import ControlClient
 from tests.support.daemon import REHEARSAL, Daemon, Site
 from tests.support.service_manager import ServiceManager
@@ -124,6 +126,32 @@ def test_created_and_paused_rooms_stay_as_they_are(site: Site) -> None:
             pass
         assert now["docs"]["paused"]
         assert "mine" in now
+
+
+def test_a_room_that_is_closed_while_it_is_replaced_stays_closed(site: Site, gate: Gate) -> None:
+    """Whichever hears first of the old room's end: that it is closed for good was acknowledged."""
+    names = [f"lab-{number}" for number in range(6)]
+    with site.running() as daemon, ExitStack() as connections:
+        host = daemon.connect()
+        hosts = [connections.enter_context(daemon.connect()) for _ in names]
+        for name, closer in zip(names, hosts, strict=True):
+            host.call("room.create", name=name, workdir=str(site.home), agent="rehearsal")
+            closer.call("events.subscribe", room=name, last=0)
+            closer.submit(f"{gate} [[text:late]]", room=name)
+            closer.next("turn.started")
+            closer.submit("[[text:waits]]", room=name)
+        site.configure({"rooms.docs": room_of(site), "agents.rehearsal": {**REHEARSAL, "args": ["--verbose"]}})
+        reload(daemon)
+        numbers = []
+        for name, closer in zip(names, hosts, strict=True):
+            numbers.append(closer.request("room.close", room=name))
+            closer.next("prompt.cancelled")
+        gate.open()
+        for number, closer in zip(numbers, hosts, strict=True):
+            closer.answer(number)
+        assert not rooms(host).keys() & set(names)
+    with site.running() as daemon:
+        assert sorted(rooms(daemon.connect())) == ["docs", "main"]
 
 
 def test_the_service_manager_is_told(site: Site, tmp_path: Path) -> None:
