@@ -183,12 +183,19 @@ class Stopping:
             await affairs.scribe.forget_session()
         body = members(state="restarted", reason=None, by=author_view(restart.by), fresh=restart.is_fresh)
         restarted = Draft("room.changed", body)
+        answer = None
         try:
             await record(affairs.fanout, [restarted])
-        except RoomError:
+        except RoomError as error:
             # The agent has ended, so that nothing is refused any more: it is recorded once that can be.
             await affairs.scribe.tell(restarted)
-        restart.reply.answer(None)
+            if restart.is_fresh:
+                # Were the daemon killed before that, the old conversation would go on.
+                answer = RoomError.not_now(
+                    "the agent was ended for one with a new conversation, but that is not recorded yet, and will be as"
+                    f" soon as that works: {error}"
+                )
+        restart.reply.answer(answer)
         affairs.rest.wake()
 
     def hurry(self) -> None:

@@ -77,7 +77,8 @@ def _look(settings: Settings, config_path: Path | None, state: Path | None, runt
     yield places.check_directory("runtime", runtime_dir, may_group_pass=may_group_pass, daemon_uid=uid)
     yield from about_socket
     yield from units.check_units(managers, None if found is None else found.pid, known.graces)
-    report, about_journal = journal.check_journal(state_dir / "journal.db", uid)
+    pid = found.pid if found is not None and Path(found.about["state_dir"]) == state_dir else None
+    report, about_journal = journal.check_journal(state_dir / "journal.db", uid, pid)
     yield about_journal
     about_set_aside = journal.check_set_aside(state_dir / "journal.db")
     if about_set_aside is not None:

@@ -18,15 +18,22 @@ COMPANIONS: Final = ("", "-wal", "-shm")
 NAME: Final = "journal"
 
 
-def check_journal(path: Path, daemon_uid: int | None) -> tuple[Report | None, Finding]:
-    """Look into the journal without touching it; it has to be the daemon's, or its directory's owner's."""
+def check_journal(path: Path, daemon_uid: int | None, daemon_pid: int | None = None) -> tuple[Report | None, Finding]:
+    """
+    Look into the journal without touching it; it has to be the daemon's, or its directory's owner's.
+
+    Args:
+        path: the file.
+        daemon_uid: the user of the daemon; None: not known.
+        daemon_pid: the process that serves this journal; None: nobody does, as far as is known.
+    """
     files = [path.with_name(path.name + end) for end in COMPANIONS]
     try:
         found = {file: file.stat() for file in files if file.exists()}
     except OSError as fault:
         return None, warning(NAME, f"{path} may not be seen by you: {fault.strerror}", "look as the user of the daemon")
     if path not in found:
-        return None, _check_missing(path, list(found))
+        return None, _check_missing(path, list(found), daemon_pid)
     if not stat.S_ISREG(found[path].st_mode):
         return None, error(NAME, f"{path} is no file", move_away(path))
     owner = path.parent.stat().st_uid if daemon_uid is None else daemon_uid
@@ -51,7 +58,11 @@ def check_set_aside(path: Path) -> Finding | None:
     return warning("set aside", said, f"check the disk; `{move}` when nobody needs them here")
 
 
-def _check_missing(path: Path, left: list[Path]) -> Finding:
+def _check_missing(path: Path, left: list[Path], daemon_pid: int | None) -> Finding:
+    if daemon_pid is not None:
+        found = f"{path} was taken away from the daemon, process {daemon_pid}: what it records is lost when that ends"
+        remedy = "`concordiactl export` for each room while it runs; then stop it, and put a backup in the place"
+        return error(NAME, found, remedy)
     if left:
         names = " and ".join(str(file) for file in left)
         found = f"{path} is not there, but {names} {'is' if len(left) == 1 else 'are'}: something took it away"

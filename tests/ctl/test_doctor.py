@@ -298,6 +298,7 @@ def test_a_socket_of_another_kind_is_told(world: World) -> None:
 def test_a_daemon_of_another_version_is_told(world: World) -> None:
     """With a room whose agent fails, and a directory that two rooms share."""
     world.socket.parent.chmod(0o700)
+    open_writer(world.journal).close()
     here = {"workdir": str(world.work), "agent": room()["agent"] | {"name": "rehearsal"}}
     about = status(room(**here), room(name="lab", state="agent-failing", reason="exit status 1", **here))
     about["daemon"] |= {"version": "0.0.9", "state_dir": str(world.state)}

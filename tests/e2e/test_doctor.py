@@ -242,6 +242,15 @@ def test_a_journal_without_its_file_is_told(used: Site) -> None:
     assert look(used).names("error") == []
 
 
+def test_a_journal_that_was_taken_from_a_daemon_is_told(daemon: Daemon, site: Site) -> None:
+    """The daemon goes on with the open file, which ends with it: not as before the first start."""
+    for end in ("", "-wal", "-shm"):
+        (site.state / f"journal.db{end}").unlink(missing_ok=True)
+    found = look(site)
+    assert found.code == 1
+    assert f"was taken away from the daemon, process {daemon.process.pid}" in found.of("journal")[1]
+
+
 def test_a_state_directory_that_is_closed_is_no_crash(used: Site) -> None:
     """As a member of the group sees that of a service: told, and the rest is looked at."""
     used.state.chmod(0)

@@ -295,6 +295,21 @@ async def test_a_restart_that_cannot_be_recorded_yet_is_no_refusal(autojump_cloc
         assert changed["state"] == "restarted"
 
 
+async def test_a_new_conversation_that_cannot_be_recorded_yet_is_told() -> None:
+    """It holds, and is recorded later; whoever asked for it knows that a kill before that would undo it."""
+    async with open_bench() as bench, trio.open_nursery() as nursery:
+        await bench.start()
+        told: list[object] = []
+        bench.recorder.is_refusing = True
+        nursery.start_soon(lambda: restart(bench, told, is_fresh=True))
+        await wait_all_tasks_blocked()
+        await bench.lose()
+        assert told == ["not_now"]
+        assert bench.changes(AgentSession)[-1].session_id is None
+        (changed,) = drafts_of(bench.recorder.posts, "room.changed")
+        assert (changed["state"], changed["fresh"]) == ("restarted", True)
+
+
 async def test_a_restart_interrupts_after_the_grace(autojump_clock: MockClock) -> None:
     """The turn is told who restarted the agent."""
     async with open_bench() as bench, trio.open_nursery() as nursery:
