@@ -73,15 +73,6 @@ async def _read_socket(number: int, most_bytes: int) -> bytes:
         raise trio.BrokenResourceError(f"the socket cannot be read: {error.strerror}") from error
 
 
-def _write(socket: int, data: bytes | memoryview) -> int:
-    """Give a plain socket what it takes at once; tells how much."""
-    try:
-        return os.write(socket, data)
-    except OSError:
-        # It would block, or it is broken: the sender finds that out.
-        return 0
-
-
 class Budget:
     """
     How many bytes of large messages may wait for all clients together.
@@ -176,7 +167,14 @@ class Outbox:
         rest: bytes | memoryview = data
         if self._socket is not None and not self.waiting_bytes:
             # Of what is large, the rest is for the sender, which lets others run.
-            sent = _write(self._socket, data) if len(data) <= WRITE_BYTES else self._write_large(memoryview(data))
+            if len(data) > WRITE_BYTES:
+                sent = self._write_large(memoryview(data))
+            else:
+                try:
+                    sent = os.write(self._socket, data)
+                except OSError:
+                    # It would block, or it is broken: the sender finds that out.
+                    sent = 0
             if sent == len(data):
                 return
             rest = memoryview(data)[sent:]
@@ -193,7 +191,10 @@ class Outbox:
         slices = Slices()
         while True:
             piece = data[sent : sent + WRITE_BYTES]
-            taken = _write(self._socket, piece)
+            try:
+                taken = os.write(self._socket, piece)
+            except OSError:
+                return sent
             sent += taken
             if taken < len(piece) or sent == len(data) or slices.is_over():
                 return sent
