@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CHECK_BYTES: Final = 64 * 1024**2
 """The largest journal that is read whole at every start: a second's work."""
 _MARK: Final = ".suspect"
+_EMPTIED: Final = "there is nothing in it, but something was wrong with it while a daemon served it"
 
 
 def mark_suspect(path: Path) -> None:
@@ -76,8 +77,8 @@ def _find_problems(path: Path, *, is_suspect: bool) -> tuple[list[str], int]:
             if flips:
                 return flips, 0
             if not 0 < number <= len(MIGRATIONS):
-                # Empty, or of a newer Concordia: whoever opens it says so.
-                return [], number
+                # Empty as before the first start is over, or of a newer Concordia: whoever opens it says so.
+                return [_EMPTIED] if is_suspect and number == 0 else [], number
             if is_suspect or path.stat().st_size <= CHECK_BYTES:
                 return flips + find_problems(connection), number
             return flips + (find_problems_for_start(connection) if number == len(MIGRATIONS) else []), number

@@ -171,6 +171,25 @@ def test_of_nothing_nothing_is_made(whole: Journal, tmp_path: Path, monkeypatch:
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("on_damage", OnDamage)
+def test_a_suspect_journal_that_is_empty_is_no_new_one(tmp_path: Path, on_damage: OnDamage) -> None:
+    """Whoever emptied a young one's log under a daemon is found out; a first start that was ended leaves the like."""
+    path = tmp_path / "journal.db"
+    with closing(open_writer(tmp_path / "served.db")):
+        path.write_bytes((tmp_path / "served.db").read_bytes())
+    log = path.with_name("journal.db-wal")
+    log.write_bytes(bytes(8192))
+    assert make_sound(path, on_damage) is None
+    mark_suspect(path)
+    for _ in range(2):
+        with pytest.raises(JournalError, match=r"is damaged, and nothing of it.*journal restore"):
+            make_sound(path, on_damage)
+    for each in (path, log):
+        each.unlink()
+    assert make_sound(path, on_damage) is None
+    assert not path.with_name("journal.db.suspect").exists()
+
+
 def test_what_is_damaged_while_it_is_served_is_not_served(whole: Journal, tmp_path: Path) -> None:
     """The one row is refused or replaced by a notice, everything else goes on, and the next start reads it all."""
     path = whole.copy_to(tmp_path / "work")
