@@ -23,7 +23,7 @@ ASKED_S: Final = 30
 """How often everybody is asked, by default."""
 CPU_MS: Final = 0.5
 WAKES: Final = 0.2
-GUEST_BYTES: Final = 21_000
+GUEST_BYTES: Final = 20_000
 OF_IMPORTS: Final = 1.25
 MIB: Final = 2**20
 

@@ -94,7 +94,7 @@ class Guestbook:
         self._by_key: dict[tuple[str, bytes], str] = {}
         self._names: dict[str, str] = {}
         self._numbers: dict[str, int] = {}
-        self._seats: dict[str, dict[Seat, None]] = {}
+        self._seats: dict[str, tuple[Seat, ...]] = {}
         self._due: dict[str, float] = {}
         self._count = 0
         self._people: bytes | None = None
@@ -180,7 +180,7 @@ class Guestbook:
     def view(self, member: Member, invite: Invite, *, is_for_host: bool) -> dict[str, Any]:
         """Show a guest, also one of the past."""
         known = self._members.get(member.id)
-        seats = [] if known is None else list(self._seats.get(member.id, ()))
+        seats = () if known is None else self._seats.get(member.id, ())
         return guest_view(known or member, invite, seats, is_for_host=is_for_host)
 
     def next_deadline(self) -> float:
@@ -374,10 +374,10 @@ class Guestbook:
         member = self._members.get(identity)
         if member is None or self._is_over(self._invites[member.invite]):
             raise RoomError.not_allowed(NOT_ADMITTED)
-        seats = self._seats.setdefault(identity, {})
+        seats = self._seats.get(identity, ())
         if len(seats) >= SEATS:
             raise RoomError.conflict(f"guest {member.name} has {SEATS} connections here already")
-        seats[seat] = None
+        self._seats[identity] = (*seats, seat)
         if member.here_since is None:
             self._plan(identity, self._clock())
         else:
@@ -385,9 +385,10 @@ class Guestbook:
 
     def leave(self, seat: Seat, identity: str) -> None:
         """Be here with that connection no more."""
-        seats = self._seats[identity]
-        del seats[seat]
-        if not seats:
+        seats = tuple(each for each in self._seats[identity] if each is not seat)
+        if seats:
+            self._seats[identity] = seats
+        else:
             del self._seats[identity]
             if identity in self._members:
                 self._plan(identity, self._clock() + LINGER_S)
@@ -449,7 +450,7 @@ class Guestbook:
         self._due.pop(member.id, None)
         if member.key_hash is not None:
             del self._by_key[member.invite, member.key_hash]
-        seats = list(self._seats.get(member.id, ()))
+        seats = self._seats.get(member.id, ())
         if closing is not None:
             for seat in seats:
                 seat.dismiss(*closing)

@@ -103,9 +103,9 @@ class DoorState:
 class Visitor(Protocol):
     """A connection whose request to /ws was found fit, from there on."""
 
-    async def run(self) -> None:
+    async def run(self) -> "Visitor | None":
         """
-        Serve it, from the upgrade on, and close it.
+        Serve it, from the upgrade on, and close it; or return who is to go on with it, and keep nothing of before.
 
         Until `Source.admitted` is called, because a hello was accepted, the connection counts as half open, and its
         `Source.scope`, which is to be one of the visitor's by then, may be cancelled to make room for another.
@@ -185,8 +185,8 @@ async def _serve_within(
     try:
         with source.scope:
             visitor = await _serve_requests(transport, source, door, house, meet)
-        if visitor is not None and not source.scope.cancel_called:
-            await visitor.run()
+        while visitor is not None and not source.scope.cancel_called:
+            visitor = await visitor.run()
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         # It has hung up, or what it speaks is no TLS.
         await trio.lowlevel.checkpoint()

@@ -196,9 +196,10 @@ class GuestConnection:
         reading = self._guest.reading
         reading.deadline = self._hello_by
         with reading:
-            first, self._first = self._first, None
-            if first is not None:
-                await self._introduce(first)
+            if self._first is not None:
+                await self._introduce(self._first)
+                # Its hello is not kept for as long as the guest is here.
+                self._first = None
             await self._websocket.read()
         if self._admitted is None and reading.cancelled_caught:
             self._stream.end(REFUSED)

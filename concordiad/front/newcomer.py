@@ -43,19 +43,12 @@ class Newcomer:
         self._house = house
         self._company = company
 
-    async def run(self) -> None:
+    async def run(self) -> GuestConnection | None:
         """
-        Upgrade, hear what is said first, and go on as a guest unless that opens no room.
+        Upgrade and hear what is said first; returns the guest that it is from there on, unless that opens no room.
 
-        Owns: the connection. Ends when: it is closed. Raises: nothing.
+        Owns: the connection, until then. Ends when: something was said, or it is closed. Raises: nothing.
         """
-        guest = await self._hear()
-        # What was heard is not kept for as long as the guest is here.
-        self._upgrade = self._behind = b""
-        if guest is not None:
-            await guest.run()
-
-    async def _hear(self) -> GuestConnection | None:
         transport, source, first = self._transport, self._source, None
         hello_by = trio.current_time() + self._company.hello_s
         if isinstance(transport, trio.SocketStream):

@@ -9,9 +9,8 @@ it to do, and ends when that is done: a client for whom nothing waits costs none
 
 import math
 import os
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Final
 
 import trio
@@ -37,9 +36,6 @@ A `send` over loopback may do the network's work for everybody on that processor
 STALL_S: Final = 60.0
 """How long a client may read nothing of a large message before it is hung up on."""
 
-Read = Callable[[int], Awaitable[bytes | bytearray]]
-"""Waits for what comes, at most so many bytes; none at the end. Raises BrokenResourceError, ClosedResourceError."""
-
 
 def socket_of(stream: trio.abc.Stream) -> int | None:
     """
@@ -51,18 +47,16 @@ def socket_of(stream: trio.abc.Stream) -> int | None:
     return stream.socket.fileno() if isinstance(stream, trio.SocketStream) else None
 
 
-def reader_of(stream: trio.abc.Stream) -> Read:
+async def read_socket(number: int, most_bytes: int) -> bytes:
     """
-    Find the shortest way to read a stream: of a plain socket past Trio's, whose calls are a kilobyte while they wait.
+    Wait for what comes to a plain socket, at most so many bytes; none at the end.
 
-    Like `socket_of` it keeps the socket's number; who waits by it is woken by Trio when the socket is closed.
+    It goes past Trio's stream, whose calls are a kilobyte while they wait. Who waits is woken when it is closed.
+
+    Raises:
+        trio.BrokenResourceError: the socket cannot be read.
+        trio.ClosedResourceError: it was closed meanwhile.
     """
-    return (
-        partial(_read_socket, stream.socket.fileno()) if isinstance(stream, trio.SocketStream) else stream.receive_some
-    )
-
-
-async def _read_socket(number: int, most_bytes: int) -> bytes:
     await trio.lowlevel.checkpoint()
     try:
         while True:

@@ -10,14 +10,14 @@ it wait for ever. Our close frame is written here, and the connection ended by `
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
 
 from concordiad.core.allowance import Allowance
 from concordiad.core.frames import FrameMeter, OversizeFrame, close_frame, is_close
-from concordiad.front.outbox import Outbox, reader_of
+from concordiad.front.outbox import Outbox, read_socket, socket_of
 
 READ_BYTES: Final = 16 * 1024
 """Bytes taken from a guest at once: any typed prompt."""
@@ -63,8 +63,8 @@ class OwnedStream(trio.abc.Stream):
         "_is_let_go",
         "_meter",
         "_outbox",
-        "_read",
         "_refusal",
+        "_socket",
         "_transport",
         "has_ended",
         "heard_at",
@@ -81,7 +81,7 @@ class OwnedStream(trio.abc.Stream):
     ) -> None:
         self._refusal = refusal
         self._transport = transport
-        self._read = reader_of(transport)
+        self._socket = socket_of(transport)
         self._behind = behind
         self._outbox = outbox
         self._hear = hear
@@ -120,7 +120,7 @@ class OwnedStream(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Give what came; nothing more once the end was written, or the library has let go."""
         is_usual = self._finish_by == math.inf and not (self._behind or self.has_ended or self._is_let_go)
-        data = bytes(await self._read(READ_BYTES)) if is_usual else await self._receive_otherwise()
+        data = bytes(await self._read()) if is_usual else await self._receive_otherwise()
         if self.has_ended or self._is_let_go or not data:
             return b""
         self.heard_at = trio.current_time()
@@ -142,6 +142,12 @@ class OwnedStream(trio.abc.Stream):
             return b""
         return data
 
+    def _read(self) -> Awaitable[bytes | bytearray]:
+        """Wait for what comes, by the shortest way that there is."""
+        if self._socket is None:
+            return self._transport.receive_some(READ_BYTES)
+        return read_socket(self._socket, READ_BYTES)
+
     async def _receive_otherwise(self) -> bytes:
         """Give what came before, or nothing more; or wait for the rest of a message, for as long as that may take."""
         if self._behind or self.has_ended or self._is_let_go:
@@ -149,7 +155,7 @@ class OwnedStream(trio.abc.Stream):
             await trio.lowlevel.checkpoint()
             return data
         with trio.move_on_at(self._finish_by):
-            return bytes(await self._read(READ_BYTES))
+            return bytes(await self._read())
         self.end(UNFINISHED)
         return b""
 

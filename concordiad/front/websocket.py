@@ -7,12 +7,16 @@ does, so what the library raises arises there and nowhere else.
 """
 
 from collections.abc import Awaitable
-from typing import cast
+from typing import Final, cast
 
 import trio
 import wsproto
 from trio_websocket import WebSocketConnection
 from wsproto.connection import Connection, ConnectionType
+
+DONE: Final = trio.Event()
+DONE.set()
+"""What the library hears of handshakes: the door has done the one that opens, and one that closes is never begun."""
 
 
 class WebSocket(WebSocketConnection):
@@ -36,6 +40,8 @@ class WebSocket(WebSocketConnection):
             receive_buffer_size=None,
         )
         self._connection_proposal = None
+        # Three of its own would be a kilobyte for as long as it lasts.
+        self._open_handshake = self._close_handshake = self._for_testing_peer_closed_connection = DONE
 
     def read(self) -> Awaitable[None]:
         """Hear what comes until there is no more: answer pings and a close, and keep messages for `get_message`."""

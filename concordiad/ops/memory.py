@@ -87,7 +87,7 @@ class OldGarbage:
     """
     Garbage among the objects that are old: looked for at a quiet moment, where memory has grown, and not in a rush.
 
-    All of them are looked at at a stretch, 0.2 to 0.6 µs each, and a guest is some 110. Python by itself would do so
+    All of them are looked at at a stretch, 0.2 to 0.6 µs each, and a guest is some 90. Python by itself would do so
     whenever a quarter more have grown old, so again and again while many guests come. While this is entered it does
     not, and whoever has entered it is to look now and then.
     """
