@@ -4,9 +4,13 @@ The daemon, and an instrument that measures for how long each step of a task hol
 `python -m bench.held_daemon CONFIG STATE RUNTIME` says on standard output that it listens, and for each line on its
 input, as JSON, what steps there were since the last one. A step is what a task does between two of its checkpoints;
 nobody else's task runs meanwhile. It is measured in processor time of the loop's own thread: what else the machine does
-at that moment holds no loop of ours. The collector of garbage runs within steps, so it counts.
+at that moment holds no loop of ours. The collector of garbage runs within steps, so it counts. Calls that send are
+timed besides: what the kernel does in them is the machine's, as `bench.plain_loop` shows.
 """
 
+from bench.timed_sends import SENDS  # before Trio is imported
+
+# isort: split
 import gc
 import json
 import os
@@ -39,7 +43,9 @@ class HeldLoop(trio.abc.Instrument):
     Attributes:
         counts: steps by their length: up to each of EDGES_S, and longer ones.
         longest: the longest of them, with their tasks' names, and of each how long the collector of garbage worked in
-            it and how many pages of memory the kernel had to give it.
+            it, how many pages of memory the kernel had to give it, and how long it was in calls that send.
+        own_longest_s: the longest of them without the time in calls that send.
+        own_over: steps that are longer than the last edge without that time.
         collected_s: the longest collection.
     """
 
@@ -52,12 +58,13 @@ class HeldLoop(trio.abc.Instrument):
     def reset(self) -> None:
         """Begin anew."""
         self.counts = [0] * (len(EDGES_S) + 1)
-        self.longest: list[tuple[float, str, float, int]] = []
-        self._collecting_s = self.collected_s = 0.0
+        self.longest: list[tuple[float, str, float, int, float]] = []
+        self._collecting_s = self.collected_s = self.own_longest_s = 0.0
+        self.own_over = 0
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Begin to count."""
-        self._within_s = 0.0
+        self._within_s = SENDS.within_s = 0.0
         self._pages = _pages()
         self._began = time.thread_time()
 
@@ -66,8 +73,11 @@ class HeldLoop(trio.abc.Instrument):
         held_s = time.thread_time() - self._began
         self.counts[bisect_left(EDGES_S, held_s)] += 1
         if len(self.longest) < LONGEST or held_s > self.longest[-1][0]:
-            step = (held_s, _name(task), self._within_s, _pages() - self._pages)
+            step = (held_s, _name(task), self._within_s, _pages() - self._pages, SENDS.within_s)
             self.longest = sorted([*self.longest, step], reverse=True)[:LONGEST]
+        own_s = held_s - SENDS.within_s
+        self.own_longest_s = max(self.own_longest_s, own_s)
+        self.own_over += own_s > EDGES_S[-1]
 
     def collected(self, phase: str, _: dict[str, int]) -> None:
         """Hear of the collector of garbage."""
@@ -80,7 +90,14 @@ class HeldLoop(trio.abc.Instrument):
 
     def report(self) -> dict[str, Any]:
         """Tell of the steps since the last time."""
-        told = {"counts": self.counts, "longest": self.longest, "collected_s": self.collected_s}
+        told = {
+            "edges_s": EDGES_S,
+            "counts": self.counts,
+            "longest": self.longest,
+            "own_longest_s": self.own_longest_s,
+            "own_over": self.own_over,
+            "collected_s": self.collected_s,
+        }
         self.reset()
         return told
 

@@ -296,12 +296,17 @@ class Queue:
 
     def places(self, wanted: Collection[str]) -> dict[str, int]:
         """Tell the places of some prompts, as far as they wait here."""
-        left = {prompt_id for prompt_id in wanted if prompt_id in self._waiting}
+        waiting = [self._waiting[prompt_id] for prompt_id in wanted if prompt_id in self._waiting]
+        of_groups: dict[Group, list[str]] = {}
+        for each in waiting:
+            of_groups.setdefault(each.group, []).append(each.id)
         found: dict[str, int] = {}
         turns = enumerate(self._in_turn(), 1)
-        while len(found) < len(left):
+        while of_groups:
             place, group = next(turns)
-            found.update((member.id, place) for member in group.members if member.id in left)
+            # Of the many before it mostly nobody is wanted: they are only counted.
+            for prompt_id in of_groups.pop(group, ()):
+                found[prompt_id] = place
         return found
 
     def is_held(self, now: float) -> bool:
