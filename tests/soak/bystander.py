@@ -38,6 +38,15 @@ class Beside(NamedTuple):
     shared: Waits
     apart: Waits
 
+    @property
+    def harm_of_ours(self) -> float:
+        """How many times as long the longest in a hundred took as in the daemon apart, where nothing is wrong."""
+        return self.shared.p99_ms / self.apart.p99_ms
+
+    def harm(self, quiet: "Beside") -> float:
+        """How many times as long it took as in a quiet time."""
+        return self.shared.p99_ms / quiet.shared.p99_ms
+
     def __str__(self) -> str:
         """Say it in words."""
         return f"{self.shared} (apart: {self.apart})"

@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from statistics import linear_regression
 from typing import Final, NamedTuple
@@ -80,13 +81,18 @@ class Mortuary:
             "limits": {**PACE, "line_bytes": 1024 * 1024, "agent_failures": 0},
         }
 
-    def rounds(self, daemon: Daemon, count: int) -> Iterator[Sample]:
-        """Have the agent of each room die in every way, so many times; look at the daemon after each time."""
+    def rounds(self, daemon: Daemon, count: int, pause_s: float = 0.0) -> Iterator[Sample]:
+        """
+        Have the agent of each room die in every way, so many times; look at the daemon after each time.
+
+        Args:
+            pause_s: from the beginning of one death in a room to that of the next, at least.
+        """
         with contextlib.ExitStack() as stack, ThreadPoolExecutor(len(self._names)) as pool:
             clients = [stack.enter_context(Mourner(self.site.socket, name)) for name in self._names]
             for _ in range(count):
                 orders = [self._rng.sample(list(DEATHS), len(DEATHS)) for _ in clients]
-                for died in list(pool.map(Mourner.mourn, clients, orders)):
+                for died in list(pool.map(Mourner.mourn, clients, orders, repeat(pause_s))):
                     self._deaths += died
                 yield self._look(daemon)
 
@@ -114,9 +120,11 @@ class Mourner(ControlClient):
         self._room = room
         self.call("events.subscribe", room=room, last=0)
 
-    def mourn(self, ways: Sequence[str]) -> int:
+    def mourn(self, ways: Sequence[str], pause_s: float = 0.0) -> int:
         """Have the agent die in each of some ways, and see that there is another one; returns how often it did."""
-        for way in ways:
+        began_at = time.monotonic()
+        for number, way in enumerate(ways):
+            time.sleep(max(began_at + number * pause_s - time.monotonic(), 0))
             prompt = self.submit(DEATHS[way], room=self._room)
             if way == "SIGSTOP":
                 self._stop_agent()
