@@ -2,7 +2,8 @@
 The control socket: JSON-RPC 2.0, one message a line, for whoever the kernel lets open it.
 
 Laws: the author is whom the kernel names, never whom the client claims to be; requests of one connection are answered
-in their order; one connection's fault, silence or slowness is nobody else's.
+in their order; one connection's fault, silence or slowness is nobody else's. Who makes room for whom is in
+`front/hall.py`.
 """
 
 import errno
@@ -12,8 +13,9 @@ import math
 import os
 import socket
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,11 +28,9 @@ from concordiad.core.wire import MESSAGE_LIMIT_BYTES, encode_error
 from concordiad.errors import ConfigError, RemoteProtocolError, RoomError
 from concordiad.front.answering import Answered, answer, too_much
 from concordiad.front.caller import Caller
+from concordiad.front.hall import Hall, Idlers, Seat
 from concordiad.front.outbox import Budget, Outbox, socket_of
-from concordiad.front.peer import Peer, identify
-from concordiad.front.scarcity import ACCEPT_PAUSE_S, Reserve, Scarcity
 from concordiad.house.handle import House
-from concordiad.ops.threads import in_thread
 from concordiad.room.fanout import plain_lines
 
 READ_BYTES: Final = 64 * 1024
@@ -159,73 +159,39 @@ async def run_control_socket(
 
     Owns: the listening socket. Ends when: it is cancelled; the connections go on in their nursery.
     """
-    places = trio.CapacityLimiter(house.config.limits.connections)
-    budget = Budget()
-    scarcity, reserve = Scarcity("control socket", trio.current_time), Reserve()
+    hall, budget = Hall(house.config.limits.connections), Budget()
     try:
         async with listener:
             while True:
-                try:
-                    stream = await listener.accept()
-                except OSError as error:
-                    scarcity.note(error)
-                    if not reserve.spend():
-                        await trio.sleep(ACCEPT_PAUSE_S)
-                    continue
-                connections.start_soon(_serve_within, places, stream, house, message_s, budget, reserve)
+                stream = await hall.accept(listener)
+                connections.start_soon(_serve_within, hall, stream, house, message_s, budget)
     finally:
-        reserve.spend()
+        hall.close()
 
 
-async def _serve_within(
-    places: trio.CapacityLimiter,
-    stream: trio.SocketStream,
-    house: House,
-    message_s: float,
-    budget: Budget,
-    reserve: Reserve,
-) -> None:
+async def _serve_within(hall: Hall, stream: trio.SocketStream, house: House, message_s: float, budget: Budget) -> None:
     try:
-        places.acquire_on_behalf_of_nowait(stream)
-    except trio.WouldBlock:
-        await _refuse(
-            stream, f"{places.total_tokens} connections are open already: close some, or raise limits.connections"
-        )
+        await hall.take_place(stream)
+    except RoomError as why:
+        await _refuse(stream, why)
         return
     try:
         try:
-            peer = await _identify(stream, house.journal.id, reserve)
-        except OSError as error:
-            await _refuse(stream, f"the daemon cannot find out who calls: {error.strerror}; try again in a while")
+            peer = await hall.identify(stream, house.journal.id)
+        except RoomError as why:
+            await _refuse(stream, why)
             return
-        finally:
-            reserve.refill()
         caller = Caller(peer.author, None if peer.is_agents else Role.HOST)
-        await serve_connection(stream, caller, house, message_s, budget)
+        await serve_connection(stream, caller, house, message_s, budget, hall.idlers)
     finally:
-        places.release_on_behalf_of(stream)
+        hall.leave(stream)
 
 
-async def _identify(stream: trio.SocketStream, journal_id: str, reserve: Reserve) -> Peer:
-    """
-    Find out who calls, with what is kept back for that if need be.
-
-    Raises:
-        OSError: nobody can know at the moment, for want of descriptors.
-    """
-    try:
-        return await in_thread(identify, stream, journal_id)
-    except OSError:
-        if not reserve.spend():
-            raise
-    return await in_thread(identify, stream, journal_id)
-
-
-async def _refuse(stream: trio.SocketStream, why: str) -> None:
+async def _refuse(stream: trio.SocketStream, why: RoomError) -> None:
     """Tell a client that it cannot be served now, and hang up."""
     async with stream:
         with trio.move_on_after(LAST_WORDS_S):
-            await _try_send(stream, encode_error(None, RoomError.not_now(why)) + b"\n")
+            await _try_send(stream, encode_error(None, why) + b"\n")
 
 
 async def _try_send(stream: trio.abc.SendStream, data: bytes) -> None:
@@ -236,7 +202,7 @@ async def _try_send(stream: trio.abc.SendStream, data: bytes) -> None:
 
 
 async def serve_connection(
-    stream: trio.SocketStream, caller: Caller, house: House, message_s: float, budget: Budget
+    stream: trio.SocketStream, caller: Caller, house: House, message_s: float, budget: Budget, idlers: Idlers
 ) -> None:
     """
     Serve one client.
@@ -251,8 +217,9 @@ async def serve_connection(
 
         outbox = Outbox(house.config.limits.follower_bytes, budget, call_sender, socket_of(stream))
         nursery.start_soon(_close_when, house.ended, outbox, nursery.cancel_scope)
+        seat = Seat(stream, outbox, requests.has_part, nursery.cancel_scope)
         try:
-            await _converse(requests, caller, house, outbox)
+            await _converse(requests, caller, house, outbox, partial(idlers.holding, seat))
             nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_S
             await outbox.rested()
         finally:
@@ -260,15 +227,27 @@ async def serve_connection(
         nursery.cancel_scope.cancel()
 
 
-async def _converse(requests: "_Requests", caller: Caller, house: House, outbox: Outbox) -> None:
-    """Answer one request after the other, until there are no more."""
-    while (lines := await requests.receive()) is not None:
+async def _converse(
+    requests: "_Requests",
+    caller: Caller,
+    house: House,
+    outbox: Outbox,
+    idling: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """Answer one request after the other, until there are no more; a client that follows nothing idles in between."""
+    is_following = False
+    while True:
+        with nullcontext() if is_following else idling():
+            lines = await requests.receive()
+        if lines is None:
+            break
         for line in lines:
             message, follow, request_id = await _answer(line, caller, house)
             if not await outbox.put(message):
                 await outbox.put(too_much(request_id, len(message)) + b"\n")
             if follow is not None:
                 room, after = follow
+                is_following = True
                 outbox.follow(room.transcript, plain_lines, after, caller.author)
     if requests.fault is not None:
         await outbox.put(encode_error(None, requests.fault) + b"\n")
@@ -298,6 +277,10 @@ class _Requests:
         self._splitter = LineSplitter(MESSAGE_LIMIT_BYTES)
         self._deadline = math.inf
         self.fault: RemoteProtocolError | None = None
+
+    def has_part(self) -> bool:
+        """Tell whether the client has begun a message."""
+        return self._splitter.has_part
 
     async def receive(self) -> list[bytes | Oversize] | None:
         """Wait for the next chunk and give the lines that it completes; None when there will be no more."""

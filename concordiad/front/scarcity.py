@@ -2,7 +2,8 @@
 Accepts that fail for want of something: told in the log, but not each of them.
 
 Law: whoever cannot be accepted waits in the kernel's queue; the connections that are there are served meanwhile, and a
-few hosts more, for whom descriptors are kept back.
+few hosts more, for whom descriptors are kept back. Who makes room for them is in `front/sources.py` and
+`front/hall.py`.
 """
 
 import errno
@@ -85,6 +86,11 @@ class Reserve:
     def __len__(self) -> int:
         """Count those that are held."""
         return len(self._held)
+
+    @property
+    def missing(self) -> int:
+        """Count those that are to be held and are not."""
+        return self._size - len(self._held)
 
     def spend(self) -> bool:
         """Let go of all; tells whether there were any."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from concordiad.front.scarcity import TOLD_EVERY_S
+from tests.e2e.gate import Gate
 from tests.support.control_client import ControlClient, Refused, numbers
 from tests.support.daemon import Daemon, Site
 from tests.support.patience import PATIENCE_S
@@ -19,6 +20,7 @@ from tests.support.patience import PATIENCE_S
 MIB = 1024 * 1024
 MESSAGE_LIMIT = 2 * MIB
 PROMPT_LIMIT = 256 * 1024
+DESCRIPTORS = 64
 
 
 @pytest.fixture
@@ -268,14 +270,14 @@ def test_client_that_asks_without_reading_is_held_up_alone(daemon: Daemon, bysta
 
 
 def test_connections_over_the_limit_are_refused(daemon: Daemon, bystander: ControlClient) -> None:
-    """Above the limit of connections a client is told so; as soon as others hang up there is room again."""
-    idle = [daemon.connect() for _ in range(600)]
-    told = [client.receive() for client in idle[511:]]
+    """Where all of them follow, one more is told so; as soon as others hang up there is room again."""
+    followers = [daemon.follow() for _ in range(511)]
+    told = [daemon.connect().receive() for _ in range(20)]
     assert {message["error"]["data"]["name"] for message in told} == {"not_now"}
     assert all("limits.connections" in message["error"]["message"] for message in told)
-    assert idle[510].call("daemon.status")["daemon"]["pid"] == daemon.process.pid
+    assert followers[-1].call("daemon.status")["daemon"]["pid"] == daemon.process.pid
     assert bystander.call("daemon.status")["daemon"]["pid"] == daemon.process.pid
-    for client in idle:
+    for client in followers:
         client.close()
     for _ in range(100):
         with daemon.connect() as client:
@@ -298,12 +300,12 @@ def test_want_of_descriptors_is_told_and_harms_nobody_who_is_there(daemon: Daemo
     resource.prlimit(number, resource.RLIMIT_NOFILE, (max(taken) + 1, limits[1]))
     # The first ones take what is free below that, and two more what is kept back for such as them.
     for _ in range(max(taken) + 1 - len(taken) + 2):
-        assert daemon.connect().call("daemon.status")["daemon"]["pid"] == number
+        assert daemon.follow().call("daemon.status")["daemon"]["pid"] == number
     # When that is gone too, of whom nobody can find out who it is, is sent away.
     while "accept_failed" not in daemon.log and time.monotonic() < began + PATIENCE_S:
         # Who is sent away may be so before it has asked.
         with contextlib.suppress(ConnectionError):
-            daemon.connect().request("daemon.status")
+            daemon.connect().request("events.subscribe", since=0)
     daemon.wait_for_log("accept_failed")
     for _ in range(2):
         assert bystander.call("daemon.status")["daemon"]["pid"] == number
@@ -312,3 +314,24 @@ def test_want_of_descriptors_is_told_and_harms_nobody_who_is_there(daemon: Daemo
     resource.prlimit(number, resource.RLIMIT_NOFILE, limits)
     assert daemon.connect().call("daemon.status")["daemon"]["pid"] == number
     assert daemon.log.count("accept_failed") <= 1 + (time.monotonic() - began) / TOLD_EVERY_S
+
+
+def test_idle_callers_make_room_for_whoever_comes(daemon: Daemon, bystander: ControlClient, gate: Gate) -> None:
+    """With 64 descriptors and 80 callers who ask nothing further hosts get in; who follows or waits is let be."""
+    bystander.finished(bystander.submit("[[text:up]]")["id"])
+    number = daemon.process.pid
+    limits = resource.prlimit(number, resource.RLIMIT_NOFILE)
+    bystander.submit(str(gate))
+    bystander.next("turn.started")
+    waiting = daemon.connect()
+    request = waiting.request("room.restart")
+    resource.prlimit(number, resource.RLIMIT_NOFILE, (DESCRIPTORS, limits[1]))
+    idle = [daemon.connect() for _ in range(80)]
+    for _ in range(2):
+        assert daemon.connect().call("daemon.status")["daemon"]["pid"] == number
+    (told,) = idle[0].read_to_end()
+    assert (told["id"], told["error"]["data"]["name"]) == (None, "not_now")
+    assert "nothing was asked here" in told["error"]["message"]
+    resource.prlimit(number, resource.RLIMIT_NOFILE, limits)
+    gate.open()
+    assert waiting.answer(request)["room"]["name"] == "main"
