@@ -298,7 +298,9 @@ def room_change(event: Json) -> str:
     state = event["state"]
     with_what = " with a new conversation" if event.get("fresh") else ""
     said = f"{_DEEDS[state]}{with_what}" if is_deed(event) else f"the room is {first_line(state)}"
-    return said + (f": {first_line(event['reason'])}" if event["reason"] else "")
+    said += f": {first_line(event['reason'])}" if event["reason"] else ""
+    wait_s = event.get("next_attempt_s")
+    return said if wait_s is None else f"{said}; the next prompt tries in {duration(wait_s)}"
 
 
 def agent_exit(event: Json) -> str:

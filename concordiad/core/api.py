@@ -5,6 +5,10 @@ The statuses are those of the Messages API: 429 for too many requests of this ac
 """
 
 import enum
+from typing import Final, NamedTuple
+
+API_ANSWERS: Final = "the API answers again"
+"""Why a room whose API failed goes on, as its transcript says."""
 
 
 class ApiTrouble(enum.StrEnum):
@@ -15,6 +19,21 @@ class ApiTrouble(enum.StrEnum):
     SERVER_ERROR = "server_error"
     AUTHENTICATION = "authentication"
     NETWORK = "network"
+
+
+class ApiFailing(NamedTuple):
+    """
+    That an agent's API fails turn after turn.
+
+    Attributes:
+        reason: how.
+        wait_s: how long the queue waits after the last failure.
+        tries_at: when the next prompt tries, in Unix seconds.
+    """
+
+    reason: str
+    wait_s: float
+    tries_at: float
 
 
 def trouble_of(status: int | None) -> ApiTrouble | None:

@@ -75,6 +75,24 @@ class Breaker:
         """What it makes of the service."""
         return self._state
 
+    @property
+    def open_s(self) -> float:
+        """How long it stays open after a failure, as things are."""
+        return self._next_s
+
+    def reopen(self, open_s: float, left_s: float, now: float) -> None:
+        """
+        Be as open as an earlier breaker of the same service was.
+
+        Args:
+            open_s: how long that one was to stay open; if this one may at the most, it is so long for this one, too.
+            left_s: what seems to be left of that; it is never less than nothing, nor more than that.
+            now: monotonic seconds.
+        """
+        self._move(BreakerInput.FAILED_TOO_OFTEN)
+        self._next_s = min(open_s, self._most_open_s)
+        self._retry_at = now + min(max(left_s, 0.0), self._next_s)
+
     def wait_s(self, now: float) -> float:
         """Tell in how many seconds the next try may be made; 0 while everybody may call."""
         return 0.0 if self._state is BreakerState.CLOSED else max(self._retry_at - now, 0.0)

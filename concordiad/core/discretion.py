@@ -14,11 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from concordiad.core.model import Prompt
-from concordiad.core.views import prompt_view
+from concordiad.core.views import BEFORE_TYPE, prompt_view
 from concordiad.errors import LocalProtocolError
 
-_TYPE: Final = b'"type":"'
-"""Stands in front of an event's type; the envelope's own comes first, and no room's name can hold a quote."""
 _KEYS_NAME: Final = b',"key":'
 _KEYS_VALUE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|null')
 _SHOWN_BYTES: Final = 200
@@ -73,7 +71,7 @@ def event_for_guests(event: bytes) -> bytes:
     Returns:
         The same object where that is nothing; else what has a line's end or has none.
     """
-    start = event.find(_TYPE) + len(_TYPE)
+    start = event.find(BEFORE_TYPE) + len(BEFORE_TYPE)
     if event[start : start + _FAMILY_BYTES] not in _FAMILIES:
         return event
     event_type = event[start : event.find(b'"', start)]

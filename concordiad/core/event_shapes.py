@@ -122,7 +122,7 @@ EVENTS: Final[Mapping[str, Schema]] = {
             "reason": or_null(STRING),
             "by": or_null(ref("AUTHOR")),
         },
-        may_miss={"fresh": BOOLEAN, "next_attempt_s": SECONDS},
+        may_miss={"fresh": BOOLEAN, "next_attempt_s": SECONDS, "wait_s": SECONDS},
     ),
     "notice": an_object({"code": STRING, "message": STRING, "fault": or_null(one_of(*Fault))}),
 }

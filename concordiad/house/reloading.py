@@ -93,4 +93,5 @@ class Reloader:
         self._housekeeper.forget(opened)
         if setup is not None and not self._setup.closing.is_set():
             is_paused = name in known and known[name].is_paused
-            await self._housekeeper.begin(replace(setup, row=replace(setup.row, is_paused=is_paused)), start)
+            row = replace(setup.row, is_paused=is_paused)
+            await self._housekeeper.begin(replace(setup, row=row, is_changed=True), start)

@@ -152,12 +152,11 @@ class Affairs:
         return self.memory.note(with_line(self.holding(), line, state))
 
     def describe(self, *, is_draining: bool) -> dict[str, Any]:
-        """Tell how the agent is, as `room.list` shows it."""
+        """Tell how the agent is, mostly as `room.list` shows it."""
         agent, running = self.hold.agent, self.desk.running
         state, reason = self.away if agent is None else (_STATE_NAMES[self.state], "")
         if state in ("idle", "asleep") and not self.circuit.is_closed:
-            wait_s = self.circuit.wait_s(trio.current_time())
-            state, reason = "api-failing", f"{self.circuit.reason}; the next prompt tries in {wait_s:.0f} s"
+            state, reason = "api-failing", self.circuit.reason
         turn = None if running is None else running.view()
         if turn is not None:
             turn["stopping"] = None if running is None else running.stopping
@@ -165,6 +164,7 @@ class Affairs:
         return {
             "state": "draining" if is_draining else state,
             "reason": reason or None,
+            "api_wait_s": self.circuit.wait_s(trio.current_time()),
             "approvals": len(self.approvals),
             "turn": turn,
             "version": None if agent is None else agent.version,

@@ -1,14 +1,16 @@
 """
 Whether the room asks for its next turn while the agent's API fails.
 
-Plain and synchronous, in monotonic seconds. Law: after so many turns in a row that failed for a reason which the next
-one would meet too, the queue waits; then one prompt at a time tries, until one is answered.
+Plain and synchronous, in monotonic seconds. Laws: after so many turns in a row that failed for a reason which the next
+one would meet too, the queue waits; then one prompt at a time tries, until one is answered. That is so over the end of
+the daemon, too.
 """
 
 import math
 
 from concordiad.config.limits import Graces, Limits
 from concordiad.core.agents import Ended
+from concordiad.core.api import ApiFailing
 from concordiad.core.breaker import Breaker, BreakerInput, BreakerState
 from concordiad.core.model import Outcome
 
@@ -44,6 +46,17 @@ class Circuit:
         self._entry = None
         self.reason = ""
 
+    def recall(self, failing: ApiFailing, unix_now: float, now: float) -> None:
+        """Know what an earlier run of the daemon has found: nobody tries before what is left of the wait is over."""
+        if self._limits.api_failures:
+            self._breaker.reopen(failing.wait_s, failing.tries_at - unix_now, now)
+            self.reason = failing.reason
+
+    def inherit(self) -> None:
+        """Know that an earlier run has asked for the turn that is with the agent: how it ends tells of the API, too."""
+        # Whatever the clocks say, it was let through then.
+        self._entry = self._breaker.enter(math.inf)
+
     def may_ask(self, now: float) -> bool:
         """Tell whether the next turn may be asked for; one that was asked for before has told nothing of the API."""
         if self._entry is not None:
@@ -59,6 +72,11 @@ class Circuit:
     def wait_s(self, now: float) -> float:
         """Tell in how many seconds the next try may be made."""
         return self._breaker.wait_s(now)
+
+    @property
+    def open_s(self) -> float:
+        """How many seconds the queue waits after a failure, as things are."""
+        return self._breaker.open_s
 
     def note_result(self, ended: Ended, now: float) -> bool:
         """Take in how a turn of prompts ended; tells whether that is to be told: the queue waits, or goes on again."""

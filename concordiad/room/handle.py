@@ -5,6 +5,7 @@ Law: whoever wants something of a room asks the owner of that, through its inbox
 decides.
 """
 
+import math
 from typing import Any
 
 import msgspec
@@ -173,6 +174,8 @@ class Room(Struct, frozen=True):
         is_shown_paused = queue.is_paused and told["state"] in ("idle", "asleep", "api-failing")
         fault = self.setup.journal.health.fault
         state, reason = ("journal-failing", fault) if fault is not None else (told["state"], told["reason"])
+        if state == "api-failing":
+            reason = f"{reason}; {_next_try(told['api_wait_s'], is_paused=queue.is_paused)}"
         spec = self.setup.spec
         about_agent = ("version", "model", "pid", "incarnation", "session_id", "restarts", "started_at", "fault")
         return {
@@ -221,3 +224,10 @@ class Room(Struct, frozen=True):
             merging=queue.merging,
             turns=told["figures"],
         )
+
+
+def _next_try(wait_s: float, *, is_paused: bool) -> str:
+    """Say when the next prompt finds out whether the agent's API works again."""
+    if is_paused:
+        return "once the room is resumed, the next prompt tries at once"
+    return f"the next prompt tries in {math.ceil(wait_s)} s" if wait_s else "the next prompt tries at once"

@@ -29,13 +29,16 @@ from concordiad.core.agents import (
     Unsupported,
     WentIdle,
 )
+from concordiad.core.api import API_ANSWERS
 from concordiad.core.faults import Fault
 from concordiad.core.model import Origin, Outcome
 from concordiad.core.turns import WriterInput, WriterState
+from concordiad.core.views import members
 from concordiad.room.affairs import Affairs
 from concordiad.room.consent import Consent
 from concordiad.room.desk import SECOND_DIGITS
 from concordiad.room.legacy import Legacy
+from concordiad.room.to_fanout import Draft
 from concordiad.room.to_writer import FromAgent, Spoke
 
 
@@ -136,20 +139,26 @@ class Hearing:
             await affairs.scribe.notice("stale_result", message, Fault.STALE_RESULT)
             return
         affairs.has_answered = affairs.has_answered or ended.outcome is Outcome.COMPLETED
-        await affairs.scribe.write(entry)
-        if entry.progress.turn.origin is Origin.PROMPTS:
-            await self._note_api(ended)
+        is_ours = entry.progress.turn.origin is Origin.PROMPTS
+        now = trio.current_time()
+        has_news = is_ours and affairs.circuit.note_result(ended, now)
+        # In one, so that the next run of the daemon finds what the end of the turn has told of the API.
+        await affairs.scribe.write(entry, *([self._tell_api(now)] if has_news else []))
         await affairs.scribe.note_history()
 
-    async def _note_api(self, ended: Ended) -> None:
-        circuit, scribe, now = self._affairs.circuit, self._affairs.scribe, trio.current_time()
-        if not circuit.note_result(ended, now):
-            return
+    def _tell_api(self, now: float) -> Draft:
+        """Tell whether prompts wait for the API, and for how long."""
+        circuit = self._affairs.circuit
         if circuit.is_closed:
-            await scribe.change_room(state="recovered", reason="the API answers again", by=None)
-            return
-        wait_s = round(circuit.wait_s(now), SECOND_DIGITS)
-        await scribe.change_room(state="api-failing", reason=circuit.reason, by=None, next_attempt_s=wait_s)
+            return Draft("room.changed", members(state="recovered", reason=API_ANSWERS, by=None))
+        body = members(
+            state="api-failing",
+            reason=circuit.reason,
+            by=None,
+            next_attempt_s=round(circuit.wait_s(now), SECOND_DIGITS),
+            wait_s=round(circuit.open_s, SECOND_DIGITS),
+        )
+        return Draft("room.changed", body)
 
     async def _take_line_done(self, turn: str) -> None:
         affairs = self._affairs
@@ -186,4 +195,7 @@ class Hearing:
             affairs.move(WriterInput.READY)
             if affairs.away[0] == "agent-failing":
                 await affairs.scribe.change_room(state="recovered", reason="the agent answers again", by=None)
+            if not affairs.circuit.is_closed:
+                # Whoever has seen an agent start takes it for ready.
+                await affairs.scribe.tell(self._tell_api(trio.current_time()))
             affairs.away = ("agent-down", "")

@@ -58,6 +58,8 @@ class Legacy:
         interrupt_s, ack_s = affairs.graces.interrupt_s, affairs.graces.ack_s
         affairs.desk.inherit(inherited.in_progress(now, affairs.now(), interrupt_s), holding.total_cost_usd)
         turns = {turn.id: turn for turn, _ in inherited.turns}
+        if affairs.desk.ours is not None:
+            affairs.circuit.inherit()
         affairs.controls.inherit(holding.controls, turns, now + interrupt_s)
         affairs.approvals.inherit(inherited.approvals)
         affairs.memory.inherit(inherited, now + min(DOUBT_S, ack_s or DOUBT_S))

@@ -15,6 +15,7 @@ from concordiad.core.guestbook import Guestbook
 from concordiad.core.judging import Judging
 from concordiad.core.model import PromptState, Stage
 from concordiad.journal.changes import RoomEpoch, Transaction
+from concordiad.journal.circuits import read_api_failing
 from concordiad.journal.events import first_seq, last_seq
 from concordiad.journal.prompts import read_askers, read_prompts_in
 from concordiad.journal.rooms import read_room_epochs
@@ -82,11 +83,12 @@ async def make_batcher(setup: RoomSetup, transcript: Transcript, guestbook: Gues
 
 
 async def make_writer(setup: RoomSetup, ends: WriterEnds, figures: TurnFigures) -> Writer:
-    """Tell the writer who has asked in the room so far. Raises JournalError."""
+    """Tell the writer who has asked in the room so far, and whether the agent's API failed. Raises JournalError."""
     askers = Askers(setup.merging.attribution, await setup.journal.read(read_askers, setup.name))
-    return Writer(
-        setup.name, setup.graces, setup.new_id, setup.now, ends, setup.row.idle_s, setup.limits, askers, figures
-    )
+    # What a room that was changed since has failed of may be mended.
+    failing = None if setup.is_changed else await setup.journal.read(read_api_failing, setup.name)
+    about = (setup.row.idle_s, setup.limits, askers, figures, failing)
+    return Writer(setup.name, setup.graces, setup.new_id, setup.now, ends, *about)
 
 
 def make_keeper(setup: RoomSetup, heritage: Heritage | None) -> Keeper:

@@ -109,11 +109,11 @@ class Scribe:
         """Go on with the conversation as an earlier run of the daemon knew it."""
         self.session_id, self.model, self.has_history = session_id, model, has_history
 
-    async def write(self, entry: Entry | None) -> None:
-        """Have an entry of the ledger recorded; one that closes a turn is the turn's line in the log."""
+    async def write(self, entry: Entry | None, *news: Draft) -> None:
+        """Have an entry of the ledger recorded, with what follows from it; the end of a turn is its line in the log."""
         if entry is None:
             return
-        await note(self._fanout, [entry.draft], entry.changes)
+        await note(self._fanout, [entry.draft, *news], entry.changes)
         turn = entry.progress.turn
         fault = fault_of(turn.reason)
         if fault is not None:

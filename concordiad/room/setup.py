@@ -23,6 +23,7 @@ class RoomSetup(Struct, frozen=True):
         grouper: the language model that tells which prompts mean the same, if there is one.
         judgement_s: how long it may take to tell.
         keeping: what lets agents outlive the daemon; None where they do not.
+        is_changed: whether it was open in this run of the daemon, made of something else.
     """
 
     row: RoomRow
@@ -38,6 +39,7 @@ class RoomSetup(Struct, frozen=True):
     grouper: Grouper | None = None
     judgement_s: float = 0.0
     keeping: Keeping | None = None
+    is_changed: bool = False
 
     @property
     def name(self) -> str:

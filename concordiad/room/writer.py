@@ -15,6 +15,7 @@ import trio
 from msgspec import Struct, field
 
 from concordiad.config.limits import Graces, Limits
+from concordiad.core.api import ApiFailing
 from concordiad.core.attribution import Askers
 from concordiad.core.figures import TurnFigures
 from concordiad.core.turns import WriterInput, WriterState
@@ -78,6 +79,7 @@ class Writer:
         limits: after how many failures of the API the queue waits.
         askers: who has asked in the room so far.
         figures: what became of the turns since the daemon's start; the writer's from now on.
+        failing: that the agent's API failed when the daemon ended, if it did.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Writer:
         limits: Limits | None = None,
         askers: Askers | None = None,
         figures: TurnFigures | None = None,
+        failing: ApiFailing | None = None,
     ) -> None:
         self._affairs = Affairs(room, graces, limits or Limits(), new_id, now, ends.fanout, idle_s, figures)
         self._offers = Offers(self._affairs, ends.batcher, Askers() if askers is None else askers)
@@ -99,6 +102,8 @@ class Writer:
         self._legacy = Legacy(self._affairs)
         self._hearing = Hearing(self._affairs, self._consent, self._legacy)
         self.has_ended = False
+        if failing is not None:
+            self._affairs.circuit.recall(failing, now(), trio.current_time())
 
     def unanswered(self) -> list[object]:
         """List the questions that wait for the agent, or for its end."""

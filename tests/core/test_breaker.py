@@ -73,6 +73,27 @@ def test_each_failed_try_doubles_the_wait_up_to_a_bound() -> None:
     assert breaker.wait_s(now) == 10.0
 
 
+@pytest.mark.parametrize(
+    ("open_s", "left_s", "wait_s", "next_s"),
+    [
+        (20.0, 5.0, 5.0, 40.0),
+        (20.0, -86_400.0, 0.0, 40.0),
+        (20.0, 86_400.0, 20.0, 40.0),
+        (600.0, 500.0, 60.0, 60.0),
+    ],
+    ids=["on the way", "over, or a clock set forward", "a clock set back", "less is allowed by now"],
+)
+def test_it_is_opened_again_as_another_one_was(open_s: float, left_s: float, wait_s: float, next_s: float) -> None:
+    """For what is left, within its own bounds; then one call tries, and the time doubles from where it was."""
+    breaker = Breaker(3, 10.0, 60.0)
+    breaker.reopen(open_s, left_s, 100.0)
+    assert breaker.wait_s(100.0) == wait_s
+    assert call(breaker, FAILED, 100.0 + wait_s)
+    assert breaker.wait_s(100.0 + wait_s) == next_s
+    assert call(breaker, SUCCEEDED, 100.0 + wait_s + next_s)
+    assert state_of(breaker) is BreakerState.CLOSED
+
+
 def test_a_try_that_is_given_up_is_made_again_at_once() -> None:
     """Who was cancelled during the try has learnt nothing, so the breaker is open and may be tried without waiting."""
     breaker = opened()

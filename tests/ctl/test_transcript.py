@@ -219,6 +219,11 @@ def test_what_the_agent_does_is_shown_in_short(kind: str, members: dict[str, Any
             "the API answers overloaded 529: attempt 1 of 10 in 0.6s",
         ),
         ("room.changed", {"state": "agent-down", "reason": "why"}, "the room is agent-down: why"),
+        (
+            "room.changed",
+            {"state": "api-failing", "reason": "overloaded: 529", "next_attempt_s": 30.0, "wait_s": 30.0},
+            "the room is api-failing: overloaded: 529; the next prompt tries in 30.0s",
+        ),
         ("notice", {"code": "c", "message": "look"}, "look"),
         ("turn.returned", {"turn": running_turn(reason="why"), "by": None}, "back to the queue: why"),
         (

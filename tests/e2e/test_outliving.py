@@ -250,3 +250,22 @@ def test_ended_agent_leaves_nothing_behind(manager: ServiceManager, site: Site) 
         client.finished(client.submit("hello")["id"])
         assert not before & manager.stored.keys()
         assert [path.name.partition(".")[0] for path in (site.state / "spool").iterdir()] == [incarnation]
+
+
+def test_a_try_that_outlives_the_daemon_tells_of_the_api(manager: ServiceManager, site: Site, tmp_path: Path) -> None:
+    """The prompt that finds out whether the API works again is told of to the next daemon, which doubles the wait."""
+    site.configure({"agents.rehearsal": agent_of(tmp_path), "graces": {"api_wait_s": 0.1}})
+    gate = tmp_path / "gate"
+    with start(manager) as daemon:
+        client = daemon.follow()
+        texts = (*["[[error:529]]"] * 3, f"[[text:trying]] [[gate:{gate}]] [[error:529]]")
+        tried = [client.submit(text)["id"] for text in texts]
+        assert client.next("room.changed")["wait_s"] == 0.1
+        client.next("agent.text", text="trying")
+        daemon.kill()
+    with last_run(manager) as client:
+        gate.touch()
+        assert client.finished(tried[-1])["outcome"] == "failed"
+        assert client.next("room.changed")["wait_s"] == 0.2
+        assert client.finished(client.submit("hello")["id"])["outcome"] == "completed"
+        assert client.next("room.changed")["state"] == "recovered"

@@ -15,7 +15,10 @@ from tests.support.control_client import ControlClient, Event, types
 from tests.support.daemon import Daemon, Site, wait_for_end
 from tests.support.named_pipe import NamedPipe
 from tests.support.patience import PATIENCE_S
+from tests.support.wall_clock import WallClock
 
+DAY_S = 24 * 3600
+REASON = "overloaded: api_error 529: API Error: 529 rehearsed on request"
 SMALL_LINES: dict[str, dict[str, Any]] = {"limits": {"line_bytes": 16384}}
 
 
@@ -524,3 +527,48 @@ def test_failing_api_holds_the_queue_and_lets_one_prompt_try(site: Site) -> None
         assert [(turn["prompts"], turn["outcome"]) for turn in finished] == [
             ([prompt], "failed" if number < 4 else "completed") for number, prompt in enumerate(prompts)
         ]
+
+
+def open_circuit(client: ControlClient) -> Event:
+    """Let turns fail until the queue waits; gives the event that says so."""
+    for _ in range(3):
+        client.submit("[[error:529]]")
+    return client.next("room.changed", state="api-failing")
+
+
+def test_a_kill_makes_nobody_forget_that_the_api_fails(site: Site, tmp_path: Path) -> None:
+    """Prompts wait in the next run, too, for no longer than they may, whatever the clock says; then one tries."""
+    clock = WallClock(tmp_path / "clock")
+    site.configure({"graces": {"api_wait_s": 600, "api_wait_most_s": 600}})
+    with site.running(under=clock.under) as daemon:
+        client = daemon.follow()
+        assert open_circuit(client)["next_attempt_s"] == 600
+        waiting = [client.submit(f"[[text:{number}]]")["id"] for number in range(2)]
+        daemon.kill()
+    clock.set_off(-DAY_S)
+    site.configure({"graces": {"api_wait_s": 600, "api_wait_most_s": 300}})
+    with site.running(under=clock.under) as daemon:
+        client = daemon.follow()
+        told = [client.next("room.changed", state="api-failing") for _ in range(2)]
+        assert [(each["reason"], each["wait_s"]) for each in told] == [(REASON, 600), (REASON, 300)]
+        assert 0 < told[1]["next_attempt_s"] <= 300
+        assert re.search(r"; the next prompt tries in [1-9]\d* s$", reason_in(client, "api-failing"))
+        assert len(client.call("prompt.list", states=["waiting"])["prompts"]) == 2
+        daemon.kill()
+    site.configure({"graces": {"api_wait_s": 600, "api_wait_most_s": 0.1}})
+    with site.running(under=clock.under) as daemon:
+        client = daemon.follow()
+        assert client.finished(waiting[0])["answer"] == "0"
+        client.next("room.changed", state="recovered")
+        assert client.finished(waiting[1])["answer"] == "1"
+        open_circuit(client)
+        client.call("room.pause")
+        words = "; once the room is resumed, the next prompt tries at once"
+        assert reason_in(client, "paused").endswith(words)
+
+
+def reason_in(client: ControlClient, state: str) -> str:
+    """Give the reason that the room has for a state."""
+    (room,) = client.call("daemon.status")["rooms"]
+    assert room["state"] == state, room
+    return str(room["reason"])

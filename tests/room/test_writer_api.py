@@ -5,13 +5,15 @@ import trio
 from attrs import evolve
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from concordiad.config.limits import Limits
 from concordiad.core.agents import Ended
 from concordiad.core.agents.claude_code import ClaudeCode
-from concordiad.core.api import ApiTrouble, trouble_of
+from concordiad.core.api import ApiFailing, ApiTrouble, trouble_of
+from concordiad.room.circuit import Circuit
 from concordiad.room.messages import ask
 from concordiad.room.to_writer import TryApi
 from tests.room import cli_lines
-from tests.room.samples import GRACES, drafts_of, prompt
+from tests.room.samples import GRACES, NOW, drafts_of, prompt, types_of
 from tests.room.writer_bench import Bench, open_bench
 
 WAIT_S, MOST_S = 30.0, 100.0
@@ -118,6 +120,54 @@ async def test_a_host_can_let_it_try_at_once(autojump_clock: MockClock) -> None:
         assert (bench.asked(), (await bench.describe())["state"]) == (1, "idle")
         await fail(bench, 2)
         assert len(changes(bench)) == 1
+
+
+@pytest.mark.parametrize(("tries_in_s", "wait_s"), [(20.0, 20.0), (-5.0, 0.0), (86_400.0, 60.0)])
+async def test_what_an_earlier_run_has_found_holds_the_queue(
+    autojump_clock: MockClock, tries_in_s: float, wait_s: float
+) -> None:
+    """For what is left of its wait by a clock that may have been set, which is told; the next wait is twice as long."""
+    failing = ApiFailing("overloaded: api_error 529", 60.0, NOW + tries_in_s)
+    async with open_bench(QUICK, failing=failing) as bench:
+        await bench.start()
+        assert changes(bench) == [("api-failing", wait_s)]
+        described = await bench.describe()
+        assert (described["state"], described["reason"]) == ("api-failing", failing.reason)
+        await trio.sleep(max(wait_s - 1, 0))
+        assert bench.asked() == (wait_s == 0)
+        await trio.sleep(2)
+        assert bench.asked() == (wait_s > 0)
+        await fail(bench)
+        assert changes(bench)[1:] == [("api-failing", MOST_S)]
+
+
+def test_a_queue_that_is_never_held_back_is_not_by_an_earlier_run() -> None:
+    """The configuration may have changed since."""
+    circuit = Circuit(Limits(api_failures=0), QUICK)
+    circuit.recall(ApiFailing("overloaded: api_error 529", 60.0, NOW + 60), NOW, 0.0)
+    assert circuit.is_closed
+
+
+async def test_an_agent_that_starts_meanwhile_is_not_taken_for_ready(autojump_clock: MockClock) -> None:
+    """Once it is up it is told anew that its API fails, for what is left of the wait."""
+    async with open_bench(QUICK) as bench:
+        await bench.start()
+        await fail(bench, 3)
+        await bench.lose()
+        await trio.sleep(10)
+        await bench.start()
+        assert changes(bench) == [("api-failing", WAIT_S), ("api-failing", WAIT_S - 10)]
+        waits = [body["wait_s"] for body in drafts_of(bench.recorder.posts, "room.changed")]
+        assert waits == [WAIT_S, WAIT_S]
+
+
+async def test_what_a_turn_tells_of_the_api_is_recorded_with_its_end(autojump_clock: MockClock) -> None:
+    """So a kill finds both or neither."""
+    async with open_bench(QUICK) as bench:
+        await bench.start()
+        await fail(bench, 3)
+        (post,) = [post for post in bench.recorder.posts if types_of([post])[-1:] == ["room.changed"]]
+        assert types_of([post]) == ["turn.finished", "room.changed"]
 
 
 @pytest.mark.parametrize("status", [400, 404, 413, 422])

@@ -10,6 +10,7 @@ from trio.testing import wait_all_tasks_blocked
 from concordiad.config.limits import Graces
 from concordiad.core.agents import AgentCodec
 from concordiad.core.agents.claude_code import ClaudeCode
+from concordiad.core.api import ApiFailing
 from concordiad.core.model import Approval, Author, Prompt, Turn
 from concordiad.room.messages import ask
 from concordiad.room.to_batcher import NextTurn, TakeBack, ToBatcher
@@ -45,13 +46,13 @@ class Bench:
     `log` tells the order of what matters: the types of events as they are recorded, and the lines that are read.
     """
 
-    def __init__(self, graces: Graces, idle_s: float) -> None:
+    def __init__(self, graces: Graces, idle_s: float, failing: ApiFailing | None) -> None:
         self.log: list[str] = []
         self.recorder = Recorder(note=lambda post: self.log.extend(draft.event_type for draft in post.drafts))
         self.inbox, inbox = trio.open_memory_channel[ToWriter](FACTS)
         to_batcher, self.to_batcher = trio.open_memory_channel[ToBatcher](FACTS)
         self.ends = WriterEnds(inbox, to_batcher, self.recorder.ends)
-        self.writer = Writer("main", graces, count_ids("w"), clock, self.ends, idle_s)
+        self.writer = Writer("main", graces, count_ids("w"), clock, self.ends, idle_s, failing=failing)
         self.scope = trio.CancelScope()
         self.has_ended = False
         self.stdin = ReadingStdin()
@@ -201,10 +202,12 @@ class Bench:
 
 
 @asynccontextmanager
-async def open_bench(graces: Graces = GRACES, idle_s: float = 0.0) -> AsyncIterator[Bench]:
+async def open_bench(
+    graces: Graces = GRACES, idle_s: float = 0.0, failing: ApiFailing | None = None
+) -> AsyncIterator[Bench]:
     """Run a writer that has no agent yet; it ends with the block."""
     async with trio.open_nursery() as nursery:
-        bench = Bench(graces, idle_s)
+        bench = Bench(graces, idle_s, failing)
         nursery.start_soon(bench.recorder.work)
         nursery.start_soon(bench.work)
         yield bench

@@ -75,7 +75,7 @@ export class Room {
   /** The state in one word, as the daemon says it. */
   get shown() {
     if (this.fault !== null) return "journal-failing";
-    return this.isPaused && (this.state === "idle" || this.state === "asleep") ? "paused" : this.state;
+    return this.isPaused && ["idle", "asleep", "api-failing"].includes(this.state) ? "paused" : this.state;
   }
 
   apply(event) {
