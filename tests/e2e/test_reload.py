@@ -84,6 +84,25 @@ def test_a_changed_room_ends_its_turn_and_keeps_what_waits(site: Site) -> None:
         assert anew.finished(later["id"])["answer"] == "later"
 
 
+def test_a_changed_room_tries_an_api_that_failed(site: Site) -> None:
+    """What it failed of may be mended by the change, so nobody waits for what is left of the wait."""
+    graces = {"api_wait_s": 600}
+    site.configure({"rooms.main": {"agent": "other"}, "agents.other": REHEARSAL, "graces": graces})
+    with site.running() as daemon:
+        client = daemon.follow()
+        for _ in range(3):
+            client.submit("[[error:529]]")
+        waiting = client.submit("[[text:mended]]")
+        client.next("room.changed", state="api-failing")
+        site.configure({"graces": graces})
+        assert '"changed": ["main"]' in reload(daemon)
+        anew = daemon.connect()
+        while "main" not in (now := rooms(anew)) or now["main"]["agent"]["name"] == "other":
+            pass
+        anew.call("events.subscribe", since=0)
+        assert anew.finished(waiting["id"])["answer"] == "mended"
+
+
 @pytest.mark.parametrize(
     ("tables", "words"),
     [
