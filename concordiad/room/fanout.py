@@ -129,7 +129,8 @@ class Transcript:
         self._first_seq = first_seq
         self._backlog = Backlog(last_seq)
         self._subscribers: dict[Encoding, dict[Subscriber, int]] = {}
-        self._subscriptions = 0
+        # How often somebody has come or left; who comes keeps its number.
+        self._changes = 0
         self._now = now
         self._hosts = Hosts()
         self.hosts_version = 0
@@ -204,8 +205,8 @@ class Transcript:
         seq = after + len(lines)
         is_live = seq >= self._backlog.last_seq
         if is_live:
-            self._subscriptions += 1
-            self._subscribers.setdefault(subscriber.encoding, {})[subscriber] = self._subscriptions
+            self._changes += 1
+            self._subscribers.setdefault(subscriber.encoding, {})[subscriber] = self._changes
         return Missed(lines, seq, is_live)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
@@ -213,6 +214,7 @@ class Transcript:
         alike = self._subscribers.get(subscriber.encoding)
         if alike is not None:
             alike.pop(subscriber, None)
+            self._changes += 1
             if not alike:
                 del self._subscribers[subscriber.encoding]
 
@@ -273,8 +275,7 @@ class Transcript:
                 self._backlog.append(line)
         published, seq = [line for line, _ in piece], piece[-1][1]
         chosen = [(encoding, alike, list(alike)) for encoding, alike in self._subscribers.items()]
-        latest = self._subscriptions
-        has_let_go = False
+        latest = self._changes
         for encoding, alike, followers in chosen:
             chunk = encoding(published)
             at_once = min(max(DELIVERED_BYTES // max(len(chunk), 1), 1), DELIVERIES)
@@ -282,8 +283,7 @@ class Transcript:
                 now = followers[start : start + at_once]
                 if start or len(chunk) > PIECE_BYTES:
                     yield
-                    has_let_go = True
-                if has_let_go:
+                if self._changes != latest:
                     # Whoever has left meanwhile is gone, and if it came again, it has had the piece already.
                     now = [subscriber for subscriber in now if alike.get(subscriber, math.inf) <= latest]
                 slow = [subscriber for subscriber in now if not subscriber.deliver(chunk, seq)]
