@@ -47,8 +47,8 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    """Make a site whose door is open on a port of its own."""
-    house = House(Site(tmp_path, {"guests": {"listen": f"127.0.0.1:{steady_port()}"}}))
+    """Make a site whose door is open on a port of its own, and who stops reading is not hung up on meanwhile."""
+    house = House(Site(tmp_path, {"guests": {"listen": f"127.0.0.1:{steady_port()}", "keepalive_s": 300}}))
     with contextlib.closing(house):
         yield house
 
