@@ -53,7 +53,7 @@ def sentence(
         _count(sum(room.get("guests", 0) for room in rooms), "guest is here", "guests are here"),
         f"could not be opened: {', '.join(unopened)}" if unopened else "",
         _count(damaged, "row of the journal is damaged", "rows of the journal are damaged"),
-        _count(set_aside, "damaged journal is set aside", "damaged journals are set aside"),
+        _count(set_aside, "journal is set aside", "journals are set aside"),
     )
     return "; ".join(filter(None, (states, *counts)))
 

@@ -11,11 +11,13 @@ The write-ahead log is copied back in small portions on a second connection, so 
 commit after the log was found long (schema.LOG_PAGES) copies the little that is left, so that the log begins anew.
 """
 
+import os
 import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -27,12 +29,13 @@ from concordiad.core.model import OnDamage
 from concordiad.errors import JournalError, JournalStalled
 from concordiad.journal.changes import Transaction
 from concordiad.journal.faults import Health, Kind, describe, kind_of, remedy
-from concordiad.journal.moving import DAMAGED, UNSYNCED, find_set_aside, finish
+from concordiad.journal.moving import FOUND, STRAY, UNSYNCED, find_set_aside, finish
 from concordiad.journal.patrol import run_patrol
 from concordiad.journal.schema import open_memory, open_reader, open_writer
 from concordiad.journal.starting import make_sound
 from concordiad.journal.store import Store, open_checkpointer
 from concordiad.journal.sums import Damaged, Ledger
+from concordiad.journal.watch import run_watch
 from concordiad.ops.threads import in_thread
 
 _log = structlog.get_logger("concordiad.journal")
@@ -47,6 +50,11 @@ COMMIT_BYTES: Final = 16 * 1024
 """What a commit adds to the log besides its events: it writes whole pages, four of them on average."""
 RETRY_S: Final = 0.25
 """How soon a commit that failed is tried again: people are to wait less than a second for space that has come back."""
+WHY: Final = {
+    UNSYNCED: "a sync of the old file has failed",
+    STRAY: "its files were moved, removed or replaced; all that was recorded is in a new one",
+}
+"""What is said of a file that was given up, by the reason."""
 LAST_TRIES: Final = 4
 """How often more it is tried once nobody can send any more: the daemon stops, and is to stop in bounded time."""
 
@@ -145,7 +153,7 @@ class Journal(Struct, frozen=True):
         return list(map(str, self._read.damaged))
 
     def find_set_aside(self) -> list[str]:
-        """List the files that were given up for another one because of damage or a failed sync, by path."""
+        """List the files that were given up for another one that nobody asked for, by path."""
         return self._read.find_set_aside()
 
 
@@ -167,7 +175,7 @@ class Reader:
         if self._store.path is not None:
             # Who asks how the daemon is must be told, also while there is no descriptor left to look with.
             with suppress(OSError):
-                self._set_aside = find_set_aside(self._store.path, (DAMAGED, UNSYNCED))
+                self._set_aside = find_set_aside(self._store.path, FOUND)
         return self._set_aside
 
     async def __call__(self, query: Callable[..., T], *args: object) -> T:
@@ -206,9 +214,7 @@ async def open_journal(path: Path, on_damage: OnDamage = OnDamage.SALVAGE) -> As
         # A copy of the directory, started beside the original, must not take the original's agents for its own.
         status = await trio.Path(path.parent).stat()
         place = f"{status.st_dev:x}-{status.st_ino:x}"
-        health = Health()
-        health.set_aside = find_set_aside(path)
-        async with _serve(store, health, place) as journal:
+        async with _serve(store, Health(), place) as journal:
             yield journal
     finally:
         store.close()
@@ -221,7 +227,7 @@ def _open(path: Path, on_damage: OnDamage) -> Store:
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be opened: {describe(error)}; {remedy(error)}") from error
     if aside is not None:
-        _log.warning("journal_moved", set_aside=str(aside))
+        _log.warning("journal_moved", set_aside=str(aside) if os.path.lexists(aside) else "nothing")
     if salvaged is not None:
         of_no_room, missing = salvaged.of_no_room or "nothing", salvaged.missing or "nothing"
         _log.error("journal_salvaged", set_aside=str(salvaged.set_aside), missing=missing, of_no_room=of_no_room)
@@ -252,10 +258,11 @@ async def _serve(store: Store, health: Health, place: str) -> AsyncIterator[Jour
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_journal, store, asks, send_full, health)
         nursery.start_soon(run_checkpointer, store, full)
-        patrolling = trio.CancelScope()
-        nursery.start_soon(_patrol_within, patrolling, store)
-        with send_ask, _cancelling(patrolling):
-            yield Journal(f"{journal_id}-{place}", epoch, send_ask, Reader(store), health)
+        journal = Journal(f"{journal_id}-{place}", epoch, send_ask, Reader(store), health)
+        looking = trio.CancelScope()
+        nursery.start_soon(_look_within, looking, journal, store)
+        with send_ask, _cancelling(looking):
+            yield journal
 
 
 @contextmanager
@@ -267,9 +274,11 @@ def _cancelling(scope: trio.CancelScope) -> Iterator[None]:
         scope.cancel()
 
 
-async def _patrol_within(scope: trio.CancelScope, store: Store) -> None:
+async def _look_within(scope: trio.CancelScope, journal: Journal, store: Store) -> None:
     with scope:
-        await run_patrol(store)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run_patrol, store)
+            nursery.start_soon(run_watch, store, journal.health, partial(journal.prove, 0.0))
 
 
 async def run_journal(
@@ -305,21 +314,27 @@ class _Recorder:
         self._has_ended = False
 
     async def run(self) -> None:
-        """Commit until nobody can send any more."""
+        """Commit until nobody can send any more, and leave all of it where the next start finds it."""
         with self._leaving_nobody():
             async for ask in self._asks:
                 self._taken += [ask, *_take_all(self._asks)]
                 while not await self._try():
                     await self._wait()
                     if self._has_ended and not self._taken:
-                        return
+                        break
+            await self._leave_in_place()
 
     async def _try(self) -> bool:
         """Commit what was taken, and answer it; if that fails, answer what may be refused."""
         group = self._taken
         transactions = [each.transaction for each in group]
+        is_durable = not transactions or any(each.is_durable for each in transactions)
         try:
-            if self._store.has_unsynced:
+            # Not in the thread, which would let go of Python's lock for it, and wait to have it again. Nothing is read
+            # from the disk: the kernel has the names of open files in memory.
+            if is_durable:
+                self._store.is_kept()
+            if self._store.unfit is not None:
                 await self._move()
             began_at, asked_at = time.perf_counter(), trio.current_time()
             if self._store.has_thread:
@@ -331,7 +346,7 @@ class _Recorder:
             self._stall(error)
             return False
         self._health.commits.note(time.perf_counter() - began_at)
-        if any(each.is_durable for each in transactions) or not transactions:
+        if is_durable:
             self._health.synced_at = asked_at
         self._taken = []
         for each in group:
@@ -376,10 +391,33 @@ class _Recorder:
                 await trio.sleep_forever()
 
     async def _move(self) -> None:
-        """Give up a file of which a sync has failed; meanwhile nobody reads it and nobody copies its log back."""
+        """Give up a file for a new one; meanwhile nobody reads it and nobody copies its log back."""
         async with self._store.checkpointing:
-            self._health.set_aside = await in_thread(self._store.move, limiter=self._store.limiter)
-        _log.error("journal_moved", why="a sync of the old file has failed", set_aside=self._health.set_aside[-1])
+            moved = await in_thread(self._store.move, limiter=self._store.limiter)
+        if moved is not None:
+            aside = "nothing" if moved.set_aside is None else str(moved.set_aside)
+            _log.error("journal_moved", why=WHY[moved.reason], set_aside=aside)
+
+    async def _leave_in_place(self) -> None:
+        """
+        At the end, give up files that have lost their names: what is in them would end with the process.
+
+        Raises:
+            JournalError: there is no place for others.
+        """
+        while self._store.has_thread:
+            try:
+                if await in_thread(self._store.is_kept):
+                    return
+                await self._move()
+            except (sqlite3.Error, OSError, MemoryError) as error:
+                self._tries_left -= 1
+                if self._tries_left <= 0:
+                    raise JournalError(
+                        f"the journal's files are not where they were, and there is no place for others:"
+                        f" {describe(error)}; what it has recorded is where those files are, or lost with them"
+                    ) from error
+                await trio.sleep(RETRY_S)
 
     @contextmanager
     def _leaving_nobody(self) -> Iterator[None]:

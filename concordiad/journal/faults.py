@@ -6,6 +6,7 @@ ends the journal.
 """
 
 import enum
+import errno
 import math
 import sqlite3
 from typing import Final
@@ -13,6 +14,10 @@ from typing import Final
 import trio
 
 from concordiad.core.figures import COMMIT_S, Histogram
+
+
+class Displaced(OSError):
+    """The journal's files are not where the next start looks for them: moved, removed, or others are in their place."""
 
 
 class Kind(enum.Enum):
@@ -44,6 +49,9 @@ PASSING: Final = frozenset(
 )
 """SQLite's primary result codes of what may pass (sqlite.org/rescode.html)."""
 UNSYNCED: Final = frozenset((sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC))
+UNREACHABLE: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM))
+"""What no space helps against."""
+_MAKE_WRITABLE: Final = "make it and its directory writable for this user, or choose another --state-dir"
 
 
 def kind_of(error: Exception) -> Kind:
@@ -75,13 +83,17 @@ def describe(error: Exception) -> str:
 def remedy(error: Exception) -> str:
     """Say what to do about an error of the file."""
     text = str(error)
+    if isinstance(error, Displaced):
+        return "put it back to where it was"
+    if isinstance(error, OSError) and error.errno in UNREACHABLE:
+        return _MAKE_WRITABLE
     if "malformed" in text or "not a database" in text:
         return "what of it is right is salvaged at the next start, or restore it from a backup"
     if "full" in text or "disk I/O" in text or isinstance(error, OSError | MemoryError):
         return "free its disk, or check the device"
     if "locked" in text:
         return "end whatever else holds it"
-    return "make it and its directory writable for this user, or choose another --state-dir"
+    return _MAKE_WRITABLE
 
 
 class Health:
@@ -91,14 +103,12 @@ class Health:
     Attributes:
         fault: why it does not, in a sentence without a full stop; None while it does.
         commits: how long those took that succeeded, in seconds.
-        set_aside: files that are the journal's no more, by path: they are kept, and never read.
         synced_at: when the last durable commit began that has succeeded, by the loop's clock.
     """
 
     def __init__(self) -> None:
         self.fault: str | None = None
         self.synced_at = -math.inf
-        self.set_aside: list[str] = []
         self.commits = Histogram(COMMIT_S)
         self._changed = trio.Event()
 

@@ -15,28 +15,63 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from concordiad.journal.place import Identity, identify
+
 UNSYNCED: Final = "unsynced"
 """A sync of it has failed."""
 DAMAGED: Final = "damaged"
 """It holds what was never written."""
 REPLACED: Final = "replaced"
 """Somebody wanted another one in its place."""
-REASONS: Final = (UNSYNCED, DAMAGED, REPLACED)
+STRAY: Final = "stray"
+"""It lay in the journal's place when that had been moved or removed beneath the daemon."""
+REASONS: Final = (UNSYNCED, DAMAGED, REPLACED, STRAY)
+FOUND: Final = (DAMAGED, UNSYNCED, STRAY)
+"""Those that nobody asked for."""
+STRAY_LOG: Final = ".log"
+"""What is behind the name of a stray log, instead of `-wal`: SQLite is not to take it for that of a stray file."""
 _WHOLE: Final = ".whole-"
 _TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
 
 
-def write_whole(path: Path, source: sqlite3.Connection, reason: str) -> None:
+def write_whole(path: Path, source: sqlite3.Connection, reason: str) -> Identity:
     """
-    Write the new file and say that it is whole; `reason` becomes part of the name under which the old one is kept.
+    Write the new file, say that it is whole, and return which it is.
+
+    Args:
+        path: the journal.
+        source: a connection that sees what is to be in the new file.
+        reason: becomes part of the name under which the old one is kept.
 
     Raises:
         sqlite3.Error, OSError: it could not be written or is not what it should be; the old one is still the journal.
     """
     draft = path.with_name(f"{path.name}.copy")
     copy(source, draft)
-    os.rename(draft, name_whole(path, reason))
+    identity, whole = identify(draft), name_whole(path, reason)
+    os.rename(draft, whole)
+    forget_whole(path, but=whole)
     sync_directory(path.parent)
+    return identity
+
+
+def forget_whole(path: Path, but: Path | None = None) -> None:
+    """
+    Remove the new files that are whole, and are not needed: those of attempts that went no further.
+
+    Law: nothing is committed to a journal beside which there is one, because the next start would put it in its place.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    for each in _find_whole(path):
+        if each != but:
+            each.unlink()
+
+
+def _find_whole(path: Path) -> list[Path]:
+    """Find the new files that are whole, the newest last."""
+    return sorted(path.parent.glob(f"{path.name}{_WHOLE}*"), key=lambda each: each.name.rpartition("-")[2])
 
 
 def name_whole(path: Path, reason: str) -> Path:
@@ -103,16 +138,20 @@ def finish(path: Path) -> Path | None:
     Raises:
         OSError: a file cannot be renamed.
     """
-    found = sorted(path.parent.glob(f"{path.name}{_WHOLE}*"))
+    found = _find_whole(path)
     if not found:
         return None
     whole = found[-1]
-    aside = path.with_name(f"{path.stem}.{whole.name.removeprefix(path.name + _WHOLE)}{path.suffix}")
+    forget_whole(path, but=whole)
+    told = whole.name.removeprefix(path.name + _WHOLE)
+    aside = path.with_name(f"{path.stem}.{told}{path.suffix}")
     path.with_name(path.name + "-shm").unlink(missing_ok=True)
     for end in ("-wal", ""):
         old = path.with_name(path.name + end)
-        if old.exists():
-            os.rename(old, aside.with_name(aside.name + end))
+        # A link that leads nowhere is in the way, too.
+        if os.path.lexists(old):
+            kept = STRAY_LOG if end and told.startswith(STRAY) else end
+            os.rename(old, aside.with_name(aside.name + kept))
     # Otherwise a power cut might leave the old log beside the new file.
     sync_directory(path.parent)
     os.rename(whole, path)

@@ -6,6 +6,7 @@ Law: no commit waits for it, and nine tenths of the time it rests.
 
 import sqlite3
 import time
+from pathlib import Path
 from typing import Final
 
 import trio
@@ -28,14 +29,22 @@ async def run_patrol(store: Store) -> None:
     Owns: a connection of its own, slice by slice. Ends when: all is read, or the file is given up.
     """
     path = store.path
-    if path is None or (await in_thread(path.stat)).st_size <= CHECK_BYTES:
+    if path is None or await in_thread(_size, path) <= CHECK_BYTES:
         return
     limiter = trio.CapacityLimiter(1)
     after: int | None = 0
-    while after is not None and not store.has_unsynced:
+    while after is not None and store.unfit is None:
         began = time.perf_counter()
         after = await in_thread(_look, store, after, limiter=limiter)
         await trio.sleep(REST * (time.perf_counter() - began))
+
+
+def _size(path: Path) -> int:
+    """Tell how large a file is; 0 where it was taken away."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _look(store: Store, after: int) -> int | None:

@@ -1,25 +1,30 @@
 """
 The journal's connections to its file, and what is done over them: plain synchronous functions, called in a thread.
 
-Laws: what was asked for as durable is fsynced (`synchronous=FULL`); after a sync that failed, nothing more is written
-into that file: it is given up for a new one (`journal/moving.py`) before anything else is committed.
+Laws: what was asked for as durable is fsynced (`synchronous=FULL`), into files that the next start finds
+(`journal/place.py`); after a sync that failed, or where others are in their place, nothing more is written into them:
+they are given up for a new one (`journal/moving.py`) before anything else is committed.
 
 No commit copies the log back by itself (`wal_autocheckpoint=0`): SQLite does not tell whoever commits that a sync has
 failed while it did so.
 """
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 import trio
 
+from concordiad.errors import JournalError
 from concordiad.journal.changes import Transaction
 from concordiad.journal.faults import Kind, describe, is_damage, kind_of
-from concordiad.journal.moving import UNSYNCED, find_set_aside, finish, write_whole
+from concordiad.journal.moving import STRAY, UNSYNCED, finish, forget_whole, write_whole
+from concordiad.journal.place import Identity, Place, leads_to
 from concordiad.journal.schema import LOG_PAGES, open_reader, open_writer
 from concordiad.journal.starting import mark_suspect
 from concordiad.journal.sums import Damaged
@@ -29,6 +34,27 @@ _log = structlog.get_logger("concordiad.journal")
 
 DAMAGED_NAMED: Final = 100
 """Damaged rows that are kept in mind while the daemon runs: more are no other news."""
+
+
+class _Copied(NamedTuple):
+    """A new file that is whole and not opened yet: which it is, why it was made, and what has made way for it."""
+
+    identity: Identity
+    reason: str
+    aside: Path | None = None
+
+
+class Moved(NamedTuple):
+    """
+    What became of a file that was given up.
+
+    Attributes:
+        reason: why, as in journal/moving.py.
+        set_aside: the name under which what was in its place is kept; None where nothing was.
+    """
+
+    reason: str
+    set_aside: Path | None
 
 
 class Store:
@@ -44,7 +70,7 @@ class Store:
     Attributes:
         limiter: taken by whoever uses the reader in a thread.
         checkpointing: held by whoever uses the checkpointer.
-        has_unsynced: whether a sync has failed, so that the file must be given up.
+        unfit: why the file must be given up, as in journal/moving.py: UNSYNCED or STRAY; None while it need not.
         damaged: what was found not to be what was recorded, as far as it was looked at; DAMAGED_NAMED of it at most.
     """
 
@@ -63,7 +89,9 @@ class Store:
         self._is_log_long = False
         self.limiter = trio.CapacityLimiter(1)
         self.checkpointing = trio.Lock()
-        self.has_unsynced = False
+        self._place: Place | None = None
+        self._copied: _Copied | None = None
+        self.unfit: str | None = None
         self.damaged: dict[Damaged, None] = {}
 
     @property
@@ -133,7 +161,7 @@ class Store:
                 touch(writer)
         except sqlite3.Error as error:
             self._note(error)
-            if self.has_unsynced:
+            if self.unfit == UNSYNCED:
                 self._overwrite_unsynced(writer)
             raise
         if self._is_log_long:
@@ -154,7 +182,7 @@ class Store:
 
     def checkpoint(self) -> None:
         """Copy the log back; what is in the way of it is left for the next time."""
-        if self._checkpointer is not None and not self.has_unsynced:
+        if self._checkpointer is not None and self.unfit is None:
             self._is_log_long = self._copy_back(self._checkpointer) > LOG_PAGES
 
     def _copy_back(self, connection: sqlite3.Connection) -> int:
@@ -168,48 +196,122 @@ class Store:
         return int(row[1])
 
     def _note(self, error: sqlite3.Error) -> None:
-        self.has_unsynced = self.has_unsynced or kind_of(error) is Kind.UNSYNCED
+        if kind_of(error) is Kind.UNSYNCED:
+            self.unfit = UNSYNCED
         self.note_fault(error)
 
     def begin_epoch(self) -> tuple[str, int]:
-        """Raise the epoch, durably; return the journal's id and the new epoch. Raises sqlite3.Error."""
-        return begin_epoch(self._open_writer())
+        """
+        Raise the epoch, durably; return the journal's id and the new epoch.
+
+        Raises:
+            sqlite3.Error, OSError: it could not be done, or the files have lost their names already.
+        """
+        begun = begin_epoch(self._open_writer())
+        if self._path is not None:
+            self._place = Place(self._path)
+            self._settle(self._place)
+        return begun
+
+    def _settle(self, place: Place, expected: Identity | None = None) -> None:
+        for connection in (self._reader, self._checkpointer):
+            # A connection opens the log, by its name, when it reads for the first time: it is to be the one of now.
+            if connection is not None:
+                connection.execute("SELECT 1 FROM meta").fetchone()
+        place.settle(expected)
 
     def _open_writer(self) -> sqlite3.Connection:
         if self._writer is None:
             raise OSError("its file is being replaced")
         return self._writer
 
-    def move(self) -> list[str]:
+    def is_kept(self) -> bool:
+        """
+        Tell whether the files are where the next start looks for them; where they are not, they must be given up.
+
+        Raises:
+            OSError: it cannot be seen.
+        """
+        if self._place is None or self._place.is_kept():
+            return True
+        self.unfit = self.unfit or STRAY
+        return False
+
+    def move(self) -> Moved | None:
         """
         Give the file up for a new one with everything that was committed; nobody else may use a connection meanwhile.
 
+        What was committed is read from the files that are open, wherever they are by now.
+
         Returns:
-            The paths of all files that were given up so far, this one last.
+            What became of the old one; None where it is fit again, because it was put back.
 
         Raises:
-            sqlite3.Error, OSError: it could not be done, the old file is still in its place; it may be tried again.
+            sqlite3.Error, OSError: it could not be done, everything is in the old file; it may be tried again.
         """
-        if self._path is None:
+        if self._path is None or self._place is None:
             raise OSError("a journal in memory cannot be moved")
-        if self._reader is not None:
-            write_whole(self._path, self._reader, UNSYNCED)
-            self.close()
-        finish(self._path)
-        self._writer = open_writer(self._path)
-        self._reader, self._checkpointer = open_reader(self._path), open_checkpointer(self._path)
-        self._is_full_sync = True
-        self._is_log_long = self.has_unsynced = False
-        return find_set_aside(self._path)
+        try:
+            return self._move(self._path, self._place)
+        except (sqlite3.Error, JournalError) as error:
+            if isinstance(error, JournalError) or (kind_of(error) is Kind.LASTING and self.unfit == STRAY):
+                # Whoever takes files away may do so again; what is open is not damaged by it.
+                raise OSError(errno.EIO, "its new file was spoilt") from error
+            raise
+
+    def _move(self, path: Path, place: Place) -> Moved | None:
+        if self._copied is None:
+            is_kept = place.is_kept()
+            if is_kept and self.unfit == STRAY:
+                forget_whole(path)
+                self.unfit = None
+                return None
+            place.make_ready()
+            reason = UNSYNCED if is_kept else STRAY
+            self._copied = _Copied(write_whole(path, self.reader, reason), reason)
+        place.remove_own_log()
+        copied = self._copied = self._copied._replace(aside=finish(path) or self._copied.aside)
+        self._reopen(path, place, copied)
+        is_there = copied.aside is not None and os.path.lexists(copied.aside)
+        return Moved(copied.reason, copied.aside if is_there else None)
+
+    def _reopen(self, path: Path, place: Place, copied: _Copied) -> None:
+        """
+        Open the new file, and close the old one once it is sure that this is what was opened.
+
+        Raises:
+            sqlite3.Error, OSError, JournalError: it is not; everything is read from the old one as before.
+        """
+        before = self._writer, self._reader, self._checkpointer
+        try:
+            self._writer = open_writer(path)
+            self._reader, self._checkpointer = open_reader(path), open_checkpointer(path)
+            self._settle(place, copied.identity)
+        except (sqlite3.Error, OSError, JournalError):
+            opened = self._writer, self._reader, self._checkpointer
+            self._writer, self._reader, self._checkpointer = before
+            _close(each for each in opened if each not in before)
+            if not leads_to(path, copied.identity):
+                self._copied = None
+            raise
+        self._is_full_sync, self._is_log_long, self.unfit, self._copied = True, False, None, None
+        _close(before)
 
     def close(self) -> None:
         """Close every connection; the last one copies the log back."""
         connections = (self._checkpointer, self._reader, self._writer)
         self._checkpointer = self._reader = self._writer = None
-        for connection in connections:
-            if connection is not None:
-                with suppress(sqlite3.Error):
-                    connection.close()
+        _close(connections)
+        if self._place is not None:
+            self._place.close()
+            self._place = None
+
+
+def _close(connections: Iterable[sqlite3.Connection | None]) -> None:
+    for connection in connections:
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
 
 
 def open_checkpointer(path: Path) -> sqlite3.Connection:

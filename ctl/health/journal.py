@@ -7,7 +7,7 @@ from typing import Final
 
 from concordiad.errors import JournalError
 from concordiad.journal.inspect import Report, inspect_journal
-from concordiad.journal.moving import DAMAGED, UNSYNCED, find_set_aside
+from concordiad.journal.moving import FOUND, STRAY, STRAY_LOG, find_set_aside
 from ctl.health import Finding, error, ok, warning
 from ctl.health.remedies import move_away, name_user, type_out
 
@@ -47,22 +47,25 @@ def check_journal(path: Path, daemon_uid: int | None, daemon_pid: int | None = N
 
 
 def check_set_aside(path: Path) -> Finding | None:
-    """Name the files that were given up because of damage, or of a sync that failed; None where there are none."""
-    found = find_set_aside(path, (DAMAGED, UNSYNCED))
+    """Name the files that were given up for another one that nobody asked for; None where there are none."""
+    found = find_set_aside(path, FOUND)
     if not found:
         return None
-    files = [Path(f"{each}{end}") for each in found for end in COMPANIONS if Path(f"{each}{end}").exists()]
+    ends = (*COMPANIONS, STRAY_LOG)
+    files = [Path(f"{each}{end}") for each in found for end in ends if Path(f"{each}{end}").exists()]
     away = path.with_name("set-aside")
     move = f"{type_out('mkdir', '-p', away)} && {type_out('mv', *files, away)}"
     said = f"{', '.join(found)}: given up for the journal that there is, and kept"
-    return warning("set aside", said, f"check the disk; `{move}` when nobody needs them here")
+    is_stray = all(Path(each).name.startswith(f"{path.stem}.{STRAY}-") for each in found)
+    first = "find out who put it there" if is_stray else "check the disk"
+    return warning("set aside", said, f"{first}; `{move}` when nobody needs them here")
 
 
 def _check_missing(path: Path, left: list[Path], daemon_pid: int | None) -> Finding:
     if daemon_pid is not None:
-        found = f"{path} was taken away from the daemon, process {daemon_pid}: what it records is lost when that ends"
-        remedy = "`concordiactl export` for each room while it runs; then stop it, and put a backup in the place"
-        return error(NAME, found, remedy)
+        found = f"{path} was taken away from the daemon, process {daemon_pid}, and it has no place for another one"
+        remedy = f"put {path.parent} back to where it was, writable for the daemon's user; `concordiactl export` works"
+        return error(NAME, found, f"{remedy} meanwhile")
     if left:
         names = " and ".join(str(file) for file in left)
         found = f"{path} is not there, but {names} {'is' if len(left) == 1 else 'are'}: something took it away"

@@ -243,10 +243,11 @@ def test_a_journal_without_its_file_is_told(used: Site) -> None:
 
 
 def test_a_journal_that_was_taken_from_a_daemon_is_told(daemon: Daemon, site: Site) -> None:
-    """The daemon goes on with the open file, which ends with it: not as before the first start."""
-    for end in ("", "-wal", "-shm"):
-        (site.state / f"journal.db{end}").unlink(missing_ok=True)
+    """The daemon waits for the directory, and has no place for another file: not as before the first start."""
+    away = site.state.with_name("away")
+    site.state.rename(away)
     found = look(site)
+    away.rename(site.state)
     assert found.code == 1
     assert f"was taken away from the daemon, process {daemon.process.pid}" in found.of("journal")[1]
 

@@ -139,7 +139,7 @@ async def test_a_file_that_lost_a_sync_is_left_as_soon_as_it_can_be(tmp_path: Pa
     async with open_journal(path) as journal:
         assert await journal.read(last_seq, "main") == 1
         aside = tmp_path / "journal.unsynced-20261121T000000000Z.db"
-        assert journal.health.set_aside == [str(aside)]
+        assert journal.find_set_aside() == [str(aside)]
         assert aside.with_name(f"{aside.name}-wal").exists()
     assert not whole.exists()
 
