@@ -10,7 +10,7 @@ never lies beside a file that it does not belong to.
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -34,7 +34,11 @@ _WHOLE: Final = ".whole-"
 _TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
 
 
-def write_whole(path: Path, source: sqlite3.Connection, reason: str) -> Identity:
+Amend = Callable[[sqlite3.Connection], None]
+"""What is changed in a copy before anybody sees it."""
+
+
+def write_whole(path: Path, source: sqlite3.Connection, reason: str, amend: Amend | None = None) -> Identity:
     """
     Write the new file, say that it is whole, and return which it is.
 
@@ -42,12 +46,13 @@ def write_whole(path: Path, source: sqlite3.Connection, reason: str) -> Identity
         path: the journal.
         source: a connection that sees what is to be in the new file.
         reason: becomes part of the name under which the old one is kept.
+        amend: what is changed in the copy.
 
     Raises:
         sqlite3.Error, OSError: it could not be written or is not what it should be; the old one is still the journal.
     """
     draft = path.with_name(f"{path.name}.copy")
-    copy(source, draft)
+    copy(source, draft, amend)
     identity, whole = identify(draft), name_whole(path, reason)
     os.rename(draft, whole)
     forget_whole(path, but=whole)
@@ -81,9 +86,14 @@ def name_whole(path: Path, reason: str) -> Path:
     return path.with_name(f"{path.name}{_WHOLE}{reason}-{stamp}")
 
 
-def copy(source: sqlite3.Connection, target: Path) -> None:
+def copy(source: sqlite3.Connection, target: Path, amend: Amend | None = None) -> None:
     """
     Write everything that a connection sees into a new file of mode 0600, in one consistent state, checked and synced.
+
+    Args:
+        source: the connection.
+        target: the new file.
+        amend: what is changed in it then.
 
     Raises:
         sqlite3.Error, OSError: it could not be done, or the copy is not what it should be; nothing is left of it.
@@ -95,6 +105,8 @@ def copy(source: sqlite3.Connection, target: Path) -> None:
             source.backup(connection)
             connection.execute("PRAGMA journal_mode = DELETE").fetchone()
             _check(source, connection)
+            if amend is not None:
+                amend(connection)
         sync_file(target)
     except (sqlite3.Error, OSError):
         target.unlink(missing_ok=True)

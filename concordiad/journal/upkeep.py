@@ -2,7 +2,7 @@
 What people do to a journal by hand: a copy that is whole, and a copy put back.
 
 Laws: a copy is one state of the journal, checked and synced, of mode 0600, and has its name only once it is whole; a
-journal that is replaced is kept under a name that tells.
+journal that is replaced is kept under a name that tells, and no epoch of it comes again.
 """
 
 import fcntl
@@ -10,12 +10,14 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from concordiad.errors import JournalError
-from concordiad.journal.inspect import find_damage
-from concordiad.journal.moving import REPLACED, copy, finish, sync_directory, write_whole
+from concordiad.journal.inspect import find_damage, untouched
+from concordiad.journal.moving import REPLACED, copy, find_set_aside, finish, sync_directory, write_whole
 from concordiad.journal.schema import MIGRATIONS, open_reader
+from concordiad.journal.writing import raise_epoch, read_epoch
 
 
 def back_up(path: Path, target: Path) -> int:
@@ -62,10 +64,19 @@ def restore(path: Path, source: Path) -> Path | None:
                 number = connection.execute("PRAGMA user_version").fetchone()[0]
                 if not 0 < number <= len(MIGRATIONS):
                     raise JournalError(f"{source} is no journal that this Concordia knows: its format is {number}")
-                write_whole(path, connection, REPLACED)
+                least = max(map(_last_epoch, (path, *map(Path, find_set_aside(path)))))
+                write_whole(path, connection, REPLACED, partial(raise_epoch, least=least))
             return finish(path)
         except (sqlite3.Error, OSError) as error:
             raise JournalError(f"{source} cannot be put in place of {path}: {error}") from error
+
+
+def _last_epoch(path: Path) -> int:
+    """Find the last epoch of a journal; where it cannot be read, the time at which it was last written will do."""
+    with suppress(sqlite3.Error, JournalError), untouched(path) as connection:
+        return read_epoch(connection)
+    files = (path.with_name(path.name + end) for end in ("", "-wal"))
+    return max((file.stat().st_mtime_ns // 1_000_000 for file in files if file.exists()), default=0)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from concordiad.journal.events import write_events
 from concordiad.journal.people import write_invite
 from concordiad.journal.prompts import write_prompt
 from concordiad.journal.pruning import prune
+from concordiad.journal.schema import FIRST_WITH_SUMS
 from concordiad.journal.sums import (
     APPROVALS,
     HEARD,
@@ -99,7 +100,8 @@ def _write_change(connection: sqlite3.Connection, change: Change) -> None:
 
 def begin_epoch(connection: sqlite3.Connection) -> tuple[str, int]:
     """Raise the epoch; return the journal's id and the new epoch. Committed with the connection's synchronous mode."""
-    # At least the time in milliseconds: a journal restored from a backup must not give an epoch that clients know.
+    # At least the time in milliseconds: a journal that somebody has put in this place, other than by `journal restore`,
+    # must not give an epoch that clients know.
     connection.execute("BEGIN IMMEDIATE")
     try:
         row = META.read_one(connection, "", ())
@@ -113,3 +115,38 @@ def begin_epoch(connection: sqlite3.Connection) -> tuple[str, int]:
             connection.execute("ROLLBACK")
         raise
     return row[1], epoch
+
+
+def read_epoch(connection: sqlite3.Connection) -> int:
+    """
+    Read the last epoch of a journal of any format.
+
+    Raises:
+        sqlite3.Error, JournalError: there is none that is what was recorded.
+    """
+    if _has_sums(connection):
+        row = META.read_one(connection, "", ())
+    else:
+        row = connection.execute("SELECT only_row, journal_id, epoch FROM meta").fetchone()
+    if row is None:
+        raise sqlite3.DatabaseError("its row of the whole journal is missing")
+    return int(row[2])
+
+
+def raise_epoch(connection: sqlite3.Connection, *, least: int) -> None:
+    """
+    Have the next run of a journal of any format begin an epoch above another one.
+
+    Raises:
+        sqlite3.Error, JournalError: its row of the whole journal is not what was recorded, or cannot be written.
+    """
+    epoch = max(least, read_epoch(connection))
+    if _has_sums(connection):
+        (identity,) = connection.execute("SELECT journal_id FROM meta").fetchone()
+        META.put(connection, (1, identity, epoch))
+    else:
+        connection.execute("UPDATE meta SET epoch = ?", (epoch,))
+
+
+def _has_sums(connection: sqlite3.Connection) -> bool:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0]) >= FIRST_WITH_SUMS

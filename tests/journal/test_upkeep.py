@@ -13,9 +13,10 @@ from concordiad.errors import JournalError
 from concordiad.journal import open_journal
 from concordiad.journal.inspect import find_damage
 from concordiad.journal.moving import find_set_aside
-from concordiad.journal.schema import open_writer
-from concordiad.journal.sums import EVENTS
+from concordiad.journal.schema import FIRST_WITH_SUMS, MIGRATIONS, make_format, open_writer
+from concordiad.journal.sums import EVENTS, sum_of
 from concordiad.journal.upkeep import back_up, restore
+from concordiad.journal.writing import raise_epoch
 from tests.journal.test_outages import event
 
 
@@ -73,3 +74,46 @@ def test_a_damaged_backup_is_not_put_back(tmp_path: Path) -> None:
     with pytest.raises(JournalError):
         restore(path, target)
     assert find_set_aside(path) == []
+
+
+async def epoch_of(path: Path) -> int:
+    """Run a journal and return its epoch."""
+    async with open_journal(path) as journal:
+        return journal.epoch
+
+
+def set_epoch(path: Path, epoch: int) -> None:
+    """Give a journal the epoch of a run at another time, as the clock told it then."""
+    with closing(open_writer(path)) as connection:
+        raise_epoch(connection, least=epoch)
+
+
+@pytest.mark.parametrize("number", [1, FIRST_WITH_SUMS, len(MIGRATIONS)])
+async def test_no_epoch_comes_again_after_a_backup_is_put_back(tmp_path: Path, number: int) -> None:
+    """However far ahead the clock was when the journal that is replaced, or an earlier one, was served."""
+    path, target = tmp_path / "journal.db", tmp_path / "backup.db"
+    with closing(make_format(number)) as pattern, closing(sqlite3.connect(target)) as backup:
+        pattern.execute("INSERT INTO meta (only_row, journal_id, epoch) VALUES (1, 'id', 7)")
+        if number >= FIRST_WITH_SUMS:
+            pattern.execute(f"UPDATE meta SET sum = {sum_of((1, 'id', 7))}")
+        pattern.backup(backup)
+    ahead = await epoch_of(path) + 10**9
+    set_epoch(path, ahead)
+    restore(path, target)
+    path.unlink()
+    restore(path, target)
+    assert await epoch_of(path) == ahead + 1
+    restore(path, target)
+    assert await epoch_of(path) == ahead + 2
+
+
+async def test_no_epoch_comes_again_after_one_that_cannot_be_read(tmp_path: Path) -> None:
+    """The run that wrote the file began before that was written."""
+    path, target = tmp_path / "journal.db", tmp_path / "backup.db"
+    before = await epoch_of(path)
+    back_up(path, target)
+    path.write_bytes(b"no database" * 1000)
+    ahead_s = before // 1000 + 10**6
+    os.utime(path, (ahead_s, ahead_s))
+    restore(path, target)
+    assert await epoch_of(path) == ahead_s * 1000 + 1
