@@ -26,7 +26,7 @@ import trio
 from msgspec import Struct, field
 
 from concordiad.core.model import OnDamage
-from concordiad.errors import JournalError, JournalStalled
+from concordiad.errors import ConfigError, JournalError, JournalStalled
 from concordiad.journal.changes import Transaction
 from concordiad.journal.faults import Health, Kind, describe, kind_of, remedy
 from concordiad.journal.moving import FOUND, STRAY, UNSYNCED, find_set_aside, finish
@@ -207,6 +207,7 @@ async def open_journal(path: Path, on_damage: OnDamage = OnDamage.SALVAGE) -> As
     Open the journal of a state directory and run its tasks; on leaving, what was sent is still committed.
 
     Raises:
+        ConfigError: its name is that of a link to a file that is not there.
         JournalError: it cannot be opened, or (in the group of the nursery) it failed while it ran.
     """
     store = await trio.to_thread.run_sync(_open, path, on_damage)
@@ -223,6 +224,7 @@ async def open_journal(path: Path, on_damage: OnDamage = OnDamage.SALVAGE) -> As
 def _open(path: Path, on_damage: OnDamage) -> Store:
     try:
         aside = finish(path)
+        _refuse_dead_link(path)
         salvaged = make_sound(path, on_damage)
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be opened: {describe(error)}; {remedy(error)}") from error
@@ -232,6 +234,15 @@ def _open(path: Path, on_damage: OnDamage) -> Store:
         of_no_room, missing = salvaged.of_no_room or "nothing", salvaged.missing or "nothing"
         _log.error("journal_salvaged", set_aside=str(salvaged.set_aside), missing=missing, of_no_room=of_no_room)
     return Store(path, open_writer(path), open_reader(path), open_checkpointer(path))
+
+
+def _refuse_dead_link(path: Path) -> None:
+    # A new journal behind it would hide the one that is missing there: its disk may only not be mounted.
+    if path.is_symlink() and not path.exists():
+        raise ConfigError(
+            f"the journal {path} is a link to {os.readlink(path)}, and there is no such file: put it there, or mount"
+            " its disk; or remove the link to begin with an empty journal"
+        )
 
 
 @asynccontextmanager

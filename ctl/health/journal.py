@@ -66,6 +66,9 @@ def _check_missing(path: Path, left: list[Path], daemon_pid: int | None) -> Find
         found = f"{path} was taken away from the daemon, process {daemon_pid}, and it has no place for another one"
         remedy = f"put {path.parent} back to where it was, writable for the daemon's user; `concordiactl export` works"
         return error(NAME, found, f"{remedy} meanwhile")
+    if path.is_symlink():
+        found = f"{path} is a link to {os.readlink(path)}, and there is no such file"
+        return error(NAME, found, "put it there, or mount its disk; or remove the link to begin with an empty journal")
     if left:
         names = " and ".join(str(file) for file in left)
         found = f"{path} is not there, but {names} {'is' if len(left) == 1 else 'are'}: something took it away"

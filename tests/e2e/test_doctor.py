@@ -252,6 +252,23 @@ def test_a_journal_that_was_taken_from_a_daemon_is_told(daemon: Daemon, site: Si
     assert f"was taken away from the daemon, process {daemon.process.pid}" in found.of("journal")[1]
 
 
+def test_a_journal_that_is_a_link_to_nothing_is_refused_by_both(used: Site) -> None:
+    """Its disk may only not be mounted: an empty one in its place would hide that."""
+    journal, elsewhere = used.state / "journal.db", used.home / "elsewhere.db"
+    journal.rename(elsewhere.with_name("kept.db"))
+    journal.symlink_to(elsewhere)
+    found = look(used)
+    assert found.names("error") == ["journal"]
+    assert f"is a link to {elsewhere}, and there is no such file" in found.of("journal")[1]
+    ended = used.refuse()
+    assert (ended.code, f"is a link to {elsewhere}, and there is no such file" in ended.log) == (78, True)
+    assert "Traceback" not in ended.log
+    elsewhere.with_name("kept.db").rename(elsewhere)
+    assert look(used).names("error") == []
+    with used.running():
+        assert look(used).names("error") == []
+
+
 def test_a_state_directory_that_is_closed_is_no_crash(used: Site) -> None:
     """As a member of the group sees that of a service: told, and the rest is looked at."""
     used.state.chmod(0)
