@@ -86,13 +86,14 @@ class Mortuary:
         Have the agent of each room die in every way, so many times; look at the daemon after each time.
 
         Args:
-            pause_s: from the beginning of one death in a room to that of the next, at least.
+            pause_s: from the beginning of one death in a room to that of the next, at least; the rooms go by turns.
         """
+        later_s = [pause_s * number / len(self._names) for number in range(len(self._names))]
         with contextlib.ExitStack() as stack, ThreadPoolExecutor(len(self._names)) as pool:
             clients = [stack.enter_context(Mourner(self.site.socket, name)) for name in self._names]
             for _ in range(count):
                 orders = [self._rng.sample(list(DEATHS), len(DEATHS)) for _ in clients]
-                for died in list(pool.map(Mourner.mourn, clients, orders, repeat(pause_s))):
+                for died in list(pool.map(Mourner.mourn, clients, orders, later_s, repeat(pause_s))):
                     self._deaths += died
                 yield self._look(daemon)
 
@@ -120,9 +121,9 @@ class Mourner(ControlClient):
         self._room = room
         self.call("events.subscribe", room=room, last=0)
 
-    def mourn(self, ways: Sequence[str], pause_s: float = 0.0) -> int:
+    def mourn(self, ways: Sequence[str], later_s: float, pause_s: float) -> int:
         """Have the agent die in each of some ways, and see that there is another one; returns how often it did."""
-        began_at = time.monotonic()
+        began_at = time.monotonic() + later_s
         for number, way in enumerate(ways):
             time.sleep(max(began_at + number * pause_s - time.monotonic(), 0))
             prompt = self.submit(DEATHS[way], room=self._room)

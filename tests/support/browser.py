@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import json
 import os
+import time
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +21,10 @@ from tests.support.patience import PATIENCE_S
 
 ANSWER_S: Final = 2 * PATIENCE_S
 """How long chromedriver may take for one answer; longer than all that is asked of it."""
+SCRIPT_S: Final = 30.0
+"""How long it waits for what a script in the page gives; of one whose page goes away just then it may never hear."""
+LOOK_S: Final = 5.0
+"""How long a script in the page waits for something before it is given to the page anew."""
 
 ELEMENT: Final = "element-6066-11e4-a52e-4f735466cecf"
 """The key by which WebDriver tells an element from an object (W3C WebDriver, section 12.1)."""
@@ -127,15 +132,28 @@ class Browser:
         Raises:
             AssertionError: it was not true in time; says what the page showed and what it complained about.
         """
-        body = {"script": WAIT % expression, "args": [_packed(args), 1000 * within_s]}
-        value, error = self._call("POST", "/execute/async", body)
-        if value:
-            return self._unpacked(value)
+        until = time.monotonic() + within_s
+        left_s, error = within_s, None
+        while left_s > 0:
+            value, error = self._look(expression, args, min(left_s, LOOK_S))
+            if value:
+                return self._unpacked(value)
+            left_s = until - time.monotonic()
         shown = self.evaluate("document.body.innerText")
         raise AssertionError(
             f"not within {within_s:g} s: {expression} of {args} ({error=}). {self.url} shows\n{shown}\n"
             f"and complained: {self.complaints()}"
         )
+
+    def _look(self, expression: str, args: tuple[Any, ...], within_s: float) -> tuple[Any, str | None]:
+        body = {"script": WAIT % expression, "args": [_packed(args), 1000 * within_s]}
+        try:
+            value, error = self._call("POST", "/execute/async", body)
+        except BrowserError as fault:
+            if not str(fault).startswith("script timeout"):
+                raise
+            return None, str(fault)
+        return value, error
 
     def press(self, *keys: str) -> None:
         """Press keys together, such as Key.CONTROL and Key.ENTER, wherever the focus is."""

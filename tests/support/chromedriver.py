@@ -20,7 +20,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.browser import ANSWER_S, Browser, command
+from tests.support.browser import SCRIPT_S, Browser, command
 from tests.support.daemon import wait_for_end
 from tests.support.patience import PATIENCE_S
 
@@ -125,7 +125,7 @@ class Chromedriver:
                 "prefs": BLANK_AT_FIRST,
             },
             "goog:loggingPrefs": {"browser": "ALL"},
-            "timeouts": {"script": 1000 * ANSWER_S, "pageLoad": 1000 * PATIENCE_S},
+            "timeouts": {"script": 1000 * SCRIPT_S, "pageLoad": 1000 * PATIENCE_S},
         }
         session = command(self._port, "POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
         browser = Browser(self._port, session["sessionId"])

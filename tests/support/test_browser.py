@@ -119,6 +119,14 @@ def test_waiting_outlives_a_reload(chromedriver: Chromedriver, url: str) -> None
     assert page.url == f"{url}#room"
 
 
+def test_waiting_outlives_a_look_that_nobody_answers(chromedriver: Chromedriver, url: str) -> None:
+    """A script whose page goes away at the wrong moment is never answered: whoever waits looks again."""
+    page = chromedriver.open(url)
+    page.evaluate("void (window.requestAnimationFrame = () => setTimeout(() => { window.hasLooked = true; }))")
+    page._call("POST", "/timeouts", {"script": 500})
+    assert page.wait_until("window.hasLooked")
+
+
 def test_two_browsers_share_nothing(chromedriver: Chromedriver, url: str) -> None:
     """Two browsers are two people: what one of them stores, the other does not have."""
     one, other = chromedriver.open(url), chromedriver.open(url)
