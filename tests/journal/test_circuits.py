@@ -1,7 +1,6 @@
 """What a transcript tells of an API that failed when the daemon ended."""
 
 import sqlite3
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,19 +10,10 @@ from concordiad.core.model import Origin, Outcome, Turn, TurnState
 from concordiad.core.views import envelope, members
 from concordiad.journal.changes import Recorded, Transaction
 from concordiad.journal.circuits import LOOKED_AT, read_api_failing
-from concordiad.journal.schema import open_memory
 from concordiad.journal.writing import write
 
 AT = 1_700_000_000.0
 FAILED, ANSWERED, UNCERTAIN = Outcome.FAILED, Outcome.COMPLETED, Outcome.UNCERTAIN
-
-
-@pytest.fixture
-def connection() -> Iterator[sqlite3.Connection]:
-    """Open an empty journal."""
-    connection = open_memory()
-    yield connection
-    connection.close()
 
 
 class Written:

@@ -1,27 +1,15 @@
 """Invites and members in the journal: read back as they were, and forgotten with what else is over."""
 
 import sqlite3
-from collections.abc import Iterator
-
-import pytest
 
 from concordiad.core.model import History, Invite, Member
 from concordiad.core.roles import Role
 from concordiad.journal.changes import Prune, Transaction
 from concordiad.journal.people import read_guestbook, read_invites, read_members
-from concordiad.journal.schema import open_memory
 from concordiad.journal.writing import write
 from tests.core.things import make_invite, make_member
 
 NOW = 1_700_000_000.0
-
-
-@pytest.fixture
-def connection() -> Iterator[sqlite3.Connection]:
-    """Open an empty journal."""
-    connection = open_memory()
-    yield connection
-    connection.close()
 
 
 def put(connection: sqlite3.Connection, *rows: Invite | Member | Prune) -> None:

@@ -4,7 +4,6 @@ import itertools
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +11,6 @@ from msgspec.structs import replace
 from concordiad.core.model import Author, AuthorKind, Outcome, TurnState
 from concordiad.core.statistics import Statistics
 from concordiad.journal.changes import Transaction
-from concordiad.journal.schema import open_memory
 from concordiad.journal.statistics import SLICE, add_turns
 from concordiad.journal.writing import write
 from tests.core.things import ALICE, BOB, make_prompt, make_turn
@@ -20,14 +18,6 @@ from tests.core.things import ALICE, BOB, make_prompt, make_turn
 BEGINNING = 1_700_000_000.0
 FOREVER = 2_000_000_000.0
 EVE = Author("member:9", "bob", AuthorKind.GUEST)
-
-
-@pytest.fixture
-def connection() -> Iterator[sqlite3.Connection]:
-    """Open an empty journal."""
-    connection = open_memory()
-    yield connection
-    connection.close()
 
 
 class Written:
