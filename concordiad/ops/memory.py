@@ -12,12 +12,12 @@ MMAP_BYTES: Final = 4 * 1024 * 1024
 """Blocks of this size and more go back to the kernel at once."""
 KEPT_BYTES: Final = 16 * 1024 * 1024
 """What may stay free and unreturned: some copies of a long line, as pump and journal make them."""
-COLLECTED: Final = (350, 2, 81)
+COLLECTED: Final = (700, 3, 27)
 """
 After how many new objects, and of how many such collections, garbage is looked for among older ones (gc.set_threshold).
 
 By default the numbers are 700, 10 and 10: the second collection looks at up to 7,700 objects at a stretch, which takes
-1 to 2 ms, and longer beside other work. So it is at most 1,050, and the oldest are looked at as often as before.
+1 to 2 ms, and longer beside other work. So it is at most 2,800, and the oldest are looked at as often as before.
 """
 LEAST_BYTES: Final = 1024 * 1024
 """What is worth being given back: to look for it takes more than to let it be."""
