@@ -22,9 +22,10 @@ from typing import Any, Final
 import trio
 
 from bench.table import Row, milliseconds, percentile
-from concordiad.journal import INBOX, Journal, Reader, open_journal, run_journal
+from concordiad.journal import Journal, Reader, open_journal
 from concordiad.journal.changes import Recorded, Transaction
 from concordiad.journal.faults import Health
+from concordiad.journal.recorder import INBOX, run_journal
 from concordiad.journal.schema import LOG_PAGES, open_reader, open_writer
 from concordiad.journal.store import Store
 

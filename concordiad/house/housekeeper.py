@@ -17,8 +17,8 @@ from concordiad.errors import ConfigError, JournalStalled, RoomError
 from concordiad.house.commands import Close, Create
 from concordiad.house.handle import Unopened
 from concordiad.house.setup import HouseSetup, make_room_setup, make_row, read_known
-from concordiad.journal import RETRY_S
 from concordiad.journal.changes import Change, Transaction
+from concordiad.journal.faults import RETRY_S
 from concordiad.journal.people import read_guestbook
 from concordiad.journal.prompts import read_prompts_in
 from concordiad.journal.rooms import is_room_closed

@@ -13,9 +13,10 @@ from concordiad.core.checks import DAY_S
 from concordiad.core.model import rfc3339
 from concordiad.errors import JournalStalled, RoomError
 from concordiad.house.commands import Pruned, PruneNow
-from concordiad.journal import RETRY_S, Journal
+from concordiad.journal import Journal
 from concordiad.journal.changes import Prune, Transaction
 from concordiad.journal.events import first_seq
+from concordiad.journal.faults import RETRY_S
 from concordiad.journal.pruning import find_prune_seq
 from concordiad.journal.rooms import read_recorded_rooms
 from concordiad.ops.clock import since_boot

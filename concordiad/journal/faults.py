@@ -51,6 +51,11 @@ PASSING: Final = frozenset(
 UNSYNCED: Final = frozenset((sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC))
 UNREACHABLE: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM))
 """What no space helps against."""
+RETRY_S: Final = 0.25
+"""
+How soon what may have passed is tried again, by the journal and by whoever it refused meanwhile: people are to wait
+less than a second for space that has come back.
+"""
 _MAKE_WRITABLE: Final = "make it and its directory writable for this user, or choose another --state-dir"
 
 

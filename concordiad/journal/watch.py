@@ -2,7 +2,7 @@
 Hearing at once that the journal's files are moved, removed or replaced, though nobody records anything meanwhile.
 
 The kernel tells of the names in a directory (inotify(7)), so that nothing has to be looked at now and then, and an idle
-daemon sleeps on. Where it has no watch to give, each durable commit looks by itself (journal/__init__.py:run_journal).
+daemon sleeps on. Where it has no watch to give, each durable commit looks by itself (journal/recorder.py:run_journal).
 """
 
 import ctypes

@@ -23,7 +23,8 @@ from concordiad.core.pace import Pace, Tally
 from concordiad.core.similarity import Features, reading
 from concordiad.core.turns import PromptMove, move_prompt
 from concordiad.errors import RoomError
-from concordiad.journal import RETRY_S, Journal
+from concordiad.journal import Journal
+from concordiad.journal.faults import RETRY_S
 from concordiad.journal.prompts import read_prompt, read_prompt_by_key
 from concordiad.journal.sums import RowDamaged
 from concordiad.room.decisions import Decisions

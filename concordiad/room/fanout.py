@@ -22,8 +22,9 @@ from concordiad.core.params import Cursor
 from concordiad.core.views import envelope, host_view, live_envelope, members
 from concordiad.core.wire import encode_line
 from concordiad.errors import JournalStalled, RoomError
-from concordiad.journal import RETRY_S, Journal
+from concordiad.journal import Journal
 from concordiad.journal.changes import Recorded, Transaction
+from concordiad.journal.faults import RETRY_S
 from concordiad.room.messages import ROUND_BYTES, close_replies, serve, take_all
 from concordiad.room.slices import Slices
 from concordiad.room.to_fanout import DRAFTS, Post

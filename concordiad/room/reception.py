@@ -19,8 +19,9 @@ from msgspec import Struct
 from concordiad.core.admission import Admission, Entries
 from concordiad.core.guestbook import Guestbook
 from concordiad.errors import RoomError
-from concordiad.journal import RETRY_S, Journal
+from concordiad.journal import Journal
 from concordiad.journal.changes import Change
+from concordiad.journal.faults import RETRY_S
 from concordiad.journal.people import read_guestbook
 from concordiad.journal.prompts import read_local_names
 from concordiad.room.fanout import Transcript

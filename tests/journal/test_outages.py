@@ -8,10 +8,11 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.errors import JournalError, JournalStalled
-from concordiad.journal import LAST_TRIES, RETRY_S, Journal, open_journal, open_memory_journal
+from concordiad.journal import Journal, open_journal, open_memory_journal
 from concordiad.journal.changes import Recorded, Transaction
 from concordiad.journal.events import last_seq
-from concordiad.journal.faults import Kind, kind_of
+from concordiad.journal.faults import RETRY_S, Kind, kind_of
+from concordiad.journal.recorder import LAST_TRIES
 from concordiad.journal.schema import open_memory, open_writer
 from concordiad.journal.writing import touch
 

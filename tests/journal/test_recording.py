@@ -7,9 +7,10 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from concordiad.errors import JournalError
-from concordiad.journal import INBOX, open_journal, open_memory_journal
+from concordiad.journal import open_journal, open_memory_journal
 from concordiad.journal.changes import Prune, Recorded, Transaction
 from concordiad.journal.events import last_seq, read_events
+from concordiad.journal.recorder import INBOX
 
 
 def event(seq: int, *, is_durable: bool = False) -> Transaction:

@@ -13,10 +13,11 @@ from concordiad.core.backlog import EpochStart
 from concordiad.core.model import Prompt
 from concordiad.core.params import Cursor
 from concordiad.errors import JournalError, RoomError
-from concordiad.journal import Journal, Reader, _Ask, open_memory_journal
+from concordiad.journal import Journal, Reader, open_memory_journal
 from concordiad.journal.changes import RoomEpoch, Transaction
 from concordiad.journal.events import read_events
 from concordiad.journal.prompts import read_prompt
+from concordiad.journal.recorder import Ask
 from concordiad.journal.schema import open_memory
 from concordiad.journal.store import Store
 from concordiad.room.fanout import (
@@ -71,7 +72,7 @@ class HeldJournal:
     """A journal that records nothing until it is told to."""
 
     def __init__(self) -> None:
-        send, self._asks = trio.open_memory_channel[_Ask](10)
+        send, self._asks = trio.open_memory_channel[Ask](10)
         connection = open_memory()
         self.journal = Journal("journal", 1, send, Reader(Store(None, connection, connection, None)))
 
