@@ -10,7 +10,6 @@ it to do, and ends when that is done: a client for whom nothing waits costs none
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from typing import Final
 
 import trio
@@ -45,26 +44,6 @@ def socket_of(stream: trio.abc.Stream) -> int | None:
     before, or the number might be another connection's by then.
     """
     return stream.socket.fileno() if isinstance(stream, trio.SocketStream) else None
-
-
-async def read_socket(number: int, most_bytes: int) -> bytes:
-    """
-    Wait for what comes to a plain socket, at most so many bytes; none at the end.
-
-    It goes past Trio's stream, whose calls are a kilobyte while they wait. Who waits is woken when it is closed.
-
-    Raises:
-        trio.BrokenResourceError: the socket cannot be read.
-        trio.ClosedResourceError: it was closed meanwhile.
-    """
-    await trio.lowlevel.checkpoint()
-    try:
-        while True:
-            with suppress(BlockingIOError):
-                return os.read(number, most_bytes)
-            await trio.lowlevel.wait_readable(number)
-    except OSError as error:
-        raise trio.BrokenResourceError(f"the socket cannot be read: {error.strerror}") from error
 
 
 class Budget:

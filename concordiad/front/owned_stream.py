@@ -10,14 +10,16 @@ it wait for ever. Our close frame is written here, and the connection ended by `
 """
 
 import math
+import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import trio
 
 from concordiad.core.allowance import Allowance
 from concordiad.core.frames import FrameMeter, OversizeFrame, close_frame, is_close
-from concordiad.front.outbox import Outbox, read_socket, socket_of
+from concordiad.front.outbox import Outbox, socket_of
 
 READ_BYTES: Final = 16 * 1024
 """Bytes taken from a guest at once: any typed prompt."""
@@ -146,7 +148,7 @@ class OwnedStream(trio.abc.Stream):
         """Wait for what comes, by the shortest way that there is."""
         if self._socket is None:
             return self._transport.receive_some(READ_BYTES)
-        return read_socket(self._socket, READ_BYTES)
+        return _read_socket(self._socket, READ_BYTES)
 
     async def _receive_otherwise(self) -> bytes:
         """Give what came before, or nothing more; or wait for the rest of a message, for as long as that may take."""
@@ -180,3 +182,23 @@ class OwnedStream(trio.abc.Stream):
             return
         finally:
             await trio.aclose_forcefully(self._transport)
+
+
+async def _read_socket(number: int, most_bytes: int) -> bytes:
+    """
+    Wait for what comes to a plain socket, at most so many bytes; none at the end.
+
+    It goes past Trio's stream, whose calls are a kilobyte while they wait. Who waits is woken when it is closed.
+
+    Raises:
+        trio.BrokenResourceError: the socket cannot be read.
+        trio.ClosedResourceError: it was closed meanwhile.
+    """
+    await trio.lowlevel.checkpoint()
+    try:
+        while True:
+            with suppress(BlockingIOError):
+                return os.read(number, most_bytes)
+            await trio.lowlevel.wait_readable(number)
+    except OSError as error:
+        raise trio.BrokenResourceError(f"the socket cannot be read: {error.strerror}") from error
