@@ -12,7 +12,8 @@ from msgspec import Struct, field
 
 from concordiad.config.doors import Guests
 from concordiad.core.frames import PING, close_frame
-from concordiad.front.outbox import Budget, Follower, Outbox
+from concordiad.front.follower import Follower
+from concordiad.front.outbox import Budget, Outbox
 from concordiad.front.owned_stream import OwnedStream
 from concordiad.ops.memory import OldGarbage, Spare
 from concordiad.ops.threads import in_thread

@@ -1,10 +1,10 @@
 """
-What waits to be sent to one client, the way out, and the client's places in the transcripts that it follows.
+What waits to be sent to one client, and the way out.
 
 Laws: whole messages only, in the order in which they were put; what the socket takes is written at once, so that only
 what it does not take waits; what waits is bounded: who has an answer to give waits, a live transcript is dropped and
-caught up, from memory or from the journal, by the one task that sends. That task is called when there is something for
-it to do, and ends when that is done: a client for whom nothing waits costs none.
+caught up (`front/follower.py`) by the one task that sends. That task is called when there is something for it to do,
+and ends when that is done: a client for whom nothing waits costs none.
 """
 
 import math
@@ -15,15 +15,11 @@ from typing import Final
 import trio
 
 from concordiad.core.model import Author
-from concordiad.core.wire import encode_line
-from concordiad.errors import JournalError
+from concordiad.front.follower import Follower
 from concordiad.journal import Journal
-from concordiad.journal.events import read_events
-from concordiad.room.fanout import PIECE_BYTES, Encoding, Transcript
+from concordiad.room.fanout import Encoding, Transcript
 from concordiad.room.slices import Slices
 
-PAGE_EVENTS: Final = 500
-"""Events read from the journal at once for a reader that catches up."""
 LARGE_BYTES: Final = 256 * 1024 * 1024
 """Bytes of large messages that may wait for all clients together: four answers of the largest size (`line_bytes`)."""
 WRITE_BYTES: Final = 64 * 1024
@@ -231,7 +227,7 @@ class Outbox:
         after: int,
         host: Author | None = None,
         hosts_known: int | None = None,
-    ) -> "Follower":
+    ) -> Follower:
         """Bring the client every event of a room after a number, then live text too; replaces its place there."""
         earlier = self._followers.pop(transcript.room, None)
         follower = Follower(self, transcript, encoding, after, host, hosts_known)
@@ -349,122 +345,3 @@ def _in_pieces(chunks: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryv
             size_bytes += len(chunk)
     if piece:
         yield b"".join(piece)
-
-
-class _Page:
-    """Encoded events from the journal, and the number that they bring a reader to."""
-
-    __slots__ = ("chunk", "seq")
-
-    def __init__(self, chunk: bytes, seq: int) -> None:
-        self.chunk = chunk
-        self.seq = seq
-
-
-class Follower:
-    """
-    One client's place in one room's transcript.
-
-    Attributes:
-        encoding: how the client's transport writes lines.
-        host: as whom the client could ask something, and is here; None for a guest, who sits in the guestbook.
-        hosts_known: the version of the hosts who are here that the client was told of; None if it is told of none.
-        seq: the last event that the client was given.
-        is_live: whether it is given what is published; else it lags and is caught up.
-    """
-
-    __slots__ = ("_outbox", "_transcript", "encoding", "host", "hosts_known", "is_live", "seq")
-
-    def __init__(
-        self,
-        outbox: Outbox,
-        transcript: Transcript,
-        encoding: Encoding,
-        seq: int,
-        host: Author | None = None,
-        hosts_known: int | None = None,
-    ) -> None:
-        self._outbox = outbox
-        self._transcript = transcript
-        self.encoding: Final = encoding
-        self.host: Final = host
-        self.hosts_known = hosts_known
-        self.seq = seq
-        self.is_live = False
-
-    @property
-    def room(self) -> str:
-        """Whose transcript it is."""
-        return self._transcript.room
-
-    @property
-    def asker(self) -> str | None:
-        """The id of the author as whom the client could ask something; None for a client that may not."""
-        return None if self.host is None else self.host.id
-
-    @property
-    def is_told_of_hosts(self) -> bool:
-        """Whether the client is told which hosts are here."""
-        return self.hosts_known is not None
-
-    @property
-    def lag_events(self) -> int:
-        """How many events the client was not given yet."""
-        return max(self._transcript.cursor.seq - self.seq, 0)
-
-    def deliver(self, chunk: bytes, seq: int) -> bool:
-        """Take live lines, or be dropped because the client reads too slowly."""
-        outbox = self._outbox
-        if outbox.waiting_bytes and not outbox.has_room:
-            self.is_live = False
-            outbox.wake()
-            return False
-        outbox.push(chunk)
-        self.seq = seq
-        return True
-
-    def enter(self) -> None:
-        """Be here, until `leave`."""
-        if self.host is not None:
-            self._transcript.enter_host(self.host)
-
-    def leave(self) -> None:
-        """Follow no more."""
-        self._transcript.unsubscribe(self)
-        if self.host is not None:
-            self._transcript.leave_host(self.host)
-
-    def try_live(self) -> bool:
-        """Take what is still in memory, and follow live if that was all; tells whether it was in memory."""
-        missed = self._transcript.subscribe(self, self.seq, min(self._outbox.limit_bytes, PIECE_BYTES))
-        if missed is None:
-            return False
-        if missed.lines:
-            self._outbox.push(self.encoding(missed.lines))
-        self.seq = missed.seq
-        self.is_live = missed.is_live
-        if self.is_live and self.hosts_known not in (None, self._transcript.hosts_version):
-            self.hosts_known = self._transcript.hosts_version
-            self._outbox.push(self.encoding([self._transcript.hosts_line()]))
-        return True
-
-    async def read_page(self, journal: Journal) -> _Page | None:
-        """Read what comes next from the journal; None if there is nothing, or nothing can be read any more."""
-        limit = min(self._outbox.limit_bytes // 2, PIECE_BYTES)
-        try:
-            page = await journal.read(read_events, self.room, self.seq + 1, PAGE_EVENTS, limit)
-        except JournalError:
-            return None
-        # What is recorded but not published yet comes live.
-        page = [event for event in page if event.seq <= self._transcript.cursor.seq]
-        if not page:
-            return None
-        lines = [encode_line(event.json) for event in page]
-        is_long = sum(map(len, lines)) > PIECE_BYTES
-        if is_long:
-            # Of what is long each writing is a step, and so is giving it to the socket.
-            await trio.lowlevel.checkpoint()
-        chunk = self.encoding(lines)
-        if is_long:
-            await trio.lowlevel.checkpoint()
-        return _Page(chunk, page[-1].seq)
