@@ -8,7 +8,6 @@ only once that is recorded.
 """
 
 import math
-import unicodedata
 from collections.abc import Callable, Iterable
 from hmac import compare_digest
 from typing import Any, Final, TypeVar
@@ -29,6 +28,7 @@ from concordiad.core.admission import (
 )
 from concordiad.core.checks import fault_of_name
 from concordiad.core.model import Author, Invite, InviteState, Member
+from concordiad.core.namesakes import Namesakes
 from concordiad.core.nearest import did_you_mean
 from concordiad.core.params import InviteCreate
 from concordiad.core.roles import Role
@@ -46,11 +46,6 @@ MEMBERS: Final = 20_000
 """Guests that a room remembers at most, away ones too: some 20 MB."""
 SEATS: Final = 32
 """Connections of one guest at once: a few devices and pages, and not all the places of the house."""
-
-
-def _fold(name: str) -> str:
-    """Make names equal that people would take for the same one."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 class Guestbook:
@@ -78,7 +73,6 @@ class Guestbook:
         taken: Iterable[str] = (),
         elapsed: Callable[[], float] | None = None,
     ) -> None:
-        self._taken: Final = frozenset(_fold(name) for name in taken)
         self._room = room
         self._now = now
         self._clock = clock
@@ -92,8 +86,7 @@ class Guestbook:
         self._invite_by_token: dict[bytes, str] = {}
         self._member_by_token: dict[bytes, str] = {}
         self._by_key: dict[tuple[str, bytes], str] = {}
-        self._names: dict[str, str] = {}
-        self._numbers: dict[str, int] = {}
+        self._names = Namesakes(taken)
         self._seats: dict[str, tuple[Seat, ...]] = {}
         self._due: dict[str, float] = {}
         self._count = 0
@@ -244,7 +237,7 @@ class Guestbook:
             id=self._new_id(),
             room=self._room,
             invite=found.id,
-            name=self._free_name(name),
+            name=self._names.choose(name),
             token_hash=hash_of(member_token),
             key_hash=key_hash,
             joined_at=self._now(),
@@ -344,7 +337,7 @@ class Guestbook:
         if identity in self._members:
             return [self._members[identity]]
         found = {member.id: member for member in self._members.values() if member.id.startswith(identity.lower())}
-        named = self._names.get(_fold(who))
+        named = self._names.find(who)
         if named is not None:
             found[named] = self._members[named]
         return list(found.values())
@@ -428,7 +421,7 @@ class Guestbook:
         self._members[member.id] = member
         self._of_invite[member.invite][member.id] = None
         self._member_by_token[member.token_hash] = member.id
-        self._names[_fold(member.name)] = member.id
+        self._names.keep(member.name, member.id)
         if member.key_hash is not None:
             self._by_key[member.invite, member.key_hash] = member.id
 
@@ -445,8 +438,8 @@ class Guestbook:
         if member.here_since is not None:
             self._note_left(member, reason, entries)
         del self._members[member.id], self._of_invite[member.invite][member.id]
-        del self._member_by_token[member.token_hash], self._names[_fold(member.name)]
-        self._numbers.pop(_fold(member.name), None)
+        del self._member_by_token[member.token_hash]
+        self._names.forget(member.name)
         self._due.pop(member.id, None)
         if member.key_hash is not None:
             del self._by_key[member.invite, member.key_hash]
@@ -478,21 +471,6 @@ class Guestbook:
         self._count -= 1
         self._people = None
         entries.add("guest.left", guest=author_view(member.author), reason=reason)
-
-    def _is_taken(self, folded: str) -> bool:
-        return folded in self._names or folded in self._taken
-
-    def _free_name(self, name: str) -> str:
-        name = " ".join(unicodedata.normalize("NFC", name).split())
-        folded = _fold(name)
-        if not self._is_taken(folded):
-            return name
-        # From where the last search ended: a thousand guests of one name would be a million looks.
-        number = self._numbers.get(folded, 2)
-        while self._is_taken(_fold(f"{name} ({number})")):
-            number += 1
-        self._numbers[folded] = number + 1
-        return f"{name} ({number})"
 
 
 def _person(member: Member, invite: Invite) -> bytes:
