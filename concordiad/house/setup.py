@@ -5,7 +5,7 @@ from pathlib import Path
 
 import trio
 from attrs import evolve
-from msgspec import Struct
+from msgspec import Struct, field
 
 from concordiad.agent.spec import AgentSpec
 from concordiad.config.tables import Agent, Config
@@ -18,6 +18,7 @@ from concordiad.meaning import Grouper
 from concordiad.ops.threads import in_thread, long_in_thread
 from concordiad.room.heritage import Keeping
 from concordiad.room.setup import RoomSetup
+from concordiad.room.turnstile import Turnstile
 
 SpecMaker = Callable[[str, Agent, Path], AgentSpec]
 """Makes an agent's specification; blocks, and raises ConfigError."""
@@ -33,6 +34,7 @@ class HouseSetup(Struct, frozen=True):
         hurry: set when nothing has any grace any more.
         grouper: the language model that tells which prompts mean the same, if there is one.
         keeping: what lets agents outlive the daemon; None where they do not.
+        turnstile: where agents that start again after a failure take turns.
     """
 
     journal: Journal
@@ -43,6 +45,7 @@ class HouseSetup(Struct, frozen=True):
     hurry: trio.Event
     grouper: Grouper | None = None
     keeping: Keeping | None = None
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
 
 async def read_known(journal: Journal) -> dict[str, RoomRow]:
@@ -82,6 +85,7 @@ async def make_room_setup(house: HouseSetup, row: RoomRow, config: Config) -> Ro
         now=house.now,
         closing=trio.Event(),
         hurry=house.hurry,
+        turnstile=house.turnstile,
         grouper=house.grouper,
         judgement_s=0.0 if config.gemini is None else config.gemini.deadline_s,
         keeping=house.keeping,

@@ -192,6 +192,7 @@ class Hearing:
             affairs.desk.note_total_cost(answered.total_cost_usd)
         if affairs.state is WriterState.STARTING and not affairs.controls:
             affairs.deadlines.note_ready()
+            affairs.hold.note_ready()
             affairs.move(WriterInput.READY)
             if affairs.away[0] == "agent-failing":
                 await affairs.scribe.change_room(state="recovered", reason="the agent answers again", by=None)

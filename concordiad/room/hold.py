@@ -82,6 +82,11 @@ class Hold:
         """Work with another incarnation."""
         self.agent, self.is_closed, self.stuck = incarnation, False, None
 
+    def note_ready(self) -> None:
+        """Let everybody know that the agent has given its first answers."""
+        if self.agent is not None:
+            self.agent.ready.set()
+
     def let_go(self) -> None:
         """Forget an agent that has ended."""
         self.agent = None

@@ -50,6 +50,7 @@ from concordiad.room.to_writer import (
     ToWriter,
     WantAgent,
 )
+from concordiad.room.turnstile import Turn, Turnstile
 from concordiad.room.valve import Valve
 
 _log = structlog.get_logger("concordiad.room")
@@ -89,6 +90,7 @@ class Keeper:
         room: its name.
         closing: set when the room is to close: no further incarnation.
         hurry: set when there is no grace any more.
+        turnstile: where those who start again after a failure take turns, those of other rooms too.
         keeping: what lets the agent outlive the daemon; None where it does not.
         heritage: the agent that an earlier run has left running, if there is one.
     """
@@ -104,6 +106,7 @@ class Keeper:
         now: Callable[[], float],
         closing: trio.Event,
         hurry: trio.Event,
+        turnstile: Turnstile,
         keeping: Keeping | None = None,
         heritage: Heritage | None = None,
     ) -> None:
@@ -118,6 +121,8 @@ class Keeper:
         self._now = now
         self._closing = closing
         self._hurry = hurry
+        self._turnstile = turnstile
+        self._has_failed = False
         self._restarts = Restarts(limits.agent_failures, graces.failures_s)
 
     async def run(self, ends: KeeperEnds) -> None:
@@ -130,7 +135,7 @@ class Keeper:
                     return
             began_at = trio.current_time()
             try:
-                life = await (self._live_once(ends) if heritage is None else self._go_on(heritage, ends))
+                life = await (self._start(ends) if heritage is None else self._go_on(heritage, ends))
                 if life is None:
                     continue
                 if life.is_left:
@@ -139,6 +144,7 @@ class Keeper:
                 is_final = isinstance(error, AgentUnfit)
                 life = _Life(None, str(error), None, Farewell(Parting.DIED, has_answered=False), is_final)
             if self._closing.is_set() or life.farewell.is_expected:
+                self._has_failed = False
                 self._restarts.end_well()
                 await self._tell_exit(ends, life, None)
                 continue
@@ -151,9 +157,9 @@ class Keeper:
             )
             await self._tell_exit(ends, life, delay_s)
             await self._tell_away(ends, life, delay_s)
-            with trio.move_on_after(math.inf if delay_s is None else delay_s):
-                await ask(ends.writer, lambda reply: WantAgent(is_urgent=True, reply=reply))
-                self._restarts.clear()
+            with trio.move_on_after(math.inf if delay_s is None else delay_s) as backoff:
+                await self._be_wanted(ends)
+            self._has_failed = backoff.cancelled_caught
 
     async def _tell_away(self, ends: KeeperEnds, life: "_Life", delay_s: float | None) -> None:
         """Say that there is no agent for now, or none until a host restarts it."""
@@ -193,7 +199,36 @@ class Keeper:
                 return True
         return False
 
-    async def _live_once(self, ends: KeeperEnds) -> "_Life | None":
+    async def _start(self, ends: KeeperEnds) -> "_Life | None":
+        """Start an agent and live with it, by turns with others if the last one has failed."""
+        turn = await self._turn(ends) if self._has_failed else None
+        if self._closing.is_set():
+            return None
+        try:
+            return await self._live_once(ends, turn)
+        finally:
+            if turn is not None:
+                turn.leave()
+
+    async def _turn(self, ends: KeeperEnds) -> Turn | None:
+        """Wait for a turn; None if a host wants the agent before, or the room closes."""
+        turn: Turn | None = None
+        async with trio.open_nursery() as waiting:
+            waiting.start_soon(self._cancel_when_wanted, ends, waiting.cancel_scope)
+            turn = await self._turnstile.enter()
+            waiting.cancel_scope.cancel()
+        return turn
+
+    async def _cancel_when_wanted(self, ends: KeeperEnds, scope: trio.CancelScope) -> None:
+        await self._be_wanted(ends)
+        scope.cancel()
+
+    async def _be_wanted(self, ends: KeeperEnds) -> None:
+        """Wait until a host wants the agent, whatever has failed; or the room closes."""
+        await ask(ends.writer, lambda reply: WantAgent(is_urgent=True, reply=reply))
+        self._restarts.clear()
+
+    async def _live_once(self, ends: KeeperEnds, turn: Turn | None) -> "_Life | None":
         # The writer may just have said that there is to be another conversation.
         if not await self._record([], ends):
             return None
@@ -229,6 +264,7 @@ class Keeper:
             codec=codec,
             stdin=process.stdin,
             end=trio.Event(),
+            ready=trio.Event(),
             leave=trio.Event() if process.is_kept else None,
             likeness=self._spec.likeness,
         )
@@ -241,7 +277,7 @@ class Keeper:
             session=session_id,
             is_resumed=is_resumed,
         )
-        return await self._live(process, incarnation, bookmark, ends)
+        return await self._live(process, incarnation, bookmark, ends, turn)
 
     async def _go_on(self, heritage: Heritage, ends: KeeperEnds) -> "_Life":
         """Live with an agent that an earlier run of the daemon has left."""
@@ -262,6 +298,7 @@ class Keeper:
             codec=codec,
             stdin=process.stdin,
             end=trio.Event(),
+            ready=trio.Event(),
             leave=trio.Event(),
             inherited=inherited,
             likeness=inherited.holding.likeness,
@@ -283,13 +320,18 @@ class Keeper:
         return bookmark, codec
 
     async def _live(
-        self, process: AgentProcess | UnitProcess, incarnation: Incarnation, bookmark: Bookmark | None, ends: KeeperEnds
+        self,
+        process: AgentProcess | UnitProcess,
+        incarnation: Incarnation,
+        bookmark: Bookmark | None,
+        ends: KeeperEnds,
+        turn: Turn | None = None,
     ) -> "_Life":
         agent_mark = mark_of(self._journal.id, self._room, incarnation.id)
         incarnation_id, codec = incarnation.id, incarnation.codec
         diagnosis = Diagnosis()
         try:
-            ended = await self._watch(process, incarnation, bookmark, agent_mark, diagnosis, ends)
+            ended = await self._watch(process, incarnation, bookmark, agent_mark, diagnosis, ends, turn)
         finally:
             if process.has_ended():
                 process.close()
@@ -371,6 +413,7 @@ class Keeper:
         agent_mark: str,
         diagnosis: Diagnosis,
         ends: KeeperEnds,
+        turn: Turn | None,
     ) -> Exit | None:
         """Live with an agent to its end, and say how that was; None if it goes on without us."""
         pump_ends = PumpEnds(ends.fanout, ends.writer, ends.valve)
@@ -405,6 +448,8 @@ class Keeper:
             await ends.writer.send(AgentUp(incarnation))
             if incarnation.leave is not None:
                 nursery.start_soon(_cancel_when, incarnation.leave, nursery.cancel_scope)
+            if turn is not None:
+                nursery.start_soon(turn.last_until, incarnation.ready)
             nursery.start_soon(read_both)
             nursery.start_soon(self._end_when_told, process, incarnation.end)
             ended = await process.wait()

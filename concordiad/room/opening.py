@@ -103,6 +103,7 @@ def make_keeper(setup: RoomSetup, heritage: Heritage | None) -> Keeper:
         setup.now,
         setup.closing,
         setup.hurry,
+        setup.turnstile,
         setup.keeping,
         heritage,
     )

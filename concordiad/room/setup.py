@@ -13,6 +13,7 @@ from concordiad.core.model import RoomRow
 from concordiad.journal import Journal
 from concordiad.meaning import Grouper
 from concordiad.room.heritage import Keeping
+from concordiad.room.turnstile import Turnstile
 
 
 class RoomSetup(Struct, frozen=True):
@@ -20,6 +21,7 @@ class RoomSetup(Struct, frozen=True):
     What a room is made of.
 
     Attributes:
+        turnstile: where agents that start again after a failure take turns with those of other rooms.
         grouper: the language model that tells which prompts mean the same, if there is one.
         judgement_s: how long it may take to tell.
         keeping: what lets agents outlive the daemon; None where they do not.
@@ -36,6 +38,7 @@ class RoomSetup(Struct, frozen=True):
     now: Callable[[], float]
     closing: trio.Event
     hurry: trio.Event
+    turnstile: Turnstile
     grouper: Grouper | None = None
     judgement_s: float = 0.0
     keeping: Keeping | None = None

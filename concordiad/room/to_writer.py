@@ -34,6 +34,7 @@ class Incarnation(Struct, frozen=True):
         id: names it for ever; it is in the environment of everything that it starts.
         is_resumed: whether it goes on with an earlier conversation.
         end: set when the process is to end: its input is closed, the keeper sees to the rest.
+        ready: set when it has given its first answers.
         leave: set when the process is to go on without this daemon; None where it cannot.
         inherited: what an earlier run of the daemon knew of it; None where this one has spawned it.
         likeness: what it was started with (`agent/spec.py`).
@@ -51,6 +52,7 @@ class Incarnation(Struct, frozen=True):
     codec: AgentCodec
     stdin: LineWriter
     end: trio.Event
+    ready: trio.Event
     leave: trio.Event | None = None
     inherited: "Inherited | None" = None
     likeness: str = ""

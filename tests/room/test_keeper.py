@@ -26,12 +26,14 @@ from concordiad.room.to_writer import (
     Away,
     Farewell,
     FromAgent,
+    Incarnation,
     KeeperEnded,
     Mute,
     Parting,
     ToWriter,
     WantAgent,
 )
+from concordiad.room.turnstile import Turnstile
 from tests.room.samples import drafts_of
 from tests.support.patience import PATIENCE_S
 
@@ -39,6 +41,9 @@ GRACES = Graces(exit_s=0.2, kill_s=0.2)
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('{}', flush=True); time.sleep(600)"
 )
+
+
+FAILS_ONCE = "import os, sys; os.path.exists('failed') or sys.exit(open('failed', 'w').write('3')); sys.stdin.read()"
 
 
 class Room:
@@ -62,6 +67,7 @@ class Room:
         words: str | None = None,
         limits: Limits | None = None,
         args: Sequence[str] = (),
+        turnstile: Turnstile | None = None,
     ) -> None:
         self.said: list[ToWriter] = []
         self.posted: list[str] = []
@@ -86,7 +92,16 @@ class Room:
         )
         new_id: IdSource = IdFactory()
         self.keeper = Keeper(
-            "main", spec, limits or Limits(), GRACES, journal, new_id, lambda: 0.0, self.closing, self.hurry
+            "main",
+            spec,
+            limits or Limits(),
+            GRACES,
+            journal,
+            new_id,
+            lambda: 0.0,
+            self.closing,
+            self.hurry,
+            turnstile or Turnstile(1),
         )
 
     async def run_writer(self) -> None:
@@ -132,6 +147,10 @@ class Room:
             if found:
                 return found[0]
             await self.heard.wait()
+
+    def started(self) -> list[Incarnation]:
+        """List the agents that the writer was told of."""
+        return [message.incarnation for message in self.said if isinstance(message, AgentUp)]
 
     async def wait_for(self, is_true: Callable[[], bool]) -> None:
         """Wait until what was said or posted makes something true."""
@@ -367,3 +386,86 @@ async def test_conversation_has_one_owner(make_room: Callable[..., Room]) -> Non
         up.end.set()
         await rooms[1].hear(AgentUp)
         nursery.cancel_scope.cancel()
+
+
+QUEUED_S = 0.01
+
+
+async def until_queued(turnstile: Turnstile) -> None:
+    """Wait until somebody waits for a turn."""
+    with trio.fail_after(PATIENCE_S):
+        while True:
+            if turnstile.waiting:
+                return
+            await trio.sleep(QUEUED_S)
+
+
+async def test_who_has_failed_starts_again_by_turns(make_room: Callable[..., Room]) -> None:
+    """The first start waits for nobody; after a failure the next one waits until whoever starts elsewhere is ready."""
+    turnstile = Turnstile(1)
+    elsewhere = await turnstile.enter()
+    room = make_room("raise SystemExit(3)", turnstile=turnstile)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        await until_queued(turnstile)
+        assert room.posted.count("agent.started") == 1
+        elsewhere.leave()
+        await room.wait_for(lambda: room.posted.count("agent.started") == 2)
+        # It was never ready, and is gone: the next one's turn comes.
+        await turnstile.enter()
+        room.close()
+
+
+async def test_a_host_need_not_wait_for_a_turn(make_room: Callable[..., Room]) -> None:
+    """An agent that a host wants starts beside those whose turn it is, and its failures are forgotten."""
+    turnstile = Turnstile(1)
+    await turnstile.enter()
+    room = make_room("raise SystemExit(3)", turnstile=turnstile, limits=Limits(agent_failures=2))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        await until_queued(turnstile)
+        room.want()
+        await room.wait_for(lambda: len(room.exits) == 2)
+        assert [exited["next_attempt_s"] is None for exited in room.exits] == [False, False]
+        await until_queued(turnstile)
+        room.close()
+
+
+async def test_a_room_that_waits_for_a_turn_can_be_closed(make_room: Callable[..., Room]) -> None:
+    """It starts nothing more, and takes nobody's turn."""
+    turnstile = Turnstile(1)
+    elsewhere = await turnstile.enter()
+    room = make_room("raise SystemExit(3)", turnstile=turnstile)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        await until_queued(turnstile)
+        room.close()
+    assert isinstance(room.said[-1], KeeperEnded)
+    assert room.posted.count("agent.started") == 1
+    elsewhere.leave()
+    await turnstile.enter()
+
+
+async def test_a_ready_agent_lets_the_next_one_start(make_room: Callable[..., Room]) -> None:
+    """Its turn is over when it has given its first answers, not when it ends."""
+    turnstile = Turnstile(1)
+    room = make_room(FAILS_ONCE, turnstile=turnstile, parting=Parting.DIED)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        await room.wait_for(lambda: len(room.started()) == 2)
+        second = room.started()[1]
+        async with trio.open_nursery() as others:
+            others.start_soon(turnstile.enter)
+            await until_queued(turnstile)
+            second.ready.set()
+        assert is_alive(second.pid)
+        room.close()
+        second.stdin.close()

@@ -89,6 +89,7 @@ class Bench:
             codec=self.codec,
             stdin=self.stdin,
             end=self.end,
+            ready=trio.Event(),
         )
         await self.inbox.send(AgentUp(incarnation))
         await wait_all_tasks_blocked()
