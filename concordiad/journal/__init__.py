@@ -22,7 +22,6 @@ from msgspec import Struct, field
 from concordiad.core.model import OnDamage
 from concordiad.errors import ConfigError, JournalError, JournalStalled
 from concordiad.journal.changes import Transaction
-from concordiad.journal.faults import RETRY_S as RETRY_S
 from concordiad.journal.faults import Health, describe, remedy
 from concordiad.journal.moving import FOUND, find_set_aside, finish
 from concordiad.journal.patrol import run_patrol

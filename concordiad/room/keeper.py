@@ -28,8 +28,9 @@ from concordiad.core.model import AgentSession, Origin
 from concordiad.core.restarts import Restarts
 from concordiad.core.views import members
 from concordiad.errors import AgentError, AgentUnfit, RoomError
-from concordiad.journal import RETRY_S, Journal
+from concordiad.journal import Journal
 from concordiad.journal.changes import Heard
+from concordiad.journal.faults import RETRY_S
 from concordiad.journal.incarnations import read_session
 from concordiad.ops.threads import long_in_thread
 from concordiad.room.bookmark import Bookmark
