@@ -26,6 +26,7 @@ from concordiad.journal.people import read_guestbook
 from concordiad.journal.prompts import read_local_names
 from concordiad.room.fanout import Transcript
 from concordiad.room.messages import answering, serve, take_all
+from concordiad.room.slices import Slices
 from concordiad.room.to_fanout import Draft, Post, note, record
 from concordiad.room.to_reception import (
     ARRIVALS,
@@ -111,10 +112,13 @@ class _Reception:
                     message.reply.answer(RoomError.not_now(fault, retry_after_s=RETRY_S))
             messages = [message for message in messages if isinstance(message, MET_ALWAYS)]
         marks: list[tuple[ToReception, Any, Entries]] = []
+        slices = Slices()
         for message in messages:
             own = Entries()
             marks.append((message, self._answer(message, own), own))
             entries.add_all(own)
+            # Two hundred who come at once would hold the loop for 10 ms and more.
+            await slices.rest()
         lapsed = Entries()
         self._guestbook.tick(lapsed)
         entries.add_all(lapsed)

@@ -22,6 +22,7 @@ from concordiad.journal import Journal, open_journal, open_memory_journal
 from concordiad.journal.events import last_seq, read_events
 from concordiad.journal.people import read_invites, read_members
 from concordiad.ops.ids import IdFactory
+from concordiad.room import slices
 from concordiad.room.fanout import Transcript, run_fanout
 from concordiad.room.messages import ask
 from concordiad.room.reception import ReceptionEnds, open_guestbook, run_reception
@@ -176,6 +177,35 @@ async def test_a_thousand_come_in_few_commits(tmp_path: Path) -> None:
         joined = [event for event in await desk.events() if event["type"] == "guest.joined"]
     assert (used, len({event["guest"]["id"] for event in joined})) == ([1000], 1000)
     assert len({event["at"] for event in joined}) <= 1000 // ARRIVALS + 1
+
+
+async def test_others_work_while_many_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes at the same time is looked at in slices, here of one each, and recorded together."""
+    monkeypatch.setattr(slices, "SLICE_S", 0.0)
+    done: list[str] = []
+
+    async def work() -> None:
+        while True:
+            done.append("work")
+            await trio.lowlevel.checkpoint()
+
+    async with open_memory_journal() as journal, working(journal, lambda: NOW) as desk:
+        admit = desk.guestbook.admit
+
+        def admitted(*about: Any) -> Any:
+            done.append("a guest")
+            return admit(*about)
+
+        monkeypatch.setattr(desk.guestbook, "admit", admitted)
+        _, token = await desk.invite(uses=None)
+        async with trio.open_nursery() as others:
+            others.start_soon(work)
+            async with trio.open_nursery() as coming:
+                for _ in range(ARRIVALS):
+                    coming.start_soon(desk.admit, token)
+            others.cancel_scope.cancel()
+        assert desk.guestbook.count == done.count("a guest") == ARRIVALS
+    assert ("a guest", "a guest") not in itertools.pairwise(done)
 
 
 async def test_invites_and_members_outlive_a_restart(tmp_path: Path) -> None:
