@@ -205,7 +205,8 @@ async def test_others_work_while_many_come(monkeypatch: pytest.MonkeyPatch) -> N
                     coming.start_soon(desk.admit, token)
             others.cancel_scope.cancel()
         assert desk.guestbook.count == done.count("a guest") == ARRIVALS
-    assert ("a guest", "a guest") not in itertools.pairwise(done)
+    # Trio has each task take one step a round, in any order: so two guests may meet, at the ends of two rounds.
+    assert "a guest" * 3 not in "".join(done)
 
 
 async def test_invites_and_members_outlive_a_restart(tmp_path: Path) -> None:
