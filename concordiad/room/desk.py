@@ -142,8 +142,8 @@ class Desk:
         elif self.ours is not None:
             self.ours = replace(self.ours, api_retries=self.ours.api_retries + 1)
 
-    def note_partial(self, turn_id: str, partial: str) -> None:
-        """Note how far a turn came whose agent has ended."""
+    def note_partial(self, turn_id: str, partial: str | None) -> None:
+        """Note how far a turn came that gets no result."""
         if self.ours is not None and self.is_ours(turn_id):
             self.ours = replace(self.ours, partial=partial)
         elif self.own is not None and self.is_own(turn_id):

@@ -105,9 +105,12 @@ class Hearing:
                 affairs.deadlines.patience.note_retry(trio.current_time() + delay_s)
             case BackgroundRunning(tasks):
                 affairs.rest.note_background(tasks)
-            case LineDone(turn):
+            case LineDone(turn, partial):
+                desk.note_partial(turn, partial)
                 await self._take_line_done(turn)
-            case WentIdle():
+            case WentIdle(left, partial):
+                if left is not None:
+                    desk.note_partial(left, partial)
                 await self._take_idle()
             case ApprovalAsked():
                 await self._consent.ask(fact)

@@ -165,9 +165,11 @@ def test_result_over_the_limit_still_ends_its_turn(site: Site, size: int) -> Non
 def test_turn_without_a_result_fails(daemon: Daemon) -> None:
     """An agent that is done with a prompt but gave no result has failed it; the next one is answered."""
     client = daemon.follow()
-    client.submit("[[no-result]]")
+    client.submit("[[text:partial]][[no-result]][[text:more]]")
     turn = client.finished()
     assert (turn["outcome"], turn["reason"].partition(":")[0]) == ("failed", "no_result")
+    assert turn["answer"] == "more"
+    assert client.call("turn.get", id=turn["id"])["turn"]["answer"] == "more"
     client.submit("[[text:better]]")
     assert client.finished()["answer"] == "better"
 

@@ -101,13 +101,28 @@ class BackgroundRunning(NamedTuple):
 
 
 class LineDone(NamedTuple):
-    """The agent is done with the line of this turn, whatever came of it; the next line may be written."""
+    """
+    The agent is done with the line of this turn, whatever came of it; the next line may be written.
+
+    Attributes:
+        partial: the turn's last text, where the agent gave no result.
+    """
 
     turn: str
+    partial: str | None = None
 
 
 class WentIdle(NamedTuple):
-    """The agent says that it has nothing to do."""
+    """
+    The agent says that it has nothing to do.
+
+    Attributes:
+        left: the turn that it left without a result, if it did.
+        partial: that turn's last text.
+    """
+
+    left: str | None = None
+    partial: str | None = None
 
 
 class ApprovalAsked(NamedTuple):

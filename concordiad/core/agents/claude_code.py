@@ -244,8 +244,9 @@ class ClaudeCode(ClaudeOrders):
                 # "running" is told by what begins, "requires_action" by the approval itself.
                 if line.state != "idle":
                     return []
+                left, partial = self._turn.id, self._turn.partial()
                 self._turn.id = None
-                return [WentIdle()]
+                return [WentIdle() if left is None else WentIdle(left, partial)]
             case "background_tasks_changed":
                 return [BackgroundRunning(len(msgspec.json.decode(line.tasks, type=list[RawLine])))]
             case "task_notification":
@@ -268,7 +269,8 @@ class ClaudeCode(ClaudeOrders):
             return [Acknowledged(line.command_uuid)]
         if line.state == "started":
             return self._turn.begin(line.command_uuid)
-        return [LineDone(line.command_uuid)]
+        partial = self._turn.partial() if line.command_uuid == self._turn.id else None
+        return [LineDone(line.command_uuid, partial)]
 
     def _decode_request(self, line: ControlRequestLine) -> list[Fact]:
         request = line.request

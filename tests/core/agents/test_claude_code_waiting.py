@@ -2,9 +2,18 @@
 
 import pytest
 
-from concordiad.core.agents import BackgroundRunning, BrokeOff, Ended, Fact, Retrying, ToolsRunning
+from concordiad.core.agents import (
+    BackgroundRunning,
+    BrokeOff,
+    Ended,
+    Fact,
+    LineDone,
+    Retrying,
+    ToolsRunning,
+    WentIdle,
+)
 from tests.core.agents import speech
-from tests.core.agents.listening import codec_in_turn, feed, new_codec
+from tests.core.agents.listening import DONE, codec_in_turn, feed, new_codec
 from tests.core.agents.speech import (
     CLOSING,
     EVERY_KIND,
@@ -15,9 +24,11 @@ from tests.core.agents.speech import (
     block_start,
     delta,
     init,
+    lifecycle,
     message_start,
     message_stop,
     result,
+    state,
     text,
     tool_result,
     tool_use,
@@ -95,6 +106,21 @@ def test_a_turn_that_is_broken_off_tells_how_far_it_came(lines: list[Line], part
     aborted = result(None, terminal_reason="aborted_streaming", is_error=True)
     assert [fact.partial for fact in feed(codec, [aborted]) if isinstance(fact, Ended)] == [partial]
     assert codec.end() == []
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [(lifecycle("completed"), LineDone(TURN, "partial")), (state("idle"), WentIdle(TURN, "partial"))],
+    ids=["done", "idle"],
+)
+def test_a_turn_that_is_left_without_a_result_tells_how_far_it_came(last: Line, told: Fact) -> None:
+    """As soon as the agent is done with it."""
+    assert feed(codec_in_turn(), [assistant(text("before")), assistant(text("partial")), last])[-1] == told
+
+
+def test_a_turn_with_a_result_was_not_left() -> None:
+    """That has told how far it came."""
+    assert feed(codec_in_turn(), [assistant(text("all")), result("all"), *CLOSING])[-2:] == DONE
 
 
 def test_a_completed_turn_is_not_partial() -> None:
