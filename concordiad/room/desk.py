@@ -22,7 +22,6 @@ SECOND_DIGITS: Final = 6
 """Digits of a duration in seconds: more is noise."""
 COST_DIGITS: Final = 10
 """Digits of a cost in dollars: a difference of two sums keeps no noise of floating point."""
-EXITED: Final = Fault.EXIT_WITHOUT_RESULT.value
 NO_RESULT: Final = f"{Fault.IDLE_WITHOUT_RESULT.value}: the agent is done with it but gave no result"
 
 
@@ -187,10 +186,17 @@ class Desk:
         progress, self.own = self.own, None
         return None if progress is None else self._close(progress, Outcome.FAILED, NO_RESULT)
 
-    def close_for_lost_agent(self, how: str) -> list[Entry]:
-        """Close whatever was with an agent that has ended."""
+    def close_for_lost_agent(self, how: str, stuck: tuple[Fault, str] | None = None) -> list[Entry]:
+        """
+        Close whatever was with an agent that has ended.
+
+        Args:
+            how: the way it ended.
+            stuck: the fault for which it was ended, and what the agent did.
+        """
         left = [progress for progress in (self.own, self.ours) if progress is not None]
         self.own = self.ours = None
+        fault, why = (Fault.EXIT_WITHOUT_RESULT, "ended") if stuck is None else (stuck[0], f"{stuck[1]}, and was ended")
         entries = []
         for progress in left:
             is_taken = progress.is_acknowledged or progress.has_begun or progress.ttft_s is not None
@@ -199,10 +205,10 @@ class Desk:
             elif progress.stopped_by is not None or progress.stop_reason is not None:
                 outcome, reason = Outcome.INTERRUPTED, None
             elif is_taken:
-                outcome, reason = Outcome.FAILED, f"{EXITED}: the agent ended in the middle of the turn ({how})"
+                outcome, reason = Outcome.FAILED, f"{fault}: the agent {why} in the middle of the turn ({how})"
             else:
                 outcome = Outcome.UNCERTAIN
-                reason = f"{EXITED}: the agent ended ({how}) before it said whether it took the prompt"
+                reason = f"{fault}: the agent {why} ({how}) before it said whether it took the prompt"
             entries.append(self._close(progress, outcome, reason))
         return entries
 

@@ -49,7 +49,7 @@ class Stopping:
         valve: whether the agent is read.
 
     Attributes:
-        is_stuck: whether this agent has missed a deadline, so that it is ended.
+        stuck: what this agent has missed, so that it is ended: the fault, and what it did instead; None if nothing.
     """
 
     def __init__(self, affairs: Affairs, valve: Valve) -> None:
@@ -57,7 +57,7 @@ class Stopping:
         self._valve = valve
         self._stop: _Stop | None = None
         self._heard_again = -NEVER
-        self.is_stuck = False
+        self.stuck: tuple[Fault, str] | None = None
 
     @property
     def is_ending(self) -> bool:
@@ -75,7 +75,7 @@ class Stopping:
 
     def begin(self) -> None:
         """Work with another incarnation."""
-        self.is_stuck = False
+        self.stuck = None
 
     def deadline(self) -> float:
         """Tell when something is to be stopped, in monotonic seconds."""
@@ -145,7 +145,7 @@ class Stopping:
         if missed is None:
             return
         fault, why = missed
-        self.is_stuck = True
+        self.stuck = missed
         hold.end()
         what_next = "it is ended" if self.is_draining else "it is ended and started again"
         await self._affairs.scribe.notice("agent_stuck", f"the agent {why}: {what_next}", fault)

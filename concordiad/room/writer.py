@@ -250,7 +250,7 @@ class Writer:
             parting = Parting.CLOSED if self._stopping.is_draining else Parting.RESTARTED
         elif rest.is_asleep:
             parting, words = Parting.ASLEEP, f"asleep after {rest.idle_s:g} s without a prompt"
-        elif self._stopping.is_stuck:
+        elif self._stopping.stuck is not None:
             parting = Parting.STUCK
         elif self._legacy.is_outdated:
             parting, words = Parting.RESTARTED, "what it is to be started with has changed"
@@ -263,7 +263,7 @@ class Writer:
         affairs.deadlines.note_ready()
         affairs.controls.end()
         await self._consent.withdraw_all(f"the agent ended: {how}")
-        left = affairs.desk.close_for_lost_agent(how)
+        left = affairs.desk.close_for_lost_agent(how, self._stopping.stuck)
         for entry in left:
             await affairs.scribe.write(entry)
         affairs.hold.let_go()

@@ -407,11 +407,11 @@ def test_stopped_agent_with_a_full_pipe_is_replaced(site: Site) -> None:
         notice = client.next("notice")
         assert (notice["code"], notice["fault"]) == ("agent_stuck", "not_reading")
         turn = client.finished(large["id"])
-        assert (turn["outcome"], turn["reason"].partition(":")[0]) == ("uncertain", "agent_exited")
+        assert (turn["outcome"], turn["reason"].partition(":")[0]) == ("uncertain", "not_reading")
         exited = client.next("agent.exited")
         assert (exited["status"], exited["signal"]) == ("stuck", signal.SIGKILL)
         assert client.next("agent.started")["session"] == "resumed"
-        assert client.call("room.list")["rooms"][0]["agent"]["fault"]["fault"] == "agent_exited"
+        assert client.call("room.list")["rooms"][0]["agent"]["fault"]["fault"] == "not_reading"
         client.finished(client.submit("[[text:next]]")["id"])
 
 

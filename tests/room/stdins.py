@@ -92,6 +92,15 @@ class StuckStdin(PromptlessStdin):
         raise AgentGone(f"the agent read nothing for {GRACES.write_s:g} s", begun=False, is_stuck=True)
 
 
+class GaggedStdin(PromptlessStdin):
+    """The agent stops reading in the middle of the line."""
+
+    async def fail(self) -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(GRACES.write_s)
+        raise AgentGone(f"the agent read nothing for {GRACES.write_s:g} s", begun=True, is_stuck=True)
+
+
 class DeadStdin(ReadingStdin):
     """The agent has ended before it read anything at all."""
 

@@ -12,7 +12,7 @@ from concordiad.room.messages import ask
 from concordiad.room.to_writer import FromAgent, Mute, Spoke
 from tests.room import cli_lines
 from tests.room.samples import GRACES, NOW, drafts_of, prompt
-from tests.room.stdins import StuckStdin
+from tests.room.stdins import GaggedStdin, StuckStdin
 from tests.room.writer_bench import Bench, open_bench
 
 ACK_S, FIRST_S = 20.0, 50.0
@@ -129,6 +129,26 @@ async def test_an_agent_that_reads_nothing_is_stuck(autojump_clock: MockClock) -
         await bench.lose()
         assert bench.farewell.parting.value == "stuck"
         assert (bench.turns(), bench.changes(Prompt)[-1].state) == ([], PromptState.WAITING)
+
+
+@pytest.mark.parametrize(("has_own", "outcomes"), [(False, ["uncertain"]), (True, ["failed", "uncertain"])])
+async def test_a_turn_whose_line_was_not_read_to_its_end_says_so(
+    autojump_clock: MockClock, has_own: bool, outcomes: list[str]
+) -> None:
+    """The fault for which the agent was ended is the reason of what was with it, and stays the room's last one."""
+    async with open_bench() as bench:
+        await bench.start(GaggedStdin())
+        await bench.offer(prompt("p1"))
+        if has_own:
+            await bench.say(cli_lines.init())
+        await trio.sleep(GRACES.write_s + 1)
+        await bench.lose("signal SIGKILL")
+        turns = bench.turns()
+        assert [turn["outcome"] for turn in turns] == outcomes
+        assert {turn["reason"].partition(":")[0] for turn in turns} == {"not_reading"}
+        assert all("SIGKILL" in turn["reason"] for turn in turns)
+        fault = (await bench.describe())["fault"]
+    assert (fault["fault"], fault["message"]) == ("not_reading", turns[-1]["reason"].partition(": ")[2])
 
 
 async def test_whoever_asks_is_answered_while_the_agent_reads_nothing(autojump_clock: MockClock) -> None:
