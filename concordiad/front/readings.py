@@ -70,7 +70,8 @@ async def whole_id(house: House, room: str, kind: str, prefix: str, caller: Call
     hint = ""
     if caller.is_host:
         known = await house.journal.read(find_latest_ids, kind, room, COMPARED)
-        hint = did_you_mean(prefix, known, "list them with `concordiactl history`")
+        listing = "concordiactl history --prompts" if kind == "prompt" else "concordiactl history"
+        hint = did_you_mean(prefix, known, f"list them with `{listing}`")
     raise RoomError.not_found(f"no {kind} {prefix[:40]} in room {room}{hint}")
 
 

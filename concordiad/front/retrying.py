@@ -10,7 +10,9 @@ from concordiad.front.caller import Caller
 from concordiad.front.readings import show_prompt, turn_of, whole_id
 from concordiad.front.records import find_room_to_join
 from concordiad.house.handle import House
-from concordiad.journal.prompts import read_prompt
+from concordiad.journal.listing import find_ids
+from concordiad.journal.prompts import read_prompt, read_prompts_of
+from concordiad.journal.turns import read_turn
 from concordiad.room.to_batcher import Submission
 
 CAME_TO_NOTHING: Final = (PromptState.FAILED, PromptState.UNCERTAIN, PromptState.CANCELLED, PromptState.EXPIRED)
@@ -33,13 +35,13 @@ def submission_again(old: Prompt, **changes: Any) -> Submission:
 
 async def retry(house: House, caller: Caller, right: Right, params: PromptRetry) -> dict[str, Any]:
     """
-    Ask a prompt again, in the caller's name; answered once the new one is durable.
+    Ask a prompt again, or the one of a turn, in the caller's name; answered once the new one is durable.
 
     Raises:
         RoomError: there is no such prompt, it is somebody else's, or it waits, runs or was answered.
     """
     room = await find_room_to_join(house, params.room, caller)
-    identity = await whole_id(house, room.name, "prompt", params.id, caller)
+    identity = await _prompt_id(house, room.name, right, params.id, caller)
     old = await house.journal.read(read_prompt, identity)
     if old is None:
         raise RoomError.not_found(f"no prompt {identity} in room {room.name}")
@@ -51,3 +53,20 @@ async def retry(house: House, caller: Caller, right: Right, params: PromptRetry)
         raise RoomError.conflict(f"prompt {identity} is {old.state}: only what came to nothing can be asked again")
     placed = await room.submit(submission_again(old, author=caller.author, key=params.key))
     return {"prompt": await show_prompt(*placed), "turn": await turn_of(house, placed.prompt)}
+
+
+async def _prompt_id(house: House, room: str, right: Right, named: str, caller: Caller) -> str:
+    """Find the prompt that is named, or the one that the caller may ask again of a turn. Raises RoomError."""
+    found = await house.journal.read(find_ids, "prompt", room, named.lower(), caller.seen_from)
+    turns = [] if found else await house.journal.read(find_ids, "turn", room, named.lower(), caller.seen_from)
+    turn = None if len(turns) != 1 else await house.journal.read(read_turn, turns[0])
+    if turn is None:
+        return await whole_id(house, room, "prompt", named, caller)
+    if not turn.prompts:
+        raise RoomError.conflict(f"turn {turn.id} was the agent's own: there is no prompt to be asked again")
+    prompts = await house.journal.read(read_prompts_of, turn.prompts)
+    theirs = [prompt.id for prompt in prompts if right is not Right.OWN or prompt.author.id == caller.author.id]
+    if len(theirs) > 1:
+        some = ", ".join(theirs)
+        raise RoomError.conflict(f"turn {turn.id} has {len(theirs)} prompts, name the one to be asked again: {some}")
+    return theirs[0] if theirs else turn.prompts[0]

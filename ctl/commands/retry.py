@@ -32,6 +32,8 @@ def retry(
     """
     Ask a prompt again that failed, expired, was cancelled, or is uncertain.
 
+    ID is a prompt's, or that of a turn with one prompt.
+
     It becomes a new prompt of yours, which names the old one. Look first whether an uncertain one was done. A
     DURATION is 90, 90s, 5m, 2h or 1d.
     """

@@ -105,6 +105,30 @@ async def test_driver_asks_its_own_prompts_again(tmp_path: Path) -> None:
         assert answered is not None and answered[0] is CONFLICT
 
 
+async def test_a_turn_is_asked_again_by_its_prompt(tmp_path: Path) -> None:
+    """A driver's own one of it; where a host would ask several, they are named instead."""
+    async with open_house(tmp_path, "main") as inside:
+        driver, viewer = await inside.guest(name="dee"), await inside.guest(name="eve")
+        running = (await inside.until(await inside.submit(HOST, "[[hang]]"), "running"))["turn"]["id"]
+        prompts = [await inside.submit(who, "[[hang]] together") for who in (HOST, driver)]
+        early = await inside.refusal(HOST, "prompt.retry", id=running)
+        assert early is not None and early[0] is CONFLICT
+        await inside.call(HOST, "turn.interrupt")
+        shared = (await inside.until(prompts[0], "running"))["turn"]
+        assert shared["prompts"] == prompts
+        await inside.call(HOST, "turn.interrupt")
+        await inside.until(prompts[0], "cancelled")
+        several = await inside.refusal(HOST, "prompt.retry", id=shared["id"])
+        assert several is not None and several[0] is CONFLICT
+        assert all(prompt in several[1] for prompt in prompts)
+        own = (await inside.call(driver, "prompt.retry", id=shared["id"], key="once"))["prompt"]
+        assert (own["retry_of"], own["author"]["name"]) == (prompts[1], "dee")
+        foreign = await inside.refusal(viewer, "prompt.retry", id=shared["id"])
+        assert foreign is not None and foreign[0] is NOT_ALLOWED
+        again = (await inside.call(HOST, "prompt.retry", id=running))["prompt"]
+        assert (again["text"], again["author"]["id"]) == ("[[hang]]", HOST.author.id)
+
+
 async def test_driver_stops_a_turn_that_is_its_own(tmp_path: Path) -> None:
     """With or without its name; somebody else's goes on, and with nothing to stop nothing is."""
     async with open_house(tmp_path, "main") as inside:
