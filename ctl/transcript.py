@@ -202,7 +202,12 @@ class Transcript:
         if what == "finished":
             summary = self._dim(figures_of(turn))
             if turn["outcome"] == "completed":
-                return agent, f"{self._screen.style('✓', 'green')} {summary}".rstrip()
+                done = f"{self._screen.style('✓', 'green')} {summary}".rstrip()
+                if turn["reason"] is None:
+                    return agent, done
+                # Found in the agent's own history after a crash: no event has told of its text.
+                answer = harmless(turn["answer"] or "").strip("\n")
+                return agent, "\n".join(filter(None, (answer, f"{done}  {self._dim(first_line(turn['reason']))}")))
             sentence = self._screen.style(f"✗ {first_line(ending(turn))}", "red")
             return agent, f"{sentence}  {summary}".rstrip()
         if what == "returned":

@@ -137,6 +137,14 @@ def test_a_finished_turn_says_what_it_took() -> None:
     assert expected == one("turn.finished", turn=told(finished_turn()), by=None)
 
 
+def test_an_answer_found_after_a_crash_is_shown() -> None:
+    """No other event has it; the reason says where it is from, below, in the column of what is said."""
+    unknown = {"duration_s": None, "input_tokens": None, "output_tokens": None, "cost_usd": None}
+    found = told(finished_turn(reason="from_history: concordiad ended", **unknown))
+    said = one("turn.finished", turn=found, by=None).splitlines()
+    assert [line.strip() for line in said] == ["agent       forty-two", "✓  from_history: concordiad ended"]
+
+
 def test_a_turn_that_failed_says_why() -> None:
     """What is not known is left out."""
     unknown = {"duration_s": None, "input_tokens": None, "output_tokens": None, "cost_usd": None}
