@@ -27,7 +27,7 @@ from concordiad.journal.turns import read_running_turns
 from concordiad.ops.threads import in_thread
 from concordiad.room.approvals import Resolution, resolved
 from concordiad.room.ledger import InProgress, close_turn
-from concordiad.room.scribe import tell_end
+from concordiad.room.scribe import lost_conversation, tell_end
 from concordiad.room.to_fanout import Draft, Post, note, record
 
 UNKNOWN = "daemon_died: concordiad ended while the agent worked on it; whether it was done is not known"
@@ -105,6 +105,7 @@ async def _close(
     new = _ask_again(about, prompts, first) if outcome is Outcome.UNCERTAIN else []
     await note(fanout, [entry.draft], entry.changes)
     tell_end(entry.progress, about.figures)
+    await _look_after_conversation(about, turn, answer, fanout)
     if not new:
         return []
     message = "asked again after a crash, as the room is set to (after_crash): it may be done twice"
@@ -116,6 +117,20 @@ async def _close(
         # Nothing new is begun while nothing can be recorded: it stays uncertain.
         return []
     return [prompt.id for prompt in new]
+
+
+async def _look_after_conversation(
+    about: Recovery, turn: Turn, answer: str | None, fanout: trio.MemorySendChannel[Post]
+) -> None:
+    """Go on with a conversation whose first turn the agent has saved, and tell that it is lost where it has not."""
+    session = await about.journal.read(read_session, about.room)
+    if session is None or session.session_id is None or session.has_history or session.incarnation != turn.incarnation:
+        return
+    if answer is not None:
+        await note(fanout, [], [replace(session, has_history=True)])
+        return
+    lost = lost_conversation("concordiad ended before its agent had saved anything")
+    await note(fanout, [lost], [replace(session, session_id=None)])
 
 
 async def _find_answer(about: Recovery, turn: Turn) -> str | None:

@@ -53,6 +53,12 @@ def canonical_line(progress: InProgress) -> dict[str, Any]:
     }
 
 
+def lost_conversation(why: str) -> Draft:
+    """Write that an agent has lost the conversation so far."""
+    message = f"the conversation so far is lost to the agent: {why}; the transcript keeps it"
+    return Draft("notice", members(code="context_lost", message=message, fault=None))
+
+
 def tell_end(progress: InProgress, figures: TurnFigures) -> None:
     """Count a turn that has ended, and write its line in the log."""
     line = canonical_line(progress)
@@ -158,8 +164,7 @@ class Scribe:
     async def lose_conversation(self, why: str) -> None:
         """Say that the agent has lost the conversation so far."""
         await self.forget_session()
-        message = f"the conversation so far is lost to the agent: {why}; the transcript keeps it"
-        await self.tell(Draft("notice", members(code="context_lost", message=message, fault=None)))
+        await self.tell(lost_conversation(why))
 
     def _note_fault(self, fault: Fault, message: str) -> None:
         self.fault = {"fault": fault.value, "message": message, "at": rfc3339(self._now())}

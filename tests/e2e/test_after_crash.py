@@ -34,6 +34,9 @@ def test_left_turn_waits_for_people(site: Site, gate: Gate) -> None:
     with site.running() as daemon:
         client = daemon.follow(after=seen)
         assert client.finished(running)["outcome"] == "uncertain"
+        # It was the first turn of its conversation.
+        assert "before its agent had saved anything" in client.next("notice", code="context_lost")["message"]
+        assert client.next("agent.started")["session"] == "fresh"
         assert client.finished(waiting)["answer"] == "waited"
         again = client.call("prompt.retry", id=running)["prompt"]
         assert again["retry_of"] == running

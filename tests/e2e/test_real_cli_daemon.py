@@ -476,3 +476,26 @@ def test_cli_that_cannot_work(site: Site, api: MessagesApi, keys: dict[str, obje
     (sentence,) = [line for line in ended.log.splitlines() if line.startswith("concordiad: ")]
     assert words in sentence
     assert api.requests == []
+
+
+def test_kill_of_the_daemon_in_the_first_turn(site: Site, api: MessagesApi) -> None:
+    """The CLI has saved nothing by then: the room says that the context is lost, once, and another one begins anew."""
+    with site.running() as daemon:
+        client = daemon.follow()
+        prompt = client.submit("[[hang]] first ever")
+        seen = client.next("turn.started")
+        client.next("agent.delta")
+        daemon.kill()
+    with site.running() as daemon:
+        client = daemon.follow(after=cursor(seen))
+        assert client.finished(prompt["id"])["outcome"] == "uncertain"
+        seen = client.next("notice", code="context_lost")
+        client.next("agent.started", session="fresh")
+        daemon.kill()
+    with site.running() as daemon:
+        client = daemon.follow(after=cursor(seen))
+        client.submit("[[text:anew]]")
+        between = client.until(lambda event: event["type"] == "turn.finished")
+        assert between[-1]["turn"]["answer"] == "anew"
+        assert "notice" not in [event["type"] for event in between]
+        assert "first ever" not in history(api)
