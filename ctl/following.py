@@ -1,8 +1,9 @@
 """
 `--wait` and `--follow` of `submit` and `retry`: a feed that listens first and asks second, so nothing is missed.
 
-What is over the prompt's head on standard error (its place, the agent's tools, what must be approved), its answer on
-standard output. Whatever ends the waiting leaves the prompt as it is, and says how to come back to it.
+What is over the prompt's head on standard error (its place, who shares its turn, the agent's tools, what must be
+approved), its answer on standard output. Whatever ends the waiting leaves the prompt as it is, and says how to come
+back to it.
 """
 
 import json
@@ -17,6 +18,7 @@ from ctl.connection import Event
 from ctl.failures import ConnectionLost, Failure, Refused, RoomGone, TimedOut
 from ctl.feed import Feed
 from ctl.harmless import LiveText, first_line, harmless
+from ctl.merging import Company
 from ctl.quantities import duration
 from ctl.settings import Settings
 from ctl.statusline import StatusLine
@@ -46,7 +48,7 @@ def submit_and_wait(
         watch = PromptWatch(result["prompt"])
         waiter = Waiter(settings, feed, watch, line, is_streaming=is_streaming)
         try:
-            waiter.tell_what_waits()
+            waiter.tell_what_was(is_new="key" not in params)
             waiter.wait(until)
             if watch.turn is None:
                 watch.turn = result["turn"]
@@ -103,6 +105,7 @@ class Waiter:
         self._settings = settings
         self._feed = feed
         self._watch = watch
+        self._company = Company(watch.prompt)
         self._line = line
         self._is_streaming = is_streaming
         self._since = time.monotonic()
@@ -128,8 +131,10 @@ class Waiter:
             self._show_progress()
         self._line.clear()
 
-    def tell_what_waits(self) -> None:
-        """Announce what the turn, where it runs already, has asked before anybody listened here."""
+    def tell_what_was(self, *, is_new: bool) -> None:
+        """Say what was so before anybody listened here: who shares the turn, and what it asks where it runs already."""
+        if not is_new and self._watch.prompt["merge"] is not None and not self._settings.is_json:
+            self._remark(self._company.find(self._look()))
         if self._watch.turn_id is not None and not self._watch.is_over and not self._settings.is_json:
             for approval in self._feed.ask("approval.list", room=self._settings.room_name)["approvals"]:
                 if approval["turn"] == self._watch.turn_id:
@@ -144,9 +149,9 @@ class Waiter:
             Failure: the prompt was not answered.
         """
         if self._settings.is_json:
-            result = self._result()
-            self._line.out.json(json.dumps(result, ensure_ascii=False))
+            result = self._look()
             turn = result["turn"]
+            self._line.out.json(json.dumps({"prompt": result["prompt"], "turn": turn}, ensure_ascii=False))
         else:
             turn = self._watch.turn
             if turn is not None and not self._shown:
@@ -158,7 +163,7 @@ class Waiter:
             show = self._settings.command("show", turn["id"])
             raise Failure(f"{first_line(ending(turn))}\n  see it: {show}", EXIT_NOT_COMPLETED)
 
-    def _result(self) -> Json:
+    def _look(self) -> Json:
         try:
             return self._feed.ask("prompt.get", room=self._settings.room_name, id=self._watch.prompt_id)
         except Refused as refused:
@@ -172,6 +177,8 @@ class Waiter:
         self._line.note("some of what happened meanwhile cannot be shown")
         got = self._feed.ask("prompt.get", until, room=self._settings.room_name, id=self._watch.prompt_id)
         self._watch.refresh(got["prompt"], got["turn"])
+        if not self._settings.is_json:
+            self._remark(self._company.find(got))
         # What was printed so far may have a hole: the whole answer follows at the end.
         self._blocks.clear()
         self._shown.clear()
@@ -219,6 +226,7 @@ class Waiter:
 
     def _tell(self, event: Json, *, is_ours: bool) -> None:
         kind = event["type"]
+        self._remark(self._company.feed(event))
         if kind == "agent.exited":
             from ctl.transcript import agent_exit
 
@@ -242,6 +250,10 @@ class Waiter:
 
     def _announce(self, approval: Json) -> None:
         self._line.note(announcement(self._line.err, approval, time.time(), self._settings.command))
+
+    def _remark(self, text: str | None) -> None:
+        if text is not None:
+            self._warn(text)
 
     def _warn(self, text: str) -> None:
         self._line.note(self._line.err.style(text, "yellow"))

@@ -76,7 +76,10 @@ METHOD_TABLE: Final[Mapping[str, tuple[str, Fields]]] = {
     ),
     "prompt.cancel": ("Take a waiting prompt out of the queue.", _PROMPT),
     "prompt.split": ("Give a waiting prompt a turn for itself, and let it never be merged again.", _PROMPT),
-    "prompt.get": ("Show one prompt, and the turn that it is in.", _PROMPT_AND_TURN),
+    "prompt.get": (
+        "Show one prompt, the turn that it is in, and with whom it will share one.",
+        {**_PROMPT_AND_TURN, "merged": list_of(ref("MERGED"))},
+    ),
     "prompt.list": ("Show a page of prompts.", {"prompts": list_of(ref("PROMPT")), **_NEXT}),
     "turn.interrupt": ("Stop the running turn.", {"turn": ref("TURN")}),
     "turn.get": (

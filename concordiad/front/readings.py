@@ -24,6 +24,7 @@ from concordiad.core.views import (
     QUEUE_BYTES,
     approval_view,
     invite_view,
+    merged_view,
     prompt_view,
     room_view_for_guests,
     share_of,
@@ -80,9 +81,23 @@ async def get_prompt(house: House, room: Record, identity: str, caller: Caller) 
     prompt = await house.journal.read(read_prompt, identity)
     if prompt is None:
         raise RoomError.not_found(f"no prompt {identity} in room {room.name}")
-    places = {waiting.id: place for waiting, place in await room.waiting()}
+    waiting = await room.waiting()
+    places = {each.id: place for each, place in waiting}
     view = await show_prompt(prompt, places.get(identity), asked_bytes=None)
-    return {"prompt": hide_key(caller.reader, prompt, view), "turn": await turn_of(house, prompt)}
+    return {
+        "prompt": hide_key(caller.reader, prompt, view),
+        "turn": await turn_of(house, prompt),
+        "merged": merged_view(_company([each for each, _ in waiting], identity)),
+    }
+
+
+def _company(waiting: Sequence[Prompt], identity: str) -> list[Prompt]:
+    """Find those that will share a waiting prompt's turn, itself among them, the leader first."""
+    leader = next((each.merge.leader for each in waiting if each.id == identity and each.merge is not None), None)
+    company = [
+        each for each in waiting if leader is not None and each.merge is not None and each.merge.leader == leader
+    ]
+    return sorted(company, key=lambda each: each.id != leader)
 
 
 async def show_prompt(prompt: Prompt, place: int | None, asked_bytes: int | None = HEAD_BYTES) -> dict[str, Any]:

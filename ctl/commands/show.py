@@ -9,7 +9,7 @@ from concordiad.core.codes import NOT_FOUND
 from ctl.connection import Connection
 from ctl.failures import Refused
 from ctl.harmless import first_line, harmless
-from ctl.merging import share_of
+from ctl.merging import share, share_of, shared, with_whom
 from ctl.printing import print_result
 from ctl.quantities import cost, duration, relative
 from ctl.screen import Screen, fields, indent
@@ -25,7 +25,7 @@ def _block(out: Screen, title: str, text: str | None) -> str:
     return f"\n{out.style(title, 'bold')}\n{indent(harmless(text).rstrip(), 2)}\n" if text else ""
 
 
-def _prompt(out: Screen, prompt: dict[str, Any], now: float) -> str:
+def _prompt(out: Screen, prompt: dict[str, Any], others: list[dict[str, Any]], now: float) -> str:
     author = prompt["author"]
     flags = [name for name in ("raw", "alone") if prompt[name]]
     pairs = [
@@ -40,18 +40,30 @@ def _prompt(out: Screen, prompt: dict[str, Any], now: float) -> str:
         ("flags", ", ".join(flags)),
         ("key", first_line(prompt["key"] or "")),
         ("retry of", prompt["retry_of"] or ""),
-        ("one turn", _share(prompt)),
+        ("one turn", _share(prompt, others)),
     ]
     merge = prompt["merge"]
     is_other = merge is not None and not merge["verbatim"] and prompt["turn"] is None
     asked = merge["asked"] if is_other else None
-    return fields(out, pairs) + _block(out, "text", prompt["text"]) + _block(out, "asked as one", asked)
+    company = "\n".join(_other(each) for each in others)
+    blocks = (("one turn with", company), ("text", prompt["text"]), ("asked as one", asked))
+    return fields(out, pairs) + "".join(_block(out, title, text) for title, text in blocks)
 
 
-def _share(prompt: dict[str, Any]) -> str:
+def _other(merged: dict[str, Any]) -> str:
+    """Show in a line a prompt that another one shares its turn with."""
+    why = share(merged)
+    head = f"{merged['prompt']}  {first_line(merged['author']['name'])}"
+    return f"{head}{why and f' ({why})'}: {first_line(merged['text'])}"
+
+
+def _share(prompt: dict[str, Any], others: list[dict[str, Any]]) -> str:
     merge = prompt["merge"]
     if merge is None:
         return ""
+    if others:
+        return with_whom(others, merge)
+    # A daemon of before does not name those who wait, too.
     if merge["stage"] == "first":
         return "others are merged with this one"
     return f"with {merge['leader']}: {share_of(prompt)}"
@@ -76,7 +88,8 @@ def _turn(out: Screen, turn: dict[str, Any], now: float, authors: str = "") -> s
 
 def _show_prompt(out: Screen, result: dict[str, Any], now: float) -> str:
     prompt, turn = result["prompt"], result["turn"]
-    text = _prompt(out, prompt, now)
+    others = [each for each in shared(result) if each["prompt"] != prompt["id"]]
+    text = _prompt(out, prompt, others, now)
     if turn is not None:
         text += "\n" + _turn(out, turn, now)
         # A turn's text is the prompt's own, unless several were merged into it.
@@ -136,7 +149,7 @@ def _whole(connection: Connection, room: str, prompts: list[dict[str, Any]]) -> 
 @click.argument("id", shell_complete=complete_any)
 @click.pass_obj
 def show(settings: Settings, id: str) -> None:  # noqa: A002  # click shows it as ID
-    """Show one prompt or one turn in full."""
+    """Show one prompt or one turn in full, and who shares the turn."""
     with settings.connect() as connection:
         result = _look_up(connection, settings.room_name, id)
     out = Screen.out()

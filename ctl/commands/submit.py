@@ -58,7 +58,8 @@ def submit(
     Hand in a prompt; prints its id once it is durable.
 
     Several words are one prompt. Without TEXT, or with -, the prompt is read from standard input. A DURATION is
-    90, 90s, 5m, 2h or 1d.
+    90, 90s, 5m, 2h or 1d. Whoever waits is told on standard error with whose prompts it becomes one turn, and what is
+    asked then.
     """
     is_waiting = will_wait(wait=wait, follow=follow, timeout=timeout)
     prompt = read_text(text)

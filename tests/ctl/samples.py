@@ -46,6 +46,12 @@ def merge(stage: str, similarity: float | None = None, asked: str = "what is the
     }
 
 
+def sharer(stage: str, similarity: float | None = None, **changes: Any) -> Json:
+    """Make one of those who share a turn, as `prompt.get` and a turn name them."""
+    about = {"prompt": PROMPT, "author": ADA, "text": "what is the answer?", "stage": stage, "similarity": similarity}
+    return about | changes
+
+
 def merged(stage: str = "near", **changes: Any) -> Json:
     """Make the event of bob's prompt, which is merged with ada's."""
     text = "what's the answer?"

@@ -20,6 +20,7 @@ from tests.ctl.samples import (
     prompt,
     room,
     running_turn,
+    sharer,
     status,
 )
 from tests.ctl.scripted_daemon import Client, Script, scripted_daemon
@@ -254,6 +255,13 @@ def test_a_choice_that_makes_no_sense_is_refused(tmp_path: Path, words: tuple[st
     assert sentence in ran.err
 
 
+COMPANY = [
+    sharer("first", text="sum\nup"),
+    sharer("meaning", 0.9, prompt="2", author=BOB, text="sum up"),
+    sharer("same", 1.0, prompt="3", author=BOB | {"name": "cleo"}, text="sum"),
+]
+
+
 def test_a_prompt_is_shown_in_full(tmp_path: Path, control_socket: Path) -> None:
     """With its turn and the whole answer."""
     result = {"prompt": prompt(text="a\nb", state="answered", turn=TURN), "turn": finished_turn("c\nd", text="a\nb")}
@@ -276,11 +284,49 @@ def test_a_merged_text_is_shown_beside_the_prompts_own(tmp_path: Path, control_s
 def test_a_merge_is_shown_before_its_turn_begins(tmp_path: Path, control_socket: Path) -> None:
     """With whose prompt, why, and what will be asked."""
     shared = merge("meaning", 0.9, asked="sum up")
-    result = {"prompt": prompt(id="2", author=BOB, merge=shared), "turn": None}
+    result = {"prompt": prompt(id="2", author=BOB, merge=shared), "turn": None, "merged": COMPANY}
     with scripted_daemon(control_socket, serving("prompt.get", result, room="main", id="2")):
         out = run(tmp_path, "show", "2").out
-    assert f"one turn   with {PROMPT}: the same meaning, 90%\n" in out
+    assert "one turn   with ada’s and cleo’s (the same meaning, 90%)\n" in out
+    assert f"\none turn with\n  {PROMPT}  ada (first): sum …\n  3  cleo (the same words): sum\n" in out
     assert out.endswith("\nasked as one\n  sum up\n")
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_the_first_one_shows_who_was_merged_with_it(tmp_path: Path, control_socket: Path, *, is_over: bool) -> None:
+    """By name and why, before the turn and after it."""
+    result = {"prompt": prompt(merge=merge("first")), "turn": None, "merged": COMPANY}
+    if is_over:
+        ours = prompt(merge=merge("first"), state="answered", turn=TURN)
+        result = {"prompt": ours, "turn": finished_turn(merged=COMPANY), "merged": []}
+    with scripted_daemon(control_socket, serving("prompt.get", result, room="main", id=PROMPT)):
+        out = run(tmp_path, "show", PROMPT).out
+    assert "one turn   with bob’s and cleo’s, this one first\n" in out
+    assert "\none turn with\n  2  bob (the same meaning, 90%): sum up\n  3  cleo (the same words): sum\n" in out
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (merge("first"), "others are merged with this one"),
+        (merge("near", 0.968), f"with {PROMPT}: nearly the same words, 97%"),
+    ],
+)
+def test_a_merge_of_which_no_names_are_told_is_shown(
+    tmp_path: Path, control_socket: Path, share: dict[str, Any], said: str
+) -> None:
+    """By a daemon of before: its update waits for the next restart."""
+    result = {"prompt": prompt(merge=share), "turn": None}
+    with scripted_daemon(control_socket, serving("prompt.get", result, room="main", id=PROMPT)):
+        assert f"one turn   {said}\n" in run(tmp_path, "show", PROMPT).out
+
+
+def test_who_was_a_companion_once_is_none_any_more(tmp_path: Path, control_socket: Path) -> None:
+    """A turn that was returned may have been of more prompts than the next one."""
+    returned = finished_turn(state="returned", merged=COMPANY)
+    result = {"prompt": prompt(turn=TURN), "turn": returned, "merged": []}
+    with scripted_daemon(control_socket, serving("prompt.get", result, room="main", id=PROMPT)):
+        assert "one turn" not in run(tmp_path, "show", PROMPT).out
 
 
 def test_a_turn_is_shown_in_full(tmp_path: Path, control_socket: Path) -> None:

@@ -21,10 +21,12 @@ from tests.ctl.samples import (
     delta,
     event,
     finished_turn,
+    merge,
     permission,
     prompt,
     question,
     running_turn,
+    sharer,
     told,
 )
 from tests.ctl.scripted_daemon import Client, Script, scripted_daemon
@@ -484,3 +486,65 @@ def test_a_name_is_made_harmless(tmp_path: Path, control_socket: Path) -> None:
     by = ADA | {"name": "\x1b[2Jada"}
     with scripted_daemon(control_socket, taking(event("prompt.cancelled", prompt=prompt(), by=by))):
         assert "\x1b" not in run(tmp_path, "submit", "--wait", "x").err
+
+
+def joined(text: str = "what's the answer?") -> dict[str, Any]:
+    """Make the event that our prompt, ada's, is merged with bob's, who has asked this."""
+    ours = prompt(merge=merge("near", 0.968, asked=text) | {"leader": "b"})
+    first = {"id": "b", "author": BOB, "text": text}
+    return event("prompt.merged", **{"prompt": ours, "with": [first], "stage": "near", "similarity": 0.968}, asked=text)
+
+
+MERGED = "⇉ one turn with bob’s (nearly the same words, 97%); asked is: what's the answer?\n"
+
+
+@pytest.mark.parametrize("how", ["--wait", "--follow"])
+def test_a_merge_is_told_beside_the_answer(tmp_path: Path, control_socket: Path, how: str) -> None:
+    """Whoever gets the answer to somebody else's words is told whose, and which."""
+    apart = event("prompt.split", **{"prompt": prompt(), "from": ["b"], "by": None, "reason": "bob has left"})
+    with scripted_daemon(control_socket, taking(joined(), apart, STARTED, TEXT, finished())):
+        ran = run(tmp_path, "submit", how, "x")
+    assert ran == (0, "forty-two\n", f"{MERGED}⇇ has a turn of its own again: bob has left\n")
+
+
+def test_a_merge_is_told_on_a_terminal(tmp_path: Path, control_socket: Path) -> None:
+    """Above the line that is written over."""
+    with scripted_daemon(control_socket, taking(joined(), STARTED, finished())):
+        ran = run_on_terminal(tmp_path, "submit", "--wait", "x", NO_COLOR="1")
+    assert MERGED in ran.out
+    assert ran.out.endswith("forty-two\n")
+
+
+def test_a_program_is_told_of_a_merge_by_the_prompt(tmp_path: Path, control_socket: Path) -> None:
+    """The object of the contract has it; nothing is said beside it."""
+    shared = prompt(state="answered", turn=TURN, merge=merge("near", 0.968))
+
+    def script(client: Client) -> None:
+        client.answer("events.subscribe", LISTENING)
+        client.answer("prompt.submit", SUBMITTED)
+        for each in (joined(), STARTED, finished()):
+            client.event(each)
+        client.answer("prompt.get", {"prompt": shared, "turn": finished_turn(), "merged": []})
+
+    with scripted_daemon(control_socket, script):
+        ran = run(tmp_path, "submit", "--wait", "x", "-o", "json")
+    assert (ran.code, ran.err) == (0, "")
+    assert json.loads(ran.out) == {"prompt": shared, "turn": finished_turn()}
+
+
+def test_a_key_that_was_merged_says_so(tmp_path: Path, control_socket: Path) -> None:
+    """Whoever comes back to a prompt was told of no event."""
+    shared = prompt(merge=merge("near", 0.968, asked="what's the answer?") | {"leader": "b"})
+    first = sharer("first", prompt="b", author=BOB, text="what's the answer?")
+
+    def script(client: Client) -> None:
+        client.answer("events.subscribe", LISTENING)
+        client.answer("prompt.submit", {"prompt": shared, "turn": None})
+        got = {"prompt": shared, "turn": None, "merged": [first, sharer("near", 0.968)]}
+        assert client.answer("prompt.get", got) == {"room": "main", "id": PROMPT}
+        for each in (joined(), STARTED, finished()):
+            client.event(each)
+        client.wait_until_gone()
+
+    with scripted_daemon(control_socket, script):
+        assert run(tmp_path, "submit", "--wait", "--key", "k", "x") == (0, "forty-two\n", MERGED)

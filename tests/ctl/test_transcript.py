@@ -88,6 +88,11 @@ def test_a_cancel_names_who_did_it(by: dict[str, Any], text: str) -> None:
             merged("meaning", similarity=None, asked="sum up"),
             "one turn with ada’s (the same meaning); asked is: sum up",
         ),
+        (
+            merged("first", similarity=None, asked="what's the answer?"),
+            "one turn with ada’s, this one first",
+        ),
+        (merged("first", similarity=None, asked="sum up"), "one turn with ada’s, this one first; asked is: sum up"),
     ],
 )
 def test_a_merge_says_with_whom_and_why(happened: dict[str, Any], said: str) -> None:

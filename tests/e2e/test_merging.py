@@ -1,6 +1,7 @@
 """Prompts of several people become one turn: over the real door, with a restart, with a language model."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.ctl.program import run, start
 from tests.e2e.gate import Gate
 from tests.support.control_client import ControlClient, Refused, cursor
 from tests.support.daemon import Daemon, Site, Tables
@@ -151,6 +153,42 @@ def test_groups_are_what_they_were_after_a_restart(site: Site, people: ExitStack
         for prompt in after:
             places.setdefault(prompt["place"], []).append(prompt["id"])
         assert [host.finished()["prompts"] for _ in places] == list(places.values())
+
+
+def test_whoever_waits_is_told_what_the_prompt_shares(site: Site, people: ExitStack, gate: Gate) -> None:
+    """With whom, why, and what is asked instead; who comes and goes; beside the answer, and in `show` by name."""
+    words = f"please, {ASKED.lower()}"
+    with site.running() as daemon, daemon.follow() as host:
+        tom, vera = come(people, host, "Tom", "Vera")
+        keep_busy(host, gate)
+        first = tom.submit(ASKED)["id"]
+        with start(site.home, "submit", "--wait", words, variables={"CONCORDIA_SOCKET": str(site.socket)}) as waiter:
+            assert waiter.stderr is not None
+            assert waiter.stdout is not None
+            said = waiter.stderr.readline().decode()
+            found = re.fullmatch(r"⇉ one turn with Tom’s \((nearly the same words, \d+%)\); asked is: (.*)\n", said)
+            assert found is not None, said
+            assert found[2] == ASKED
+            second = host.call("prompt.list", states=["waiting"])["prompts"][1]["id"]
+            third = vera.submit(ASKED)["id"]
+            assert waiter.stderr.readline().decode() == "⇉ one turn also with Vera’s (the same words)\n"
+            shown = run(site.home, "show", second, CONCORDIA_SOCKET=str(site.socket)).out
+            assert f"one turn   with Tom’s and Vera’s ({found[1]})\n" in shown
+            others = f"  {first}  Tom (first): {ASKED}\n  {third}  Vera (the same words): {ASKED}\n"
+            assert f"\none turn with\n{others}" in shown
+            assert shown.endswith(f"\nasked as one\n  {ASKED}\n")
+            vera.call("prompt.split", id=third)
+            assert waiter.stderr.readline().decode() == "⇇ Vera’s has a turn of its own again\n"
+            company = tom.call("prompt.get", id=first)["merged"]
+            assert [(each["prompt"], each["stage"]) for each in company] == [(first, "first"), (second, "near")]
+            gate.open()
+            answer = waiter.stdout.read().decode()
+            assert "⇉" not in answer + waiter.stderr.read().decode()
+        turn = host.finished(second)
+        assert answer.rstrip("\n") == turn["answer"]
+        shown = run(site.home, "show", first, CONCORDIA_SOCKET=str(site.socket)).out
+        assert f"\none turn with\n  {second}  {company[1]['author']['name']} ({found[1]}): {words}\n" in shown
+        assert host.call("prompt.get", id=first)["merged"] == []
 
 
 def meaning_of(tmp_path: Path, api: GeminiStub) -> Site:

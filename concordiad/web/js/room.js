@@ -94,6 +94,15 @@ export class Room {
     return now;
   }
 
+  /** Find a prompt that another one was merged with: no event of its own says that it leads the turn from now on. */
+  lead(id, merge) {
+    const known = this.prompt(id);
+    if (known === undefined || id !== merge?.leader || known.merge?.leader === id) return known;
+    const led = { ...known, merge: { ...merge, stage: "first", similarity: null, verbatim: true } };
+    this.#known.set(id, led);
+    return led;
+  }
+
   /** Let prompts wait for one turn, at its place; where they were before they no longer are. */
   enqueue(prompts, place) {
     this.dequeue(prompts.map((prompt) => prompt.id));
@@ -123,7 +132,7 @@ const CHANGES = {
   },
   "prompt.merged": (room, { prompt, with: others }) => {
     const merged = room.remember(prompt);
-    const first = others.map(({ id }) => room.prompt(id)).filter((known) => known !== undefined);
+    const first = others.map(({ id }) => room.lead(id, prompt.merge)).filter((known) => known !== undefined);
     room.enqueue([...first, merged], prompt.place);
   },
   "prompt.split": (room, { prompt }) => {

@@ -144,7 +144,7 @@ def test_a_merged_turn_names_each_prompt_and_why(page: Browser) -> None:
     """One's own prompt can be taken back, or out of the turn; another one's cannot."""
     first, second = shown(page, "cleo", ADA | {"merge": merge("first")}, CLEO, BEN)
     assert first == {
-        "gists": ["run it", "Run it!"],
+        "gists": ["Asked is: run it", "run it", "Run it!"],
         "tags": ["nearly the same words, 97 %"],
         "buttons": ["Take back", "Ask it alone"],
     }
@@ -156,6 +156,50 @@ def test_a_wording_of_the_model_is_shown_above_the_originals(page: Browser) -> N
     worded = merge("meaning", 0.9, asked="run it and look")
     (turn,) = shown(page, "ada", ADA | {"merge": worded | {"stage": "first"}}, BEN | {"place": 1, "merge": worded})
     assert turn["gists"] == ["Asked is: run it and look", "run it", "look at it"]
+
+
+QUEUE = """
+    const {Room} = await import("/js/room.js");
+    const room = new Room();
+    room.reset({queue: args[0], room: {cursor: {seq: 0}}, approvals: [], people: [], turn: null});
+    args[1].forEach((event, index) => room.apply({seq: index + 1, ...event}));
+    const queue = new it.Queue({cancel: async () => {}, split: async () => {}});
+    queue.show(room, {id: "guest:cleo", role: "driver"});
+    return [...queue.element.querySelectorAll("li")].map((item) =>
+      [...item.querySelectorAll(".gist, .tag")].map((each) => each.textContent));"""
+
+MAIL = prompt("mail", "run it", 1, merge("same", 1.0))
+WHOLE = [
+    ["Asked is: run it", "run it", "Run it!", "nearly the same words, 97 %", "run it", "the same words"],
+]
+
+
+@pytest.mark.parametrize(
+    ("queue", "events"),
+    [
+        ([ADA], [merged(CLEO, ADA), merged(MAIL, ADA, CLEO)]),
+        ([ADA | {"merge": merge("first")}, CLEO], [merged(MAIL, ADA, CLEO)]),
+        ([ADA | {"merge": merge("first")}, CLEO, MAIL], []),
+    ],
+    ids=["all live", "one more", "all there"],
+)
+def test_whoever_asked_otherwise_sees_what_is_asked(page: Browser, queue: list[Json], events: list[Json]) -> None:
+    """However many others asked it in these words."""
+    assert run(page, "view/queue.js", QUEUE, queue, events) == WHOLE
+
+
+def test_those_who_ask_the_same_words_need_not_be_told_them(page: Browser) -> None:
+    """They stand there as their own."""
+    assert run(page, "view/queue.js", QUEUE, [ADA], [merged(MAIL, ADA)]) == [["run it", "run it", "the same words"]]
+
+
+def test_what_is_asked_is_what_the_new_first_one_asks(page: Browser) -> None:
+    """No event of its own tells that it leads those who are left."""
+    gone = {"type": "prompt.cancelled", "prompt": ADA}
+    led = merge("same", 1.0, asked="Run it!") | {"leader": "cleo", "verbatim": False}
+    events = [merged(CLEO, ADA), gone, merged(MAIL | {"merge": led}, CLEO)]
+    shown = run(page, "view/queue.js", QUEUE, [ADA], events)
+    assert shown == [["Asked is: Run it!", "Run it!", "run it", "the same words"]]
 
 
 NOTE = """
@@ -173,6 +217,7 @@ NOTE = """
             merged(CLEO | {"text": "run it", "merge": merge("same", 1.0)}, ADA, BEN),
             "cleo and ada, ben ask as one: the same words.",
         ),
+        (merged(ADA | {"merge": merge("first")}, CLEO), "ada and cleo ask as one, ada first."),
         (
             {"type": "prompt.split", "prompt": CLEO, "by": person("cleo"), "reason": None},
             "The prompt of cleo has a turn of its own again.",
@@ -223,6 +268,8 @@ def test_two_guests_ask_the_same_and_one_changes_her_mind(visit: Visit, gate: Ga
     cleo.send("Please, why does test_import fail?")
     cleo.browser.find(".queue li.merged.mine", "One turn for 3 prompts")
     ada.browser.find(".aside h2", "3 prompts in the queue, 1 turn")
+    for page in (ada, cleo):
+        page.browser.find(".queue li.merged .asked-for", "Asked is: Why does test_import fail?")
     ada.browser.screenshot("page-merged-queue")
     cleo.browser.find(".queue li.mine button[aria-label^='Ask it alone']").click()
     ada.browser.find(".note", "The prompt of cleo has a turn of its own again")

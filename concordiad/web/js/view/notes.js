@@ -69,7 +69,8 @@ function merged({ prompt, with: companions, stage, similarity, asked }, name) {
   const names = people.slice(0, 3).flatMap((author, index) => [index === 0 ? "" : ", ", name(author)]);
   const more = people.length > 3 ? ` and ${several(people.length - 3, "other")}` : "";
   const what = !prompt.merge?.verbatim ? [" Asked is: ", h("q", {}, others(gist(asked)))] : null;
-  return plain(name(prompt.author), " and ", names, more, ` ask as one: ${likeness(stage, similarity)}.`, what);
+  const why = stage === "first" ? [", ", name(prompt.author), " first."] : `: ${likeness(stage, similarity)}.`;
+  return plain(name(prompt.author), " and ", names, more, " ask as one", why, what);
 }
 
 function split({ prompt, by, reason }, name) {

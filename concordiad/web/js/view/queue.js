@@ -41,7 +41,7 @@ export class Queue {
     const isMine = turn.some((prompt) => prompt.author.id === me.id);
     const isMerged = turn.length > 1;
     const asked = turn.find((prompt) => prompt.merge)?.merge.asked;
-    const isWorded = isMerged && asked !== undefined && !turn.some((prompt) => prompt.merge?.verbatim);
+    const isWorded = isMerged && turn.some((prompt) => prompt.merge?.verbatim === false);
     return h(
       `li${isMine ? ".mine" : ""}${isMerged ? ".merged" : ""}`,
       {},
