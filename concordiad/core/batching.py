@@ -3,7 +3,8 @@ The prompts of one room that wait: who shares a turn with whom, whose turn is ne
 
 Laws: every prompt that waits is in exactly one group, and a group becomes one turn; two prompts of one author never
 share one; an author's own prompts are taken in their own order; by what happens to others' prompts nobody loses its
-place; nothing here forgets a prompt that it was not told to forget.
+place; while anybody has waited for judgements as long as it should, nobody waits for any; nothing here forgets a
+prompt that it was not told to forget.
 """
 
 import math
@@ -134,7 +135,8 @@ class Queue:
     ) -> Prompt:
         """Let a prompt wait as it did before, in its group if it had one; the leader is restored first."""
         read = (known or features(prompt.text)) if self.may_merge(prompt) else None
-        waiting = Waiting(self._with_standing(prompt), deadline, AT_ONCE, read, was_held=True, asked_at=asked_at)
+        standing = self._with_standing(prompt)
+        waiting = Waiting(standing, deadline, AT_ONCE, read, was_held=True, judge_by=AT_ONCE, asked_at=asked_at)
         self._rejoin(waiting)
         return waiting.prompt
 
@@ -183,13 +185,15 @@ class Queue:
         self.forget_taken()
         overtaken: set[str] = set()
         for group in self._in_turn():
-            authors = group.authors()
+            authors, ready_at = group.authors(), self.ready_at(group)
+            if group.is_held and ready_at > now:
+                if not self._has_waited_enough(now):
+                    # It waits for a judgement, but not for long: nobody gets a whole turn ahead of it for that.
+                    return []
+                ready_at = self.window_ends(group)
             # Who is ready overtakes who is not, but never its own prompts, nor just because it is never merged.
-            if self.ready_at(group) <= now and not overtaken & authors and (group.may_merge or not overtaken):
+            if ready_at <= now and not overtaken & authors and (group.may_merge or not overtaken):
                 return self._take(group)
-            if group.held_until > now:
-                # It waits for a judgement, but not for long: nobody gets a whole turn ahead of it for that.
-                return []
             overtaken |= authors
         return []
 
@@ -275,12 +279,18 @@ class Queue:
         return min(self._deadlines.values(), default=NEVER)
 
     def next_ready(self, now: float) -> float:
-        """Tell when a further group is ready; NEVER if all are."""
-        return min((at for group in self._in_turn() if (at := self.ready_at(group)) > now), default=NEVER)
+        """Tell when a further group is ready, or ends the waiting for judgements; NEVER if all are and have."""
+        times = (at for group in self._in_turn() for at in (self.ready_at(group), group.judge_by))
+        return min((at for at in times if at > now), default=NEVER)
 
     def ready_at(self, group: Group) -> float:
         """Tell when a group may be taken."""
-        return max(self.window_ends(group), group.held_until)
+        # What comes while it is held opens its window again, but nobody waits for longer because of a judgement.
+        return group.judge_by if group.is_held else min(self.window_ends(group), group.judge_by)
+
+    def _has_waited_enough(self, now: float) -> bool:
+        """Tell whether anybody has waited for judgements as long as it should."""
+        return any(group.judge_by <= now for group in self._in_turn())
 
     def window_ends(self, group: Group) -> float:
         """Tell when a group has waited for others as long as it should."""
@@ -311,7 +321,7 @@ class Queue:
 
     def is_held(self, now: float) -> bool:
         """Tell whether somebody waits for a judgement and for nothing else."""
-        return any(self.window_ends(group) <= now < group.held_until for group in self._in_turn())
+        return any(group.is_held and self.window_ends(group) <= now < group.judge_by for group in self._in_turn())
 
     def groups(self) -> Iterator[Group]:
         """Go through the groups in the order of their turns."""

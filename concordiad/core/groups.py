@@ -47,6 +47,8 @@ class Waiting(Struct, eq=False):
         since: monotonic seconds from which its window counts; -inf for one that waits for nobody.
         features: what it is compared by; None for one that is never merged.
         was_held: whether it was held back once for a judgement, which happens once.
+        judge_by: monotonic seconds until which it waits for judgements at most, its own or another's; inf until its
+            window has ended.
         asked_at: monotonic seconds at which it was submitted; below 0 for one of an earlier run.
     """
 
@@ -55,6 +57,7 @@ class Waiting(Struct, eq=False):
     since: float
     features: Features | None
     was_held: bool = False
+    judge_by: float = math.inf
     asked_at: float = 0.0
     _group: "Group | None" = None
 
@@ -133,14 +136,14 @@ class Group(Struct, eq=False):
     Attributes:
         key: the place in the queue; it only ever gets better.
         wording: what is asked where that is not the leader's own text.
-        held_until: monotonic seconds until which it waits for a judgement.
+        is_held: whether it waits for a judgement.
         is_judged: whether a language model was asked about it.
     """
 
     members: list[Waiting]
     key: OrderKey
     wording: str | None = None
-    held_until: float = -math.inf
+    is_held: bool = False
     is_judged: bool = False
 
     def __post_init__(self) -> None:
@@ -172,6 +175,11 @@ class Group(Struct, eq=False):
     def since(self) -> float:
         """Since when its window counts, in monotonic seconds."""
         return min(member.since for member in self.members)
+
+    @property
+    def judge_by(self) -> float:
+        """Until when it waits for judgements at most, in monotonic seconds."""
+        return min(member.judge_by for member in self.members)
 
     @property
     def may_merge(self) -> bool:

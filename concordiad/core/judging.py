@@ -1,8 +1,9 @@
 """
 What a language model is asked about the groups that wait, and what its answer makes of them.
 
-Laws: one question at a time; nobody is held back twice, nor longer than a question may take; an answer counts only for
-groups that still wait just as they were asked about, and only by the queue's own rules.
+Laws: one question at a time; nobody is held back twice; for whatever questions, a prompt waits no longer than one may
+take, counted from the end of its window, whether or not it is asked about by then; an answer counts only for groups
+that still wait just as they were asked about, and only by the queue's own rules.
 """
 
 import math
@@ -32,7 +33,7 @@ class Judging:
 
     Args:
         queue: whose groups are judged.
-        hold_s: how long a question may take, in seconds.
+        hold_s: how long a question may take, and a prompt waits for questions, in seconds.
     """
 
     def __init__(self, queue: Queue, hold_s: float) -> None:
@@ -41,14 +42,18 @@ class Judging:
         self._asked: Asked | None = None
         self._queries = 0
 
-    def next_question(self) -> float:
-        """Tell when there may be something further to ask, in monotonic seconds."""
-        if self._asked is not None:
-            return math.inf
-        return min((self._queue.window_ends(group) for group in self._fresh()), default=math.inf)
+    def next_deadline(self) -> float:
+        """Tell when there may be something further to ask, or somebody's time begins, in monotonic seconds."""
+        groups = (group for group in self._queue.groups() if _is_new(group) or self._is_to_be_asked(group))
+        return min(map(self._queue.window_ends, groups), default=math.inf)
 
     def ask(self, now: float) -> tuple[int, Sequence[Candidate]] | None:
-        """Make the next question, and hold back whom it is about for the first time; None if there is none."""
+        """
+        Make the next question, and hold back whom it is about for the first time; None if there is none.
+
+        Also when there is none, the time begins of those whose window has ended.
+        """
+        self._begin(now)
         if self._asked is not None:
             return None
         groups = [group for group in self._queue.groups() if _may_be_judged(group)]
@@ -64,7 +69,7 @@ class Judging:
             if group.id in taken:
                 group.is_judged = True
                 if is_question:
-                    self._hold(group, now)
+                    _hold(group)
         if not is_question:
             return None
         self._queries += 1
@@ -72,11 +77,12 @@ class Judging:
         self._asked = Asked(self._queries, asked)
         return self._queries, candidates
 
-    def _hold(self, group: Group, now: float) -> None:
-        if not any(member.was_held for member in group.members):
-            group.held_until = now + self._hold_s
-            for member in group.members:
-                member.was_held = True
+    def _begin(self, now: float) -> None:
+        """Let the time begin of those who could go but for a judgement."""
+        for group in self._queue.groups():
+            if _is_new(group) and self._queue.window_ends(group) <= now:
+                for member in group.members:
+                    member.judge_by = min(member.judge_by, now + self._hold_s)
 
     def answer(self, query: int, groups: Sequence[Grouped], changes: Changes) -> None:
         """Take the answer to a question: what it says means the same is merged, if nothing is against that."""
@@ -86,15 +92,27 @@ class Judging:
         self._asked = None
         waiting = {group.id: group for group in self._queue.groups() if group.id in asked.members}
         for group in waiting.values():
-            group.held_until = -math.inf
+            group.is_held = False
         for grouped in groups:
             found = [waiting[each] for each in grouped.members if each in waiting]
             is_unchanged = all(_ids(group) == asked.members[group.id] for group in found)
             if len(found) == len(grouped.members) and is_unchanged and _is_covered(found, grouped.wording):
                 self._queue.unite(found, grouped.wording, grouped.similarity, changes)
 
-    def _fresh(self) -> list[Group]:
-        return [group for group in self._queue.groups() if not group.is_judged and _may_be_judged(group)]
+    def _is_to_be_asked(self, group: Group) -> bool:
+        return self._asked is None and not group.is_judged and _may_be_judged(group)
+
+
+def _hold(group: Group) -> None:
+    if not any(member.was_held for member in group.members):
+        group.is_held = True
+        for member in group.members:
+            member.was_held = True
+
+
+def _is_new(group: Group) -> bool:
+    """Tell whether the time of one of its prompts has not begun."""
+    return any(member.judge_by == math.inf for member in group.members)
 
 
 def _ids(group: Group) -> tuple[str, ...]:

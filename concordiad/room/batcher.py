@@ -144,7 +144,7 @@ class Batcher:
         if self._may_offer:
             deadline = min(deadline, self._queue.next_ready(now))
         if self._judging is not None and self._may_ask:
-            deadline = min(deadline, self._judging.next_question())
+            deadline = min(deadline, self._judging.next_deadline())
         return max(deadline, self._retry_at)
 
     @property

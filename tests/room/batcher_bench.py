@@ -47,6 +47,7 @@ class Bench:
         queue: Queue | None = None,
         has_company: Callable[[str], bool] = nobody,
         prefix: str = "p",
+        judgement_s: float = JUDGEMENT_S,
     ) -> None:
         self.recorder = Recorder(journal)
         self.inbox, inbox = trio.open_memory_channel[ToBatcher](SUBMITTERS)
@@ -54,7 +55,7 @@ class Bench:
         to_matcher, self.questions = trio.open_memory_channel[Judge](QUESTIONS)
         self.ends = BatcherEnds(inbox, self.recorder.ends, to_writer, to_matcher)
         queue = Queue() if queue is None else queue
-        judging = Judging(queue, JUDGEMENT_S) if Stage.MEANING in queue.stages else None
+        judging = Judging(queue, judgement_s) if Stage.MEANING in queue.stages else None
         about = ("main", list(waiting), queue, limits, journal, count_ids(prefix), clock, has_company, judging)
         self.batcher = Batcher(*about)
         self.scope = trio.CancelScope()
@@ -135,10 +136,11 @@ async def open_bench(
     limits: Limits | None = None,
     queue: Queue | None = None,
     has_company: Callable[[str], bool] = nobody,
+    judgement_s: float = JUDGEMENT_S,
 ) -> AsyncIterator[Bench]:
     """Run a batcher; it ends with the block."""
     async with open_memory_journal() as journal, trio.open_nursery() as nursery:
-        bench = Bench(journal, waiting, limits or Limits(), queue, has_company)
+        bench = Bench(journal, waiting, limits or Limits(), queue, has_company, judgement_s=judgement_s)
         with bench.recorder.ends.clone():
             nursery.start_soon(bench.recorder.work)
             nursery.start_soon(bench.work)

@@ -25,7 +25,7 @@ from concordiad.journal.changes import Transaction
 from concordiad.journal.prompts import read_prompt, read_prompts_in
 from concordiad.room.ledger import InProgress, close_turn, open_turn, return_turn
 from concordiad.room.to_batcher import Judged, NextTurn, Submission, TakeBack
-from tests.room.batcher_bench import Bench
+from tests.room.batcher_bench import JUDGEMENT_S, Bench
 from tests.room.samples import NOW, drafts_of, submission
 
 WINDOW = Window(0.5, 2.0)
@@ -76,6 +76,23 @@ STEPS = st.one_of(
     step("crash", st.booleans()),
     step("close", st.integers(0, 9)),
 )
+SLOWLY = st.one_of(
+    step(
+        "submit",
+        st.sampled_from(PEOPLE),
+        st.sampled_from(TEXTS),
+        st.just(Priority.NORMAL),
+        st.sampled_from([None, None, 1.0]),
+        st.booleans(),
+    ),
+    step("crowd", st.sampled_from(TEXTS)),
+    step("take"),
+    step("finish", st.just(Outcome.COMPLETED)),
+    step("judge", st.just("doubt"), PICKS),
+    step("sleep", st.just(0.5)),
+    step("sleep", st.sampled_from([1.0, 3.0])),
+)
+"""A model that mostly says nothing."""
 
 
 class World:
@@ -87,7 +104,9 @@ class World:
         self._turns = 0
         self._submitted = 0
         self._running: InProgress | None = None
-        self._is_closed = self._is_asked = False
+        self._is_closed = self._is_asked = self._is_paused = False
+        self._came_at: dict[str, float] = {}
+        self._free_since = trio.current_time()
         self.accepted: list[Prompt] = []
         self.handed_over: list[list[str]] = []
         self.answers = 0
@@ -106,6 +125,28 @@ class World:
         act: Callable[..., Awaitable[None]] = getattr(self, what.name)
         await act(*what.arguments)
         await wait_all_tasks_blocked()
+        await self._check_nobody_waits_too_long()
+
+    async def _check_nobody_waits_too_long(self) -> None:
+        """If the agent waits for a turn, nobody has waited for longer than the window and a question may take."""
+        if self.bench.recorder.is_refusing or self._is_paused or self._is_closed:
+            self._free_since = trio.current_time()
+        if not self._is_asked or self.bench.offers.statistics().current_buffer_used:
+            return
+        now = trio.current_time()
+        waiting = [prompt.id for prompt in await self._waiting()]
+        # Whoever has just come may hold up others by its own window, but for no longer.
+        if all(now - self._came_at[identity] >= WINDOW.max_s for identity in waiting):
+            since = [max(self._window_end(self._came_at[identity]), self._free_since) for identity in waiting]
+            assert now - min(since, default=now) <= JUDGEMENT_S
+
+    def _window_end(self, came_at: float) -> float:
+        """Tell when nobody had asked anything for so long that one who came then could go."""
+        quiet_since = came_at
+        for at in sorted(self._came_at.values()):
+            if quiet_since < at <= quiet_since + WINDOW.s:
+                quiet_since = at
+        return min(quiet_since + WINDOW.s, came_at + WINDOW.max_s)
 
     async def submit(self, who: Author, text: str, priority: Priority, expires_s: float | None, alone: bool) -> None:
         """Let somebody hand in a prompt; whether it is accepted is seen by the answer."""
@@ -126,6 +167,7 @@ class World:
         else:
             self.answers += 1
             self.accepted.append(placed.prompt)
+            self._came_at[placed.prompt.id] = trio.current_time()
 
     async def _waiting(self) -> list[Prompt]:
         return [placed.prompt for placed in await self.bench.listed()]
@@ -222,6 +264,7 @@ class World:
         if not self._is_closed:
             with suppress(RoomError):
                 await (self.bench.pause() if is_paused else self.bench.resume())
+                self._is_paused = is_paused
 
     async def crash(self, is_recording: bool) -> None:
         """Kill the daemon, perhaps in the middle of a commit, and start it again."""
@@ -298,10 +341,8 @@ def own_arrival(prompt: Prompt) -> tuple[int, int]:
     return int(run), int(number)
 
 
-@settings(derandomize=True, deadline=None, max_examples=200, phases=[Phase.generate])
-@given(st.lists(STEPS, min_size=15, max_size=60))
-def test_each_prompt_ends_once(steps: list[Step]) -> None:
-    """In a turn, or by being cancelled, or expired; whatever the people, the model and the machine do."""
+def run(steps: list[Step]) -> None:
+    """Let things happen, and look at what has become of everybody."""
 
     async def live() -> None:
         async with open_memory_journal() as journal, trio.open_nursery() as nursery:
@@ -313,3 +354,17 @@ def test_each_prompt_ends_once(steps: list[Step]) -> None:
             nursery.cancel_scope.cancel()
 
     trio.run(live, clock=MockClock(autojump_threshold=0.0))
+
+
+@settings(derandomize=True, deadline=None, max_examples=200, phases=[Phase.generate])
+@given(st.lists(STEPS, min_size=15, max_size=60))
+def test_each_prompt_ends_once(steps: list[Step]) -> None:
+    """In a turn, or by being cancelled, or expired; whatever the people, the model and the machine do."""
+    run(steps)
+
+
+@settings(derandomize=True, deadline=None, max_examples=200, phases=[Phase.generate])
+@given(st.lists(SLOWLY, min_size=15, max_size=60))
+def test_nobody_waits_too_long_for_a_slow_model(steps: list[Step]) -> None:
+    """However its questions and the turns fall."""
+    run(steps)

@@ -9,7 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from concordiad.core.batching import Queue, Window
 from concordiad.core.grouping import Grouped
-from concordiad.core.model import Author, AuthorKind, Merge, Stage
+from concordiad.core.model import Author, AuthorKind, Merge, Priority, Stage
 from concordiad.room.messages import Drain, ask
 from concordiad.room.to_batcher import DescribeQueue, Judged, NextTurn
 from concordiad.room.to_matcher import Judge
@@ -28,9 +28,10 @@ def somebody(_: str) -> bool:
 
 
 @asynccontextmanager
-async def open_judged(window: Window = WINDOW) -> AsyncIterator[Bench]:
+async def open_judged(window: Window = WINDOW, judgement_s: float = JUDGEMENT_S) -> AsyncIterator[Bench]:
     """Run a batcher of a room with a language model, whose writer waits for a turn."""
-    async with open_bench(queue=Queue(list(Stage), window), has_company=somebody) as bench:
+    queue = Queue(list(Stage), window)
+    async with open_bench(queue=queue, has_company=somebody, judgement_s=judgement_s) as bench:
         await bench.inbox.send(NextTurn())
         yield bench
 
@@ -101,6 +102,86 @@ async def test_nobody_waits_longer_than_a_question_may_take(autojump_clock: Mock
         assert await bench.turns() == [["p2"]]
         figures = (await ask(bench.inbox, DescribeQueue)).merging
         assert (round(figures.window_wait_s, 6), round(figures.meaning_wait_s, 6)) == (WINDOW.s, JUDGEMENT_S)
+
+
+async def test_waiting_for_one_question_is_no_reason_to_wait_for_another(autojump_clock: MockClock) -> None:
+    """A hanging model: of four pairs that come while the first question hangs, nobody waits for two deadlines."""
+    turn_s, step_s, authors = 0.7, 0.8, [Author(f"uid:{name}", name, AuthorKind.LOCAL) for name in "abcdefgh"]
+    began, started = trio.current_time(), dict[str, float]()
+    async with open_judged() as bench, trio.open_nursery() as nursery:
+
+        async def work() -> None:
+            for _ in authors:
+                for prompt, _ in (await bench.offered()).prompts:
+                    started[prompt.id] = trio.current_time() - began
+                await trio.sleep(turn_s)
+                await bench.inbox.send(NextTurn())
+
+        async def hang() -> None:
+            while True:
+                judge = await asked_by(bench)
+                await trio.sleep(JUDGEMENT_S)
+                await answer(bench, judge, doubt="timeout")
+
+        nursery.start_soon(work)
+        nursery.start_soon(hang)
+        for number, author in enumerate(authors):
+            await trio.sleep_until(began + number // 2 * step_s)
+            await bench.submit(submission(f"a matter of {author.name} alone", author=author))
+        await trio.sleep(60)
+        nursery.cancel_scope.cancel()
+    free_at = 0.0
+    for number in range(len(authors)):
+        due = max(number // 2 * step_s + WINDOW.s + JUDGEMENT_S, free_at)
+        assert round(started[f"p{number + 1}"], 6) <= round(due, 6)
+        free_at = started[f"p{number + 1}"] + turn_s
+
+
+async def test_who_has_waited_long_enough_waits_for_nobodys_judgement(autojump_clock: MockClock) -> None:
+    """Nor for that of somebody who came later and stands before it: that one goes first, at once and just as it is."""
+    async with open_judged() as bench:
+        began = trio.current_time()
+        await bench.submit(submission("a matter of its own"))
+        await bench.offered()
+        await bench.submit(submission(ONE))
+        await bench.submit(submission(OTHER, author=BOB))
+        await answer(bench, await asked_by(bench))
+        await trio.sleep_until(began + 10)
+        await bench.submit(submission("What breaks it", author=CAT, priority=Priority.HIGH))
+        assert (await asked_by(bench)).candidates[0].id == "p4"
+        for expected in ("p4", "p3", "p2"):
+            await bench.inbox.send(NextTurn())
+            assert [prompt.id for prompt, _ in (await bench.offered()).prompts] == [expected]
+        assert round(trio.current_time() - began, 6) == 10 + WINDOW.s
+
+
+async def test_who_has_not_waited_so_long_yet_does(autojump_clock: MockClock) -> None:
+    """Until its own time is over, which ends the other's, too; nobody is overtaken."""
+    async with open_judged() as bench:
+        await bench.submit(submission("a matter of its own"))
+        await bench.offered()
+        began = trio.current_time()
+        await bench.submit(submission(ONE))
+        await bench.submit(submission(OTHER, author=BOB))
+        await answer(bench, await asked_by(bench))
+        await bench.submit(submission("What breaks it", author=CAT, priority=Priority.HIGH))
+        await asked_by(bench)
+        await bench.inbox.send(NextTurn())
+        assert [prompt.id for prompt, _ in (await bench.offered()).prompts] == ["p4"]
+        assert round(trio.current_time() - began, 6) == WINDOW.s + JUDGEMENT_S
+
+
+async def test_what_comes_during_a_judgement_opens_no_window_again(autojump_clock: MockClock) -> None:
+    """But for the judgement the turn would have started by then."""
+    judgement_s = WINDOW.s
+    async with open_judged(judgement_s=judgement_s) as bench:
+        began = trio.current_time()
+        await bench.submit(submission(ONE))
+        await bench.submit(submission(OTHER, author=BOB))
+        await trio.sleep_until(began + WINDOW.s + judgement_s - 0.1)
+        await bench.submit(submission("What breaks it", author=CAT))
+        await bench.offered()
+        assert round(trio.current_time() - began, 6) == WINDOW.s + judgement_s
 
 
 async def test_nobody_is_held_back_twice(autojump_clock: MockClock) -> None:
