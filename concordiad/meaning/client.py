@@ -23,7 +23,7 @@ from concordiad.config.tables import Gemini as Settings
 from concordiad.core.breaker import Breaker, BreakerInput
 from concordiad.core.grouping import GARBAGE, Candidate, Doubt, Grouped, read_answer, request_body
 from concordiad.meaning import MeaningError
-from concordiad.meaning.replies import Trouble, read_failure
+from concordiad.meaning.replies import Trouble, describes, read_failure
 from concordiad.ops.threads import in_thread
 
 ATTEMPTS: Final = 3
@@ -115,18 +115,25 @@ async def check_key(settings: Settings, key: str) -> None:
     """
     Ask the API for a description of the model, which costs nothing; takes at most `deadline_s`.
 
+    Whatever else answers in its place, such as the login page of a network, says nothing of a key.
+
     Raises:
         MeaningError: the key, the model or the address is no good, or it cannot be told now.
     """
     async with _open_http(settings, key) as http:
         try:
             with _deadline(settings.deadline_s):
-                await _request(http, "GET", _path_of(settings))
+                body = await _request(http, "GET", _path_of(settings))
         except MeaningError as error:
+            if error.reason in (Trouble.GARBLED, Trouble.TOO_LARGE):
+                raise MeaningError(error.reason, str(error), is_passing=True) from None
             # Nothing else in this request is anybody's own, so that it is the key that the API does not like.
             if error.status == 400:
                 raise MeaningError(Trouble.KEY_REFUSED, str(error)) from None
             raise
+    if not describes(body, settings.model):
+        message = "what answers is not the API: it does not describe the model"
+        raise MeaningError(Trouble.GARBLED, message, is_passing=True)
 
 
 @asynccontextmanager

@@ -1,5 +1,5 @@
 """
-What a response of the Gemini API means that is no answer: sans-I/O, from status, headers and body to a MeaningError.
+What a response of the Gemini API means that answers no question: sans-I/O, from its status, headers and body.
 
 Law: what a server writes in an error is not passed on, for it may repeat the key or a prompt; only known codes are.
 """
@@ -75,12 +75,21 @@ def read_retry_after(value: str | None, now: float) -> float | None:
         return None
 
 
-def _error_in(body: bytes) -> dict[str, Any]:
+def describes(body: bytes, model: str) -> bool:
+    """Tell whether a response is the API's own description of a model: the resource of that name."""
+    return _object_in(body).get("name") == f"models/{model}"
+
+
+def _object_in(body: bytes) -> dict[str, Any]:
     try:
         read = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
-    error = read.get("error") if isinstance(read, dict) else None
+    return read if isinstance(read, dict) else {}
+
+
+def _error_in(body: bytes) -> dict[str, Any]:
+    error = _object_in(body).get("error")
     return error if isinstance(error, dict) else {}
 
 

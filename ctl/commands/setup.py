@@ -54,8 +54,10 @@ def gemini(context: click.Context, config: Path | None, base_url: str | None) ->
 
     The key is asked for without being shown, or read from standard input where that is no terminal. It is checked by
     asking the API about the model, which costs nothing, and asked for again when it is refused. Then it is stored with
-    mode 0600 beside the configuration, or where that says. A key that is stored already is replaced by one that the
-    API has accepted, and by no other. No daemon need run; one that does reads the key at its next start.
+    mode 0600: in the file that the configuration names, else in `gemini_api_key` beside the person's own configuration,
+    whichever one --config names. A key that is stored already is replaced by one that the API has accepted, and by no
+    other; what answers in the API's place, such as a login page, accepts none. No daemon need run; one that does reads
+    the key at its next start.
 
     Ends with 4 if the key is refused, with 75 if it could not be checked now.
     """

@@ -15,7 +15,7 @@ import pytest
 
 from concordiad.config import parse_config
 from tests.ctl.program import command, environment, run
-from tests.support.gemini_stub import KEY, Fail, GeminiStub
+from tests.support.gemini_stub import KEY, Fail, GeminiStub, Raw
 from tests.support.patience import PATIENCE_S
 
 OLD = "old-key-that-works"
@@ -130,8 +130,10 @@ def test_refused_key_changes_nothing(tmp_path: Path, api: GeminiStub, stored: Pa
     assert "refuses" in ran.err and "another" not in ran.err.replace("another one", "")
 
 
-@pytest.mark.parametrize("fail", [Fail(429), Fail(500), Fail(503)])
-def test_passing_error_never_touches_a_stored_key(tmp_path: Path, api: GeminiStub, stored: Path, fail: Fail) -> None:
+@pytest.mark.parametrize("fail", [Fail(429), Fail(500), Fail(503), Raw(b"\x00\xffnope"), Raw(b"<html>Log in first")])
+def test_passing_error_never_touches_a_stored_key(
+    tmp_path: Path, api: GeminiStub, stored: Path, fail: Fail | Raw
+) -> None:
     """Whatever goes wrong on the way says nothing about a key: the old one stays, byte for byte, and that is said."""
     keep_old(stored)
     before = stored.stat()

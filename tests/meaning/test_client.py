@@ -255,6 +255,26 @@ async def test_key_is_checked_without_a_question(api: GeminiStub) -> None:
     assert caught.value.reason == Trouble.REFUSED
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        Raw(b"\x00\xffnope"),
+        Raw(b"<html>Log in first</html>"),
+        Raw(b" " * (MOST_ANSWER_BYTES + 1)),
+        Raw(b"", {"content-encoding": "gzip"}),
+        Raw(b"[]"),
+        Raw(b'{"name": ["models/gemini-3.5-flash-lite"]}'),
+        Raw(b'{"name": "models/another"}'),
+    ],
+)
+async def test_what_is_not_the_apis_own_answer_accepts_no_key(api: GeminiStub, page: Raw) -> None:
+    """A page to log in at, say, with which a network answers in place of everybody: it passes."""
+    api.then(page)
+    with pytest.raises(MeaningError) as caught:
+        await check_key(Settings(base_url=api.url, deadline_s=LONG_S), KEY)
+    assert caught.value.reason in (Trouble.GARBLED, Trouble.TOO_LARGE) and caught.value.is_passing
+
+
 def test_daemon_without_a_model_needs_no_http() -> None:
     """What is imported for every start has neither httpx nor stamina in it, which would cost a tenth of a second."""
     program = "import sys, concordiad.__main__; print({'httpx', 'stamina', 'certifi', 'anyio'} & sys.modules.keys())"

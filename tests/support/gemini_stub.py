@@ -228,6 +228,9 @@ class Handler(BaseHTTPRequestHandler):
         path = PATH.fullmatch(urlsplit(self.path).path)
         if isinstance(order, Fail):
             self.fail(order)
+        elif isinstance(order, Raw) and self.command == "GET":
+            # A login page asks for no key.
+            self.send(200, order.body, order.headers)
         elif key not in self.server.keys:
             self.fail(Fail(400, reason="API_KEY_INVALID") if key else Fail(403))
         elif path is None or (self.command == "POST") != bool(path["verb"]) or not path["model"].startswith("gemini"):
