@@ -39,6 +39,18 @@ LAG_EVERY_S: Final = 1.0
 """How often it is looked how late the loop is."""
 TOKEN_LEAST: Final = 16
 """Characters: whoever guesses them reads along."""
+_WAITS: Final = (
+    (
+        "concordia_merging_window_wait_seconds_total",
+        "How long an agent stood ready while prompts only waited for others like them.",
+        "window_wait_s",
+    ),
+    (
+        "concordia_merging_meaning_wait_seconds_total",
+        "How long an agent stood ready while prompts waited for a language model's judgement.",
+        "meaning_wait_s",
+    ),
+)
 REFUSAL: Final = make_sentence(403, "not for you")
 
 _log = structlog.get_logger("concordiad.metrics")
@@ -237,6 +249,10 @@ def _of_rooms(names: Sequence[str], told: dict[str, Measures]) -> Iterator[Famil
         for stage in ("same", "near", "meaning")
     ]
     yield Family("concordia_prompts_merged_total", "counter", "Prompts that shared another one's turn.", merged)
+    for name, about, member in _WAITS:
+        yield Family(name, "counter", about, [(room, float(getattr(each.merging, member))) for room, each in rooms])
+    saved = [(room, float(each.tokens_saved)) for room, each in rooms]
+    yield Family("concordia_tokens_saved_total", "counter", "Tokens that merging has saved, as estimated.", saved)
     ended = [
         ({**room, "outcome": outcome.value}, float(each.turns.outcomes[outcome]))
         for room, each in rooms

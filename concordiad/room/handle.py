@@ -57,6 +57,7 @@ class Measures(Struct, frozen=True):
     Attributes:
         oldest_s: for how many seconds the oldest prompt waits; 0 where none does.
         detached: guests who have to be caught up.
+        tokens_saved: by merging, as estimated.
     """
 
     state: str
@@ -69,6 +70,7 @@ class Measures(Struct, frozen=True):
     detached: int
     followers: int
     merging: Tally
+    tokens_saved: int
     turns: TurnFigures
 
 
@@ -222,6 +224,7 @@ class Room(Struct, frozen=True):
             detached=self.guestbook.detached,
             followers=self.transcript.subscribers,
             merging=queue.merging,
+            tokens_saved=told["tokens_saved"],
             turns=told["figures"],
         )
 

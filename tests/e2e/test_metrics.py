@@ -72,6 +72,8 @@ def test_measures_are_those_of_what_happened(measured: Site) -> None:
         assert said['concordia_prompts_accepted_total{room="main"}'] == "2"
         assert said['concordia_agent_restarts_total{room="main"}'] == "1"
         assert said['concordia_room_up{room="main"}'] == "1"
+        for nothing in ("merging_window_wait_seconds", "merging_meaning_wait_seconds", "tokens_saved"):
+            assert said[f'concordia_{nothing}_total{{room="main"}}'] == "0"
         assert float(said['concordia_cost_dollars_total{room="main"}']) > 0
         assert int(said["concordia_journal_commit_seconds_count"]) > 4
         assert said["concordia_journal_up"] == "1"
