@@ -56,6 +56,8 @@ OPTIONS: Final = (
     Option("--check", "Check the configuration, print what is in force, and end."),
     Option("--verbose", "Log all that there is: log.level is debug."),
 )
+LAST_STANDARD: Final = 2
+"""The number of standard error."""
 VERSION: Final = Option("--version", "Show the version and exit.")
 
 
@@ -76,8 +78,11 @@ def main() -> None:
     """Let several people share one Claude Code session."""
     given = vars(make_parser().parse_args())
     is_try: bool = given["try"]
+    _hold_descriptors()
     log = Log()
     log.configure()
+    # Python's own messages, too, neither end the daemon nor hold it up.
+    sys.stderr = log.stream
     # A watchdog ends a loop that hangs with SIGABRT: where it hung is then in the log.
     faulthandler.enable()
     keep_freed_memory()
@@ -100,6 +105,15 @@ def main() -> None:
     except* JournalError as errors:
         status = _say(errors, EXIT_FAILURE)
     sys.exit(status)
+
+
+def _hold_descriptors() -> None:
+    """Have the three that everybody writes to open: else the next file that is opened would be one of them."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= LAST_STANDARD:
+        pass
+    os.close(descriptor)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(LAST_STANDARD, "w", encoding="utf-8", closefd=False)
 
 
 def _as_in_service(path: Path | None) -> Mapping[str, str]:

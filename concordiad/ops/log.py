@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from datetime import datetime
-from typing import Any, Final, TextIO
+from typing import Any, Final, NoReturn, TextIO
 
 import structlog
 
@@ -19,6 +19,7 @@ from concordiad.core.masking import Masker
 from concordiad.ops.journald import JournalSocket, find_unit, is_journals
 from concordiad.ops.recent import Recent
 from concordiad.ops.requests import REQUEST
+from concordiad.ops.stderr import StandardError
 
 Processor = structlog.typing.Processor
 Watcher = Callable[[Mapping[str, Any]], None]
@@ -30,23 +31,24 @@ class Log:
     Where the log goes, and what is kept out of it.
 
     Args:
-        stream: standard error.
+        stream: standard error; None: the one that there is.
         environment: the daemon's.
         journal: the way to systemd's journal.
 
     Attributes:
         format: what it looks like.
         recent: its latest entries.
+        stream: takes text for standard error that is no entry, behind the entries that there are.
         unit: systemd's unit whose journal it is in, with whether that is a person's own; None where it is in none.
     """
 
     def __init__(
         self,
-        stream: TextIO = sys.stderr,
+        stream: TextIO | None = None,
         environment: Mapping[str, str] = os.environ,
         journal: Callable[[], JournalSocket] = JournalSocket,
     ) -> None:
-        self._stream = stream
+        self._way = StandardError(sys.stderr if stream is None else stream)
         self._environment = environment
         self._open_journal = journal
         self._secrets: set[str] = set()
@@ -56,6 +58,7 @@ class Log:
         self._watcher: Watcher | None = None
         self.format = Format.AUTO
         self.recent = Recent()
+        self.stream: TextIO = self._way.stream
         self.unit = find_unit() if self._is_in_journal() else None
 
     def configure(self, log_format: Format = Format.AUTO, level: Level = Level.INFO) -> None:
@@ -73,10 +76,11 @@ class Log:
                 self._mask,
                 self._show,
                 self._keep,
-                *self._renderers(),
+                *self._writers(),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(self._least()),
-            logger_factory=structlog.PrintLoggerFactory(self._stream),
+            # Each entry ends with the last of the processors.
+            logger_factory=structlog.ReturnLoggerFactory(),
         )
 
     def watch(self, watcher: Watcher | None) -> None:
@@ -95,26 +99,36 @@ class Log:
             self._masker = Masker(self._secrets)
 
     def _choose(self) -> Format:
-        if self._stream.isatty():
+        if self.stream.isatty():
             return Format.TEXT
         return Format.JOURNAL if self._is_in_journal() else Format.JSON
 
     def _is_in_journal(self) -> bool:
-        return is_journals(self._stream.fileno(), self._environment)
+        return is_journals(self.stream.fileno(), self._environment)
 
-    def _renderers(self) -> list[Processor]:
+    def _writers(self) -> list[Processor]:
         match self.format:
             case Format.TEXT:
-                is_coloured = self._stream.isatty() and not self._environment.get("NO_COLOR")
+                is_coloured = self.stream.isatty() and not self._environment.get("NO_COLOR")
                 plainly = structlog.dev.plain_traceback
-                return [
-                    _disarm,
-                    _tell_time,
-                    structlog.dev.ConsoleRenderer(colors=is_coloured, exception_formatter=plainly),
-                ]
+                render = structlog.dev.ConsoleRenderer(colors=is_coloured, exception_formatter=plainly)
+                return [_disarm, _tell_time, self._writer(render)]
             case Format.JOURNAL:
-                return [_disarm, self._hand_over]
-        return [structlog.processors.JSONRenderer()]
+                return [_disarm, self._hand_over, self._writer(_render_line)]
+        return [self._writer(structlog.processors.JSONRenderer())]
+
+    def _writer(self, render: Processor) -> Processor:
+        """Make what writes entries on standard error; the first one that finds room again says how many did not."""
+
+        def write(logger: Any, name: str, entry: MutableMapping[str, Any]) -> NoReturn:
+            lost = self._way.take_lost()
+            if lost:
+                entry = {**entry, "lost_before": lost}
+            if not self._way.write_line(str(render(logger, name, entry))):
+                self._way.give_lost(lost)
+            raise structlog.DropEvent
+
+        return write
 
     def _mask(self, _: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {key: self._masked(value) for key, value in entry.items()} if self._masker else entry
@@ -139,11 +153,15 @@ class Log:
         self.recent.add(entry)
         return entry
 
-    def _hand_over(self, _: Any, __: str, entry: MutableMapping[str, Any]) -> str:
+    def _hand_over(self, _: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         if self._journal is not None and self._journal.send(journal_message(entry)):
             raise structlog.DropEvent
-        # There is no journal any more: standard error takes a line, with its priority as sd-daemon(3) has it.
-        return f"<{PRIORITIES[entry['level']]}>{line_of(entry)}"
+        return entry
+
+
+def _render_line(_: Any, __: str, entry: MutableMapping[str, Any]) -> str:
+    """Write a line with its priority as sd-daemon(3) has it: for standard error, where there is no journal any more."""
+    return f"<{PRIORITIES[entry['level']]}>{line_of(entry)}"
 
 
 def _add_request(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -6,6 +6,7 @@ this process's own environment reaches a daemon, and everything that a site's da
 """
 
 import contextlib
+import io
 import json
 import os
 import resource
@@ -81,9 +82,18 @@ class Site:
         whole = {name: {**usual.get(name, {}), **tables.get(name, {})} for name in [*usual, *tables]}
         self.config.write_text(write_toml(whole))
 
-    def start(self, *options: str, under: Sequence[str] = (), passed: Sequence[int] = ()) -> "Daemon":
-        """Start a daemon, by way of the program `under` if there is one, which inherits the descriptors `passed`."""
-        return Daemon(self, options, under, passed)
+    def start(
+        self, *options: str, under: Sequence[str] = (), passed: Sequence[int] = (), stderr: int = subprocess.PIPE
+    ) -> "Daemon":
+        """
+        Start a daemon.
+
+        Args:
+            under: the program that starts it.
+            passed: descriptors that it inherits.
+            stderr: its standard error; by default, what it says there is its log.
+        """
+        return Daemon(self, options, under, passed, stderr)
 
     @contextlib.contextmanager
     def running(self, *options: str, under: Sequence[str] = ()) -> Iterator["Daemon"]:
@@ -127,7 +137,14 @@ class Daemon:
         lines: what it has said on standard error.
     """
 
-    def __init__(self, site: Site, options: Sequence[str], under: Sequence[str], passed: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        site: Site,
+        options: Sequence[str],
+        under: Sequence[str],
+        passed: Sequence[int] = (),
+        stderr: int = subprocess.PIPE,
+    ) -> None:
         self.site = site
         self.lines: list[str] = []
         self._clients: list[ControlClient] = []
@@ -138,7 +155,7 @@ class Daemon:
             [*under, sys.executable, "-P", "-m", "concordiad", *places, *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             cwd=site.work,
             env=site.environment,
             pass_fds=passed,
@@ -164,6 +181,17 @@ class Daemon:
     def wait_until_ready(self) -> None:
         """Wait until it says that it serves."""
         self.wait_for_log(READY)
+
+    def wait_until_it_answers(self) -> None:
+        """Wait until it serves, where nobody can read what it says."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.is_running():
+            with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+                self.connect().call("room.list")
+                return
+            assert time.monotonic() < deadline, "concordiad does not answer"
+            time.sleep(0.05)
+        raise AssertionError(f"concordiad has ended with {self.process.returncode}")
 
     def has_said(self, text: str) -> bool:
         """Wait for a line with that text on its standard error, or for its end; tells whether there was one."""
@@ -225,8 +253,7 @@ class Daemon:
         return next((line for line in self.lines if text in line), None)
 
     def _listen(self) -> None:
-        assert self.process.stderr is not None
-        with self.process.stderr as stderr:
+        with self.process.stderr or io.BytesIO() as stderr:
             for line in stderr:
                 self._say(line.decode(errors="replace").rstrip("\n"))
         with self._said:
