@@ -46,10 +46,37 @@ VERBS: Final = {
     "how": listed("are can come could did do does far is long many much often should to was were would"),
 }
 """Of what is no question by itself ("wie besprochen", "how nice"), what makes it one."""
+RELATIVE: Final = listed("what which who whose why")
+"""Behind these, in English, a subject comes before the verb only where nothing is asked: "what the user wants"."""
+EVER: Final = listed("auch ever")
+"""Behind a "why", these make "for whatever reason" of it."""
 SUPERLATIVE: Final = RANKED | listed("best cause least problem reason worst")
 """Behind "is the", these may tell of what was spoken of."""
 FINITE: Final = PREDICATES | INVERTED | listed("es est está ist sind son sont")
 GERMAN_SUBJECTS: Final = listed("das der die du er es ich ihr sie wir")
+MODAL: Final = listed("""
+    can could may might shall will would
+    darf darfst dürfen kann kannst können könnt könnte könnten könntest mag magst möchtest willst wollen würde würden
+    würdest
+    est-ce peut peux peux-tu pourrais pourrais-tu pourrait pourriez pourriez-vous pouvez pouvez-vous pouvons veux-tu
+    voudrais-tu voulez-vous
+    podemos podrían podría podrías podéis puede pueden puedes quieres
+    posso potete potrebbe potresti puoi può vuoi
+    pode podem poderia poderiam podes podia
+    можем можете можешь можно мог могла могли
+    kan kun kunnen kunt zou można możesz mógłbyś mogłabyś يمكن يمكنك
+    """)
+"""Where one of these opens a sentence, it may be asked whether something can be done."""
+WHY: Final = listed("""
+    how what when where which who whose why
+    wann warum was welche welcher welches wer weshalb wie wieso wo
+    comment où pourquoi quand quel quelle quelles quels qui
+    cuál cuándo cómo dónde por qué quién
+    come dove perché quale quando como onde где как когда кто почему зачем
+    """)
+"""What is asked with one of these is asked with a please and without."""
+OPENED: Final = 3
+"""Words that a sentence opens with."""
 FEWEST: Final = 3
 """Words of a question: two may be a command, or half a sentence."""
 UNSPACED: Final = re.compile(r"^(?:为什么|為什麼|怎么|怎麼|なぜ|どうして)[^都也]*$")
@@ -79,14 +106,26 @@ def asks(meant: Sequence[str]) -> bool:
     return first in ASKING and not is_told
 
 
+def may_only_ask(meant: Sequence[str], is_marked: bool) -> bool:
+    """Tell whether a sentence may ask what is or can be done, so that only its please makes a request of it."""
+    first = [word.removeprefix(LETTER).lower() for word in meant[:OPENED]]
+    if not MODAL.isdisjoint(first) or (first[0] in INVERTED and first[0] != "do"):
+        return True
+    return is_marked and first[0] not in WHY
+
+
 def _tells(meant: Sequence[str]) -> bool:
     """Tell whether what looks like a question may be the subject of a sentence: "why it fails is unclear"."""
     first, second = meant[0], meant[1]
     if second in INVERTED:
         return False
+    if second in EVER:
+        return True
     if first in ("warum", "wieso", "weshalb"):
         return second in GERMAN_SUBJECTS
     if first in ("почему", "зачем"):
         return len(meant) > FEWEST
     is_clause = second in PERSONS or second in POINTED or second in ARTICLES or second == f"{LETTER}I"
+    if is_clause and first in RELATIVE:
+        return True
     return not FINITE.isdisjoint(meant[2 if is_clause or first in ("what", "who") else 3 :])

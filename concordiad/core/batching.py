@@ -105,14 +105,14 @@ class Queue:
             is_hurried: whether there is nobody to wait for.
             known: what it is compared by, if it was read already; else it is read here, if it is compared at all.
         """
-        may_merge = self.may_merge(prompt)
-        if may_merge:
+        read = self._read(prompt, known)
+        if read is not None:
             self._last_arrival = now
         waiting = Waiting(
             self._with_standing(prompt),
             deadline,
-            AT_ONCE if is_hurried or not may_merge else now,
-            (known or features(prompt.text)) if may_merge else None,
+            AT_ONCE if is_hurried or read is None else now,
+            read,
             asked_at=now,
         )
         changes.before[prompt.id] = None
@@ -134,7 +134,7 @@ class Queue:
         self, prompt: Prompt, deadline: float = NEVER, asked_at: float = 0.0, *, known: Features | None = None
     ) -> Prompt:
         """Let a prompt wait as it did before, in its group if it had one; the leader is restored first."""
-        read = (known or features(prompt.text)) if self.may_merge(prompt) else None
+        read = self._read(prompt, known)
         standing = self._with_standing(prompt)
         waiting = Waiting(standing, deadline, AT_ONCE, read, was_held=True, judge_by=AT_ONCE, asked_at=asked_at)
         self._rejoin(waiting)
@@ -153,8 +153,14 @@ class Queue:
             self._rejoin(waiting)
 
     def may_merge(self, prompt: Prompt) -> bool:
-        """Tell whether a prompt is compared with others."""
+        """Tell whether a prompt is compared with others, if it does not speak of its author."""
         return not (prompt.is_alone or prompt.is_raw) and bool(self.stages)
+
+    def _read(self, prompt: Prompt, known: Features | None) -> Features | None:
+        """Read what a prompt is compared by; None if it is never merged."""
+        read = (known or features(prompt.text)) if self.may_merge(prompt) else None
+        # Only prompts of several authors are merged, and "my branch" is another one from each of them.
+        return None if read is None or read.is_own else read
 
     def _with_standing(self, prompt: Prompt) -> Prompt:
         if prompt.standing is not None:

@@ -27,7 +27,7 @@ from concordiad.core.courtesy import (
     Phrases,
 )
 from concordiad.core.openers import ARTICLES, BARE, FOREIGN, GERMAN, OPENING, PLACING, QUESTIONS, WORKING
-from concordiad.core.spelled import PREDICATES, listed
+from concordiad.core.spelled import NOUNS, PREDICATES, listed
 from concordiad.core.words import LETTER, PAUSE, SIGNS, Word
 
 ROUNDS: Final = 6
@@ -37,10 +37,14 @@ FEWEST_GREETED: Final = 2
 """Words behind a greeting; "hello, world" is none."""
 FEWEST_BEFORE_ME: Final = 2
 """Words before "for me" and "to me"; "check for me" may look for something."""
-MOST_FOR_ME: Final = 6
-"""Words of an order with a "for me" that cannot belong to the thing: "run the tests I wrote for me"."""
+MOST_FOR_ME: Final = 3
+"""Words of a thing with its article that a "for me" cannot belong to: "run the tests I wrote for me"."""
+FOR_ANYBODY: Final = listed("it that these this those")
+SHARED: Final = NOUNS | listed("cache diff log query test")
+"""What a "for me" does not belong to either; "the invite for me" and "the link sent to me" are others than all."""
 MOST_PLACED: Final = 6
 """Words of an order to set or to add a thing that is named in passing; behind more, the courtesy may be what is set."""
+CALLED: Final = listed("how what where which who why")
 UNSPACED: Final = re.compile(r"[㐀-鿿぀-ヿ가-힣]")
 UNSPACED_LIST: Final = re.compile(r"[和与跟及、と]|하고|와$")
 UNSPACED_TEXT: Final = re.compile(
@@ -188,10 +192,18 @@ def _greeting(meant: list[str]) -> int:
     addressed, following = "".join(meant[count : count + 1]), meant[count + 1 :]
     if addressed == "claude" or (addressed in ADDRESSED and (not following or _is_pause(following))):
         count += 1
-    elif meant[0] != "hey" and len(meant) > count and not _is_pause(meant[count:]):
-        return begins(meant[count:], PLEASE) and count
+    elif len(meant) > count and not _is_pause(meant[count:]):
+        is_call = meant[0] == "hey" and _is_called(meant[count:])
+        return count if is_call or begins(meant[count:], PLEASE) else 0
     count += _is_pause(meant[count:])
     return count if count == len(meant) or _opens(meant[count:]) else 0
+
+
+def _is_called(meant: Sequence[str]) -> bool:
+    """Tell whether what stands behind a "hey" is an order or a question: in "hey run fails" a hey run does."""
+    first, second = [*meant[:2], "", ""][:2]
+    is_question = second == "you" if first in WILLING else first in CALLED
+    return is_question or (first in WORKING and second in ARTICLES)
 
 
 def _for_me(meant: list[str]) -> int:
@@ -199,9 +211,14 @@ def _for_me(meant: list[str]) -> int:
     for_whom = tuple(meant[-2:])
     if for_whom not in FOR_ME or len(meant) < 2 + FEWEST_BEFORE_ME or SUBORDINATE.intersection(meant):
         return 0
-    is_request = meant[0] in WILLING and meant[1] == "you"
-    verb = meant[2] if is_request else meant[0]
-    is_thing = is_request or (meant[1] in ARTICLES and len(meant) <= MOST_FOR_ME)
+    meant = meant[2 if meant[0] in WILLING and meant[1] == "you" else 0 : -2]
+    verb, *thing = (meant[1:] if meant[:1] and meant[0] in INNER_PLEASE else meant) or [""]
+    is_pronoun = len(thing) == 1 and thing[0] in FOR_ANYBODY
+    is_thing = is_pronoun or (
+        1 < len(thing) <= MOST_FOR_ME
+        and thing[0] in ARTICLES
+        and (thing[-1] in SHARED or thing[-1].removesuffix("s") in SHARED)
+    )
     is_favor = verb in REQUESTED if for_whom == ("to", "me") else verb in FAVORS
     return 2 if is_thing and is_favor else 0
 

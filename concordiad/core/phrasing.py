@@ -8,7 +8,7 @@ keeps every word.
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from concordiad.core.asking import INVERTED, asks
+from concordiad.core.asking import INVERTED, asks, may_only_ask
 from concordiad.core.courtesy import (
     ANEW,
     ASKABLE,
@@ -33,6 +33,8 @@ from concordiad.core.courtesy import (
 from concordiad.core.layout import Kind, Part
 from concordiad.core.manners import begins, is_complete, uncourteous
 from concordiad.core.openers import ARTICLES, COMMANDS, OPENING, PLACING, STARTING, WORKING
+from concordiad.core.orders import is_plain_order
+from concordiad.core.persons import is_own
 from concordiad.core.spelled import DETERMINERS
 from concordiad.core.spelling import respelled
 from concordiad.core.words import ASK, ENDS, LETTER, LINE, PAUSE, SIGNS, STOP, Word, is_legible, words_of
@@ -45,10 +47,11 @@ SHOWN: Final = ARTICLES | {"how", "what", "where", "which", "who", "why"}
 ORDERS: Final = WORKING | PLACING
 ASKED_FOR: Final = WORKING | DOABLE
 UNJOINED: Final = DENIALS | LINKING
+BEGGED: Final = Word("", "please")
+"""Stands at the end of what would be a question without its please, wherever that was."""
 FEWEST_TERSE: Final = 3
 LONGEST_LETTER: Final = 2
 """Letters of what may be the name of a variable."""
-MOST_OF_A_THING: Final = 4
 
 
 class Phrase(NamedTuple):
@@ -59,11 +62,13 @@ class Phrase(NamedTuple):
         key: equal for prompts that say the same.
         spelled: the words as they were spelled, without what is left out.
         is_literal: whether words, and how they are spelled, may be what the prompt is about.
+        is_own: whether the prompt speaks of its author.
     """
 
     key: str
     spelled: str
     is_literal: bool
+    is_own: bool
 
 
 def phrase_of(text: str, parts: Sequence[Part]) -> Phrase | None:
@@ -86,8 +91,8 @@ def phrase_of(text: str, parts: Sequence[Part]) -> Phrase | None:
         kept.pop()
     if any(word.meant in MARKED for word in kept) and text.rstrip().endswith((".", "?", "!")):
         kept.append(Word("", ASK))
-    key, spelled = "\x1f".join(word.meant for word in kept), " ".join(word.spelled for word in kept)
-    return Phrase(key, spelled, is_literal)
+    meant = [word.meant for word in kept]
+    return Phrase("\x1f".join(meant), " ".join(word.spelled for word in kept), is_literal, is_own(meant))
 
 
 def _is_quoting(words: Sequence[Word]) -> bool:
@@ -169,16 +174,17 @@ def _said(sentence: list[Word], is_quoting: bool) -> list[Word]:
     meant = [word.meant for word in words]
     if not words:
         return []
+    begged = [BEGGED] if was_begged and may_only_ask(meant, end.meant == ASK) else []
     if end.meant == ASK and asks(meant):
         end = Word("", STOP)
-    if (meant[0] in ORDERS or meant[0] == "it") and not is_quoting and not UNJOINED.intersection(meant):
+    if meant[0] in ORDERS and not is_quoting and not UNJOINED.intersection(meant):
         words = _joined(words)
         meant = [word.meant for word in words]
     if is_terse(meant):
         del words[1]
     if meant[:2] == ["show", "me"] and len(meant) > 2 and meant[2] in SHOWN:
         del words[1]
-    return [*words, end]
+    return [*words, *begged, end]
 
 
 def is_terse(meant: Sequence[str]) -> bool:
@@ -200,21 +206,23 @@ def _is_plural(meant: Sequence[str]) -> bool:
 
 
 def _joined(words: list[Word]) -> list[Word]:
-    """Leave out a comma that says nothing: before "then", and between two orders that lack nothing."""
+    """Leave out a comma that says nothing: behind a plain order, before "then" or "and" and a further order."""
     meant = [word.meant for word in words]
-    if meant.count("and") == meant.count(PAUSE) == 1 and "and" in meant[1:-2]:
-        at = meant.index("and")
-        is_order = meant[at + 1] in ORDERS and meant[at + 2] in ARTICLES
-        if meant[at - 1] == PAUSE and is_order and _is_thing(meant[1 : at - 1]):
-            return [*words[: at - 1], *words[at:]]
-    last = len(words) - 2
-    return [word for at, word in enumerate(words) if word.meant != PAUSE or at >= last or meant[at + 1] != "then"]
-
-
-def _is_thing(meant: Sequence[str]) -> bool:
-    """Tell whether words are one thing: a pronoun, a name, or an article and a few words."""
-    is_one = len(meant) == 1 and (meant[0] in ARTICLES or meant[0].startswith(LETTER))
-    return is_one or (1 < len(meant) <= MOST_OF_A_THING and meant[0] in ARTICLES)
+    kept: list[Word] = []
+    begun = 0
+    for at, word in enumerate(words):
+        if word.meant == PAUSE:
+            if not is_plain_order(meant[begun:at]):
+                return [*kept, *words[at:]]
+            begun = at + 2 if meant[at + 1 : at + 2] == ["then"] else at + 1
+            is_orders = meant.count("and") == meant.count(PAUSE) == 1 and meant[at + 1 : at + 2] == ["and"]
+            is_orders = (
+                is_orders and "".join(meant[at + 2 : at + 3]) in ORDERS and "".join(meant[at + 3 : at + 4]) in ARTICLES
+            )
+            if is_orders or (at + 2 < len(words) and meant[at + 1] == "then"):
+                continue
+        kept.append(word)
+    return kept
 
 
 def _ordered(words: list[Word], end: Word, was_begged: bool) -> tuple[list[Word], Word]:

@@ -11,10 +11,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from concordiad.core.asking import INVERTED, WHY
 from concordiad.core.courtesy import CHANGING, READING
 from concordiad.core.details import WORD
 from concordiad.core.layout import parts_of
-from concordiad.core.openers import ARTICLES, PLACING, QUESTIONS, WORKING
+from concordiad.core.openers import ARTICLES, PLACING, WORKING
+from concordiad.core.orders import is_plain_order
 from concordiad.core.phrasing import is_terse, phrase_of
 from concordiad.core.spelled import DETERMINERS
 from concordiad.core.vocabulary import FAILING, NOUNS, NUMERALS, PREAMBLES, RED, REWORDED, TRANSLATIONS, VERBS, WHOLLY
@@ -135,10 +137,22 @@ def _ordered(said: list[str]) -> list[str]:
     if at < LEAST_LED:
         return said
     rest = said[at + 1 :]
-    if not rest or (rest[0] not in ORDERS and rest[0] not in QUESTIONS):
+    if not is_plain_order(rest) and not _is_plain_question(rest):
         return said
     end = [] if rest[-1] != ASK or rest[0] in ("how", "what", "why") else [ASK]
     return [*(word for word in rest if word != ASK), *said[:at], *end]
+
+
+def _is_plain_question(said: Sequence[str]) -> bool:
+    """Tell whether a question has one verb and one subject, so that a clause can belong to nothing else in it."""
+    words = [word for word in said if word != ASK]
+    if words and words[0] in WHY:
+        words = words[1:]
+    elif not words or words[0] not in INVERTED:
+        return False
+    words = words[1:] if words and words[0] in INVERTED else words
+    words = words[1:] if words and words[0] in ARTICLES else words
+    return 0 < len(words) <= MOST_ASKED
 
 
 def _by_word(said: list[str]) -> list[str]:
@@ -168,6 +182,8 @@ def _is_certain(verb: str, said: Sequence[str]) -> bool:
 LEADING: Final = frozenset({"after", "before", "in", "on", "when"})
 LEAST_LED: Final = 3
 """Words of a clause: "before, run it" has none."""
+MOST_ASKED: Final = 2
+"""Words of a subject and what it does: in more, one may do something with another."""
 LINKS: Final = frozenset({"and", "but", "or", "then"})
 ORDERS: Final = WORKING | PLACING
 GERUNDS: Final = {

@@ -33,11 +33,13 @@ class Features(Struct, frozen=True):
         same: a hash of what two prompts of the same text have in common.
         near: a hash of what two prompts of nearly the same text have in common; None if this one has no such.
         head: the beginning of its words as they were spelled, for the score.
+        is_own: whether it speaks of who asks, so that nobody else asks the same by the same text.
     """
 
     same: bytes
     near: bytes | None
     head: str
+    is_own: bool = False
 
 
 class Match(NamedTuple):
@@ -64,6 +66,7 @@ def features(text: str) -> Features:
 def reading(text: str) -> Pieces[Features]:
     """Read a prompt for comparison."""
     from concordiad.core.layout import letters_of, parting  # noqa: PLC0415
+    from concordiad.core.persons import is_own_text  # noqa: PLC0415
     from concordiad.core.phrasing import phrase_of  # noqa: PLC0415
 
     parts = yield from parting(text)
@@ -72,9 +75,9 @@ def reading(text: str) -> Pieces[Features]:
     yield
     phrase = phrase_of(text, parts)
     if phrase is None:
-        return Features(same, None, "")
+        return Features(same, None, "", is_own_text(text))
     near = yield from _hashed(phrase.key)
-    return Features(same, near, phrase.spelled[:HEAD_CHARS])
+    return Features(same, near, phrase.spelled[:HEAD_CHARS], phrase.is_own)
 
 
 def _hashed(text: str) -> Pieces[bytes]:

@@ -139,6 +139,11 @@ NOTIONS: Final = listed("""
     structure syntax
     """)
 """What a thing has and what is no thing by itself: behind an article, a slip in one of these is hardly a name."""
+NOUNS: Final = listed("""
+    algorithm api architecture bug build class code config database docs error exception failure file function image job
+    linter method module page parser pipeline regex server suite syntax traceback warning worker
+    """)
+"""What a room has that belongs to nobody, and after which no method is called: one that ends in "!" is a verb."""
 BEHIND_NOTIONS: Final = listed("and at between for from in is of on or than that to was when where which with")
 """A notion before one of these is not the first part of a name."""
 FUNCTION_WORDS: Final = listed("""

@@ -24,6 +24,7 @@ from concordiad.core.spelled import (
     INTERJECTIONS,
     IS,
     NOTIONS,
+    NOUNS,
     OPENERS,
     POLITE_FORMS,
     PREDICATES,
@@ -52,12 +53,34 @@ WIDE_MARK: Final = re.compile(r"([。，；：！？、]|(?<=[㐀-鿿぀-ヿ])[,
 """Behind these no space is written."""
 HAN_BESIDE_ASCII: Final = re.compile(r"(?<=[㐀-鿿぀-ヿ])(?=[A-Za-z]+(?:[^\x21-\x7e]|$))|(?<=[A-Za-z])(?=[㐀-鿿぀-ヿ])")
 """Where Chinese and Japanese meet a Latin word; whether there is a space is a matter of taste."""
-BEGINNINGS: Final = re.compile(r"^(?:麻烦你|麻烦|请帮我|帮我|请(?![求教假客柬示愿问])|請(?![求教假客柬示願問]))+")
+BEGINNINGS: Final = re.compile(r"^(?:[请請](?:[帮幫]我)?|(?P<is_word>麻[烦煩]你?|[帮幫]我))")
+ORDERED: Final = re.compile(
+    r"不要|别|別|把|[将將](?![来來军軍])|运行|運行|执行|執行|跑|检查|檢查|查看|查找|查询|看(?![法板])|修[复復改正]|解释|解釋|说明|描述|总结|分析"
+    r"|删|刪除|移除|清[理空]|添加|增加|新[增建]|创建|生成|写(?![法真])|编写|更新|升级|重[启啟构新试命]|[启啟][动動用]|停止|关闭|打开"
+    r"|优化|测试|測試|部署|发布|合并|提交|回滚|撤销|安装|卸载|构建|编译|格式化|调试|移动|复制|改(?![天日口])|用(?![户量途法例品])|确认|验证|实现"
+    r"|设置|配置|禁用|列出|显示|告诉|比较"
+)
+"""What is asked for behind a Chinese please; in 请购单, 请款 and whatever else begins so there is none of it."""
+UNORDERED: Final = re.compile(r"^.{1,2}的|[吗嗎呢]$")
+UNORDERED_WORD: Final = re.compile(r"[的了吗嗎呢么麼谁誰哪是很太吧]|失[败敗]|^.{1,2}$")
+"""Where one of these stands, something may be told or asked: behind 请, and behind 麻烦 and 帮我, words too."""
+VERB: Final = (
+    r"(?:(?<![そうとま決対関大際])(?<!果た)して|ないで|(?<![一-鿿])せて|[一-鿿](?:せて|いて|けて|えて|べて|れて|げて|んで|いで)"
+    r"|(?<![従却因依])って|[止決始進求認確深早集]めて|[見出来]て|て(?:みて|おいて))"
+)
+"""How Japanese verbs end that ask for something; 全て, 改めて and 組み立て are none, nor is a noun with its で."""
+KOREAN: Final = (
+    r"(?:[가-힣](?<![이피오손방침저올재상자박북남])해|[가-힣](?<![단언용제영국본색령약검중한일독불외모원])[어아])"
+)
 ENDINGS: Final = re.compile(r"(?<=[てで])(?:ください|下さい)$|(?<=[해어아])(?:주세요|줘요|줘)$")
+VERBAL: Final = re.compile(rf"(?:{VERB}|{KOREAN})$")
+"""What stands before them; 단어 and 검색어 are nouns."""
 ONCE: Final = re.compile(r"(?<=[看试查跑])一下(?!子)")
 """What makes Chinese, Japanese and Korean polite, written without a space."""
-POLITE_APART: Final = re.compile(r"(?<=[해어아])(?: 주세요| 줘요| 줘)(?=[\s.!?]|$)")
-"""The same with a space, as Korean may be written."""
+POLITE_APART: Final = re.compile(rf"((?:^|\s)\S*?{KOREAN})(?: 주세요| 줘요| 줘)(?=[\s.!]|$)")
+"""The same with a space, as Korean may be written; with a question mark, it may be one only without."""
+FEWEST_OF_MANY: Final = 3
+"""Letters of a plural, which is no verb and so no name of a method."""
 SPACES: Final = str.maketrans("\t\n\r", "   ")
 
 
@@ -126,7 +149,7 @@ def _is_start(words: list[Word]) -> bool:
 
 def _prose(prose: str, is_literal: bool, is_repaired: bool, is_start: bool) -> Iterator[Word]:
     if not prose.isascii():
-        prose = POLITE_APART.sub("", HAN_BESIDE_ASCII.sub(" ", WIDE_MARK.sub(r"\1 ", prose)))
+        prose = POLITE_APART.sub(r"\1", HAN_BESIDE_ASCII.sub(" ", WIDE_MARK.sub(r"\1 ", prose)))
     chunks = prose.split()
     is_alone = len(chunks) == 1
     earlier, before = "", ""
@@ -158,7 +181,13 @@ def _prose(prose: str, is_literal: bool, is_repaired: bool, is_start: bool) -> I
             if verb is not None and is_verb and (may_be_lowered or core == lower):
                 yield from (Word(core, verb), Word("", "is"))
             else:
-                yield from _word(core, is_literal, may_be_lowered, may_repair)
+                yield from _word(
+                    core,
+                    is_literal,
+                    may_be_lowered,
+                    may_repair,
+                    is_asked=not core.isascii() and marks != "" and _sign(marks) == ASK,
+                )
             is_start = False
         if marks:
             sign = _sign(marks)
@@ -182,7 +211,8 @@ def _is_exclaimed(core: str, marks: str, before: tuple[str, str], is_alone: bool
         return False
     if not core[-1:].isascii() or marks[0] == "！" or lower in INTERJECTIONS or len(marks) > 1:
         return True
-    is_thing = core == lower and core.isalpha() and len(core) > 2 and not DETERMINERS.isdisjoint(before)
+    is_noun = lower in NOUNS or (lower.endswith("s") and not lower.endswith("ss") and len(lower) > FEWEST_OF_MANY)
+    is_thing = core == lower and core.isalpha() and is_noun and not DETERMINERS.isdisjoint(before)
     return is_thing or lower in EXCLAIMED or (is_alone and lower in OPENING)
 
 
@@ -240,7 +270,7 @@ def _sign(marks: str) -> str:
     return ":" if marks[-1] in ":：" else STOP
 
 
-def _word(core: str, is_literal: bool, is_start: bool, may_repair: bool) -> Iterator[Word]:
+def _word(core: str, is_literal: bool, is_start: bool, may_repair: bool, *, is_asked: bool) -> Iterator[Word]:
     lower = core.lower()
     contracted = lower.replace("’", "'")
     if not is_literal and WORD.fullmatch(core.replace("’", "'")):
@@ -254,20 +284,28 @@ def _word(core: str, is_literal: bool, is_start: bool, may_repair: bool) -> Iter
         known = known or (HYPHENED.get(lower) if may_repair else None)
         yield Word(core, known or LETTER + core)
     elif core == lower or (is_start and core[1:] == lower[1:]):
-        yield Word(core if core == lower else lower, _meant(lower, is_literal, is_start, may_repair))
+        yield Word(core if core == lower else lower, _meant(lower, is_literal, is_start, may_repair, is_asked))
     else:
         yield Word(core, LETTER + core)
 
 
-def _meant(lower: str, is_literal: bool, is_start: bool, may_repair: bool) -> str:
+def _meant(lower: str, is_literal: bool, is_start: bool, may_repair: bool, is_asked: bool) -> str:
     if is_literal:
         return lower
     if lower.isascii():
         return respelled(lower) if may_repair else lower
-    return (POLITE_FORMS.get(lower) if is_start else None) or _plain(lower)
+    polite = POLITE_FORMS.get(lower) if is_start else None
+    return polite or (lower if is_asked else _plain(lower))
 
 
 def _plain(word: str) -> str:
     """Leave out what makes a word of a script without spaces polite."""
-    plain = ONCE.sub("", ENDINGS.sub("", BEGINNINGS.sub("", word)))
-    return plain or word
+    ended = ENDINGS.sub("", word)
+    if ended != word and VERBAL.search(ended) is not None:
+        word = ended
+    begun = BEGINNINGS.match(word)
+    if begun is not None:
+        rest, unordered = word[begun.end() :], UNORDERED_WORD if begun["is_word"] else UNORDERED
+        if ORDERED.match(rest) is not None and unordered.search(rest) is None:
+            word = rest
+    return ONCE.sub("", word)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from concordiad.core.batching import GROUP_LIMIT, Window
+from concordiad.core.batching import GROUP_LIMIT, Queue, Window
 from concordiad.core.groups import Joined, Parted
 from concordiad.core.model import Merge, Priority, Stage
 from tests.core.waiting_room import WaitingRoom, person
@@ -50,6 +50,36 @@ def test_alone_and_raw_are_never_merged(room: WaitingRoom, more: dict[str, bool]
     room.ask("b", ASKED)
     room.ask("c", ASKED, **more)
     assert (room.turns(), room.told) == (["a1", "b1", "c1"], [])
+
+
+def test_what_is_an_authors_own_is_never_merged(room: WaitingRoom) -> None:
+    """By the letter it is the same, but Ben's branch is another one than Ada's."""
+    room.ask("a", "delete my branch")
+    room.ask("b", "delete my branch")
+    room.ask("c", "show me the logs")
+    room.ask("d", "Show me the logs, please")
+    assert room.take_all() == ["a1", "b1", "c1 d1"]
+    assert room.told == [Joined(room.rows["d1"], (room.rows["c1"],))]
+
+
+def test_what_is_an_authors_own_comes_back_so(room: WaitingRoom) -> None:
+    """After a restart, too, it leads no group."""
+    room.ask("a", "delete my branch")
+    waiting = room.queue.find("a1")
+    assert waiting is not None
+    anew = Queue()
+    anew.begin([waiting.standing] if waiting.standing else [])
+    anew.restore(waiting)
+    room.queue = anew
+    room.ask("b", "delete my branch")
+    assert room.take_all() == ["a1", "b1"]
+
+
+def test_what_is_an_authors_own_waits_for_nobody() -> None:
+    """Nobody can join it, so it has no window."""
+    room = WaitingRoom(window=Window(0.5, 2.0))
+    room.ask("a", "delete my branch")
+    assert room.take() == "a1"
 
 
 def test_without_stages_nothing_is_merged() -> None:
