@@ -47,7 +47,7 @@ check: .venv/.test ## lint, formatting and types
 	.venv/bin/ruff check $(CODE)
 	.venv/bin/ruff format --check $(CODE)
 	.venv/bin/mypy $(CODE)
-	.venv/bin/flake8 $(CODE)
+	.venv/bin/flake8 $$(grep -rlwE --include='*.py' 'trio|anyio|async|asyncio|await' $(CODE))
 
 bench: .venv/.test .venv/.claude ## measure against peers, with the real Claude Code CLI too; ARGS=--json, ARGS=W1
 	@$(BARE) exec .venv/bin/python -m bench $(ARGS)
