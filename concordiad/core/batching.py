@@ -199,9 +199,24 @@ class Queue:
                 ready_at = self.window_ends(group)
             # Who is ready overtakes who is not, but never its own prompts, nor just because it is never merged.
             if ready_at <= now and not overtaken & authors and (group.may_merge or not overtaken):
-                return self._take(group)
+                if not self._overtakes_its_own(group):
+                    return self._take(group)
+                continue
             overtaken |= authors
         return []
+
+    def _overtakes_its_own(self, group: Group) -> bool:
+        """
+        Tell whether one of its authors has asked something of the same priority before, which waits in another group.
+
+        That stands in front of it, unless this one's priority is due after so many turns of a better one, to which a
+        merge has brought the other: then this one waits for it.
+        """
+        return any(
+            before.own.rank == member.own.rank and before.id in self._waiting and before.group is not group
+            for member in group.members
+            for before in self._own_order.before(member)
+        )
 
     def _take(self, group: Group) -> list[tuple[Prompt, float]]:
         self._leave_line(group)

@@ -5,6 +5,7 @@ import pytest
 from concordiad.core.batching import GROUP_LIMIT, Queue, Window
 from concordiad.core.groups import Joined, Parted
 from concordiad.core.model import Merge, Priority, Stage
+from concordiad.core.order import PATIENCE
 from tests.core.waiting_room import WaitingRoom, person
 
 ASKED = "Why does test_import fail?"
@@ -50,6 +51,17 @@ def test_alone_and_raw_are_never_merged(room: WaitingRoom, more: dict[str, bool]
     room.ask("b", ASKED)
     room.ask("c", ASKED, **more)
     assert (room.turns(), room.told) == (["a1", "b1", "c1"], [])
+
+
+def test_a_worse_priority_that_is_due_overtakes_none_of_its_author(room: WaitingRoom) -> None:
+    """What a merge has brought to a better priority still goes before the author's next prompt; then that is due."""
+    for number in range(PATIENCE):
+        room.ask(f"x{number}", f"Look at file number {number}")
+    room.ask("y", ASKED)
+    room.ask("b", ASKED, priority=Priority.LOW)
+    room.ask("b", "Then deploy", priority=Priority.LOW)
+    room.ask("z", "Look at the logs")
+    assert room.take_all()[PATIENCE:] == ["y1 b1", "b2", "z1"]
 
 
 def test_what_is_an_authors_own_is_never_merged(room: WaitingRoom) -> None:
