@@ -133,8 +133,12 @@ class Document:
             return self._remark(event, agent, takes)
         if what == "finished":
             self._count(turn)
+            is_found = turn["outcome"] == "completed" and turn["reason"] is not None
             how = "✓" if turn["outcome"] == "completed" else f"✗ {first_line(ending(turn))}"
-            return self._remark(event, agent, " · ".join(part for part in (how, figures_of(turn)) if part))
+            parts = (how, figures_of(turn), first_line(turn["reason"]) if is_found else "")
+            # Found in the agent's own history after a crash: no event has told of its text.
+            answer = f"{self._head(event, agent)}{quoted(turn['answer'] or '')}\n" if is_found else ""
+            return answer + self._remark(event, agent, " · ".join(part for part in parts if part))
         if what == "returned":
             return self._remark(event, agent, f"the turn went back to the queue: {first_line(turn['reason'] or '')}")
         return None

@@ -193,6 +193,14 @@ def test_who_asked_what_and_when() -> None:
     )
 
 
+def test_an_answer_found_after_a_crash_is_written() -> None:
+    """No other event has it."""
+    found = event("turn.finished", turn=told(finished_turn(reason="from_history: concordiad ended")), by=None)
+    document = written(ASKED, STARTED, found)
+    assert "\n### the agent, 01:30:58\n\n> forty-two\n" in document
+    assert document.endswith(" · from\\_history: concordiad ended*\n")
+
+
 def test_a_turn_says_what_it_takes_if_that_is_elsewhere() -> None:
     """Several prompts, or one that waited."""
     other = event("prompt.accepted", prompt=prompt(id="other", author=BOB, text="x"))
