@@ -233,10 +233,10 @@ def _row(what: str, load: Callable[[Hosted], None]) -> Row:
     )
 
 
-def _account(_: float, name: str, collected_s: float, pages: int, sending_s: float) -> str:
+def _account(_: float, name: str, collected_s: float, pages: int, sending_s: float, stolen_s: float) -> str:
     """Say whose a step was, and what of it was not that task's own work."""
     spent = f"{milliseconds(collected_s)} of it the collector, {milliseconds(sending_s)} in sends"
-    return f"{name}, {spent}, {pages} pages"
+    return f"{name}, {spent}, {pages} pages, {milliseconds(stolen_s)} taken by the hypervisor"
 
 
 def _plain() -> dict[str, dict[str, Any]]:

@@ -34,6 +34,10 @@ from concordiad.ops.memory import keep_freed_memory, spare_what_stays
 EDGES_S: Final = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.004, 0.005)
 LONGEST: Final = 8
 """Steps that are told of one by one."""
+LOOK_S: Final = 0.01
+"""How old the last look at what the hypervisor took may be when a step begins."""
+TICK_S: Final = 1 / os.sysconf("SC_CLK_TCK")
+"""In these the kernel tells it (proc(5), /proc/stat)."""
 
 
 class HeldLoop(trio.abc.Instrument):
@@ -43,7 +47,8 @@ class HeldLoop(trio.abc.Instrument):
     Attributes:
         counts: steps by their length: up to each of EDGES_S, and longer ones.
         longest: the longest of them, with their tasks' names, and of each how long the collector of garbage worked in
-            it, how many pages of memory the kernel had to give it, and how long it was in calls that send.
+            it, how many pages of memory the kernel had to give it, how long it was in calls that send, and how long the
+            hypervisor had taken processors away since LOOK_S before it at most, if it is over the last edge.
         own_longest_s: the longest of them without the time in calls that send.
         own_over: steps that are longer than the last edge without that time.
         collected_s: the longest collection.
@@ -53,17 +58,22 @@ class HeldLoop(trio.abc.Instrument):
         self._began = 0.0
         self._pages = 0
         self._within_s = 0.0
+        self._stat = os.open("/proc/stat", os.O_RDONLY)
+        self._looked_at, self._stolen_s = 0.0, 0.0
         self.reset()
 
     def reset(self) -> None:
         """Begin anew."""
         self.counts = [0] * (len(EDGES_S) + 1)
-        self.longest: list[tuple[float, str, float, int, float]] = []
+        self.longest: list[tuple[float, str, float, int, float, float]] = []
         self._collecting_s = self.collected_s = self.own_longest_s = 0.0
         self.own_over = 0
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Begin to count."""
+        now = time.monotonic()
+        if now - self._looked_at > LOOK_S:
+            self._looked_at, self._stolen_s = now, self._stolen()
         self._within_s = SENDS.within_s = 0.0
         self._pages = _pages()
         self._began = time.thread_time()
@@ -73,11 +83,17 @@ class HeldLoop(trio.abc.Instrument):
         held_s = time.thread_time() - self._began
         self.counts[bisect_left(EDGES_S, held_s)] += 1
         if len(self.longest) < LONGEST or held_s > self.longest[-1][0]:
-            step = (held_s, _name(task), self._within_s, _pages() - self._pages, SENDS.within_s)
+            stolen_s = self._stolen() - self._stolen_s if held_s > EDGES_S[-1] else 0.0
+            step = (held_s, _name(task), self._within_s, _pages() - self._pages, SENDS.within_s, stolen_s)
             self.longest = sorted([*self.longest, step], reverse=True)[:LONGEST]
         own_s = held_s - SENDS.within_s
         self.own_longest_s = max(self.own_longest_s, own_s)
         self.own_over += own_s > EDGES_S[-1]
+
+    def _stolen(self) -> float:
+        """Tell how long the hypervisor has had other work for processors that were to work for this machine."""
+        first = os.pread(self._stat, 512, 0).split(b"\n", 1)[0]
+        return int(first.split()[8]) * TICK_S
 
     def collected(self, phase: str, _: dict[str, int]) -> None:
         """Hear of the collector of garbage."""
