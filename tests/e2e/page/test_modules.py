@@ -397,6 +397,24 @@ def test_a_final_close_is_not_tried_again(page: Browser, code: int) -> None:
     assert run(page, "session.js", body, code) == [["connecting", "ended"], 1]
 
 
+def test_an_answer_found_after_a_crash_is_shown(page: Browser) -> None:
+    """No other event has told of it; how any other turn ends does not repeat its answer."""
+    body = """
+        const {Room} = await import("/js/room.js");
+        const {Again} = await import("/js/view/again.js");
+        const entries = new it.Entries(new Room(), new Again({}));
+        const end = (turn) => entries.entryOf({seq: 1, at: "2026-01-01T00:00:00.000Z", type: "turn.finished", by: null,
+          turn: {id: "t", origin: "prompts", prompts: [], answer: "It is **42**.", duration_s: null, cost_usd: null,
+            input_tokens: null, ...turn}});
+        const found = "from_history: the answer is from the agent's own history";
+        return [
+          {outcome: "completed", reason: found},
+          {outcome: "completed", reason: null},
+          {outcome: "timed_out", reason: "silence: x"},
+        ].map((turn) => end(turn).querySelector(".markdown strong")?.textContent ?? null);"""
+    assert run(page, "view/entries.js", body) == ["42", None, None]
+
+
 def test_ten_thousand_events_freeze_nothing(page: Browser) -> None:
     """Ten thousand events at once leave frames between them, the last one is seen, and 2,000 entries are kept."""
     body = """

@@ -60,10 +60,9 @@ export class Entries {
       case "turn.started":
         return turnStarted(event, this.#context());
       case "turn.finished":
-        this.#settle(event.turn.id);
-        return turnFinished(event, this.#context(), this.#again.button(event.turn));
+        return this.#finish(event);
       case "agent.text":
-        return h("div.entry.text.markdown", {}, markdown(event.text));
+        return prose(event.text);
       case "agent.thinking":
         return thinking(event.text);
       case "agent.tool_use":
@@ -85,6 +84,15 @@ export class Entries {
     if (event.type === "turn.returned") this.#settle(event.turn.id);
     const note = NOTES[event.type](event, (author) => nameOf(author, this.me));
     return note === null ? null : this.note(event, note.parts, note.kind);
+  }
+
+  #finish(event) {
+    const { turn } = event;
+    this.#settle(turn.id);
+    const end = turnFinished(event, this.#context(), this.#again.button(turn));
+    // Found in the agent's own history after a crash: no event has told of its text.
+    const isFound = turn.outcome === "completed" && turn.reason && turn.answer;
+    return isFound ? h("div", {}, prose(turn.answer), end) : end;
   }
 
   #call(event) {
@@ -125,6 +133,10 @@ export class Entries {
 function keep(map, id, value) {
   map.set(id, value);
   if (map.size > KEPT) map.delete(map.keys().next().value);
+}
+
+function prose(text) {
+  return h("div.entry.text.markdown", {}, markdown(text));
 }
 
 function thinking(text) {
