@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from functools import wraps
 from inspect import iscoroutinefunction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,9 @@ settings.register_profile("steady", deadline=None, derandomize=True, suppress_he
 settings.register_profile("soak", settings.get_profile("steady"), derandomize=False)
 settings.load_profile("steady")
 
+SLOWEST = ("soak", "nspawn", "e2e")
+"""The directories whose files take longest: workers begin with them, so that none is left with one at the end."""
+
 SOAK = "--soak"
 SEED = "--seed"
 
@@ -34,9 +38,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let Hypothesis try other examples each time where there is time for it."""
+    """Let Hypothesis try other examples each time where there is time for it; let workers have short paths."""
     if config.getoption(SOAK):
         settings.load_profile("soak")
+    if worker := getattr(config, "workerinput", None):
+        # A Unix socket's path has 107 bytes at the most, so that even `popen-gw0` would be too much in it.
+        config.option.basetemp = Path(config.option.basetemp).with_name(worker["workerid"].removeprefix("gw"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what takes longest."""
+    root = Path(__file__).parent
+    order = {name: rank for rank, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: order.get(item.path.relative_to(root).parts[0], len(order)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -45,7 +45,11 @@ def message(payload: bytes = b"hello", *, is_last: bool = True) -> bytes:
     return bytes(FrameProtocol(client=True, extensions=[]).send_data(payload, fin=is_last))
 
 
-@pytest.mark.parametrize("part", [b"\x81", message()[:3], message()[:-1], message(is_last=False)])
+@pytest.mark.parametrize(
+    "part",
+    [b"\x81", message()[:3], message()[:-1], message(is_last=False)],
+    ids=["a head", "a mask", "a payload", "a fragment"],  # their masks are by chance
+)
 async def test_half_a_message_is_not_waited_for_for_ever(
     line: Line, part: bytes, monkeypatch: pytest.MonkeyPatch, mock_clock: MockClock
 ) -> None:

@@ -25,7 +25,7 @@ def package(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def machine(tree: Path) -> Iterator[Machine]:
-    """Give a machine that all tests use one after the other."""
+    """Give a machine that all tests of a worker use one after the other."""
     with booted(tree) as machine:
         yield machine
 
