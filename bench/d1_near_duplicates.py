@@ -9,7 +9,8 @@ same stage and with the same similarity.
 - *once read*: from what is compared (`features`) to the verdicts;
 - *reading too*: from the texts to the verdicts. Both read every prompt.
 
-An insert is all that the loop is held for by one prompt: read, looked up, added.
+An insert is all that one prompt takes: it is read, looked up, added. The batcher reads in pieces, and lets others run
+where half a millisecond has gone by (`room.slices`): so a piece is what holds the loop.
 """
 
 import json
@@ -19,7 +20,7 @@ from statistics import median
 from typing import Any, Final
 
 from bench.peers import ROOT, peers_python
-from bench.table import Row, milliseconds, percentile, spread
+from bench.table import Row, milliseconds, spread
 
 GAINS: Final = {100: 8.0, 1000: 45.0}
 HELD_S: Final = 0.005
@@ -58,17 +59,20 @@ def _compared(count: int, gain: float, seconds: Mapping[str, Any]) -> Sequence[R
     return rows
 
 
-def _held(name: str, seconds: Sequence[float]) -> Row:
-    """Say how long inserts take: the far ends in the row, the whole in its figures."""
-    most = max(seconds)
-    below = {f"up_to_{edge * 1e6:.0f}_us": sum(each <= edge for each in seconds) for edge in EDGES_S}
+def _held(name: str, inserts: Sequence[Sequence[float]]) -> Row:
+    """Say how long pieces take, and whole inserts: the far ends in the row, the whole in its figures."""
+    pieces = [piece for insert in inserts for piece in insert]
+    wholes = [sum(insert) for insert in inserts]
+    most = max(pieces)
+    below = {f"up_to_{edge * 1e6:.0f}_us": sum(each <= edge for each in pieces) for edge in EDGES_S}
     return Row(
         "D1",
-        f"one insert, {name}: the longest of {len(seconds)}",
+        f"one insert, {name}: the longest of {len(pieces):,} pieces",
         ours=milliseconds(most),
         peer="–",
-        ratio=f"p50 {milliseconds(median(seconds))}, p99 {milliseconds(percentile(seconds, 0.99))}",
+        ratio=f"{sum(each > HELD_S for each in pieces)} over 5 ms; whole p50 {milliseconds(median(wholes))}, "
+        f"longest {milliseconds(max(wholes))}",
         target=f"≤ {milliseconds(HELD_S)}",
         is_reached=most <= HELD_S,
-        figures={**spread("insert", seconds), **below},
+        figures={**spread("piece", pieces), **below, **spread("insert", wholes)},
     )

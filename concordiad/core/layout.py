@@ -69,6 +69,8 @@ STRIPPED: Final = 32 * 1024
 """Characters that are looked at in one go where blanks are left out at the ends."""
 PARTS: Final = 64
 """Parts that are made in one go."""
+LINES: Final = 4
+"""Lines that are read in one go."""
 
 
 class Kind(enum.StrEnum):
@@ -120,7 +122,13 @@ def parting(text: str) -> Pieces[list[Part]]:
         if DOUBLED.search(text) is not None and SPAN.search(text) is None and _has(text, SPACED):
             return [Part(Kind.EXACT, text)]
         lines = [" ".join(text.split("\t"))]
+    read = 0
     for part in _paragraphs(lines, may_wrap=len(lines) > 1 and not _has(text, LINED)):
+        if part is None:
+            read += 1
+            if not read % LINES:
+                yield
+            continue
         for piece in _spans(part.text, is_decomposed) if part.kind is Kind.PROSE else (part,):
             parts.append(piece)
             if not len(parts) % PARTS:
@@ -158,12 +166,13 @@ def _has(text: str, words: Collection[str]) -> bool:
     return any(word in words or word.endswith(("n't", "n’t")) for word in EVERY_WORD.findall(text.lower()))
 
 
-def _paragraphs(lines: Iterable[str], *, may_wrap: bool) -> Iterator[Part]:
-    """Join the lines that belong together, if any may be; prose still has its quotes in it."""
+def _paragraphs(lines: Iterable[str], *, may_wrap: bool) -> Iterator[Part | None]:
+    """Join the lines that belong together, if any may be; prose still has its quotes in it. None with each line."""
     gathered: list[str] = []
     fence = ""
     is_apart = False
     for line in lines:
+        yield None
         if fence or _is_exact(line):
             opened = FENCE.match(line)
             if gathered:

@@ -35,6 +35,7 @@ from concordiad.core.manners import begins, is_complete, uncourteous
 from concordiad.core.openers import ARTICLES, COMMANDS, OPENING, PLACING, STARTING, WORKING
 from concordiad.core.orders import is_plain_order
 from concordiad.core.persons import is_own
+from concordiad.core.pieces import Pieces, whole
 from concordiad.core.spelled import DETERMINERS
 from concordiad.core.spelling import respelled
 from concordiad.core.words import ASK, ENDS, LETTER, LINE, PAUSE, SIGNS, STOP, Word, is_legible, words_of
@@ -72,21 +73,30 @@ class Phrase(NamedTuple):
 
 
 def phrase_of(text: str, parts: Sequence[Part]) -> Phrase | None:
+    """Read a prompt's words at a stretch, as `phrasing` does."""
+    return whole(phrasing(text, parts))
+
+
+def phrasing(text: str, parts: Sequence[Part]) -> Pieces[Phrase | None]:
     """Read a prompt's words; None for what has no prose, or something that cannot be seen."""
     if len(text) > LONGEST_PHRASE or not any(part.kind is Kind.PROSE for part in parts) or not is_legible(text):
         return None
-    words = words_of(parts)
+    words = yield from words_of(parts)
+    yield
     if _is_sign(words) or _is_command(words) or sum(word.meant in ENDS for word in words) > MOST_SENTENCES:
         return None
     is_as_typed = all(word.typed == word.meant for word in words if word.typed and not word.meant.startswith(LETTER))
     is_quoting = any(word.meant in LITERAL for word in words) or _is_quoting(words)
     is_literal = is_quoting or ("'" in text and "’" in text) or (not is_as_typed and _has_two_spellings(words))
     if is_literal:
-        words = words_of(parts, is_literal=True)
+        words = yield from words_of(parts, is_literal=True)
     elif not (is_as_typed or _is_repaired(words)):
         # Where nothing was repaired, nothing has to be read again without.
-        words = words_of(parts, is_repaired=False)
-    kept = [word for sentence in _all_said(list(_sentences(words)), is_quoting) for word in sentence]
+        words = yield from words_of(parts, is_repaired=False)
+    yield
+    said = yield from _all_said(list(_sentences(words)), is_quoting)
+    yield
+    kept = [word for sentence in said for word in sentence]
     while kept and kept[-1].meant in (STOP, LINE):
         kept.pop()
     if any(word.meant in MARKED for word in kept) and text.rstrip().endswith((".", "?", "!")):
@@ -116,9 +126,12 @@ def _is_command(words: Sequence[Word]) -> bool:
     return first in COMMANDS or (first.lower() in STARTING and second in COMMANDS)
 
 
-def _all_said(sentences: list[list[Word]], is_quoting: bool) -> list[list[Word]]:
+def _all_said(sentences: list[list[Word]], is_quoting: bool) -> Pieces[list[list[Word]]]:
     """Leave out what is mere courtesy, in each sentence, and such sentences at both ends; never everything."""
-    said = [_said(sentence, is_quoting) for sentence in sentences]
+    said = []
+    for sentence in sentences:
+        yield
+        said.append(_said(sentence, is_quoting))
     first = next((at for at, each in enumerate(said) if each), None)
     if first is None:
         return sentences

@@ -67,13 +67,14 @@ def reading(text: str) -> Pieces[Features]:
     """Read a prompt for comparison."""
     from concordiad.core.layout import letters_of, parting  # noqa: PLC0415
     from concordiad.core.persons import is_own_text  # noqa: PLC0415
-    from concordiad.core.phrasing import phrase_of  # noqa: PLC0415
+    from concordiad.core.phrasing import phrasing  # noqa: PLC0415
 
     parts = yield from parting(text)
     yield
     same = yield from _hashed(letters_of(parts))
     yield
-    phrase = phrase_of(text, parts)
+    phrase = yield from phrasing(text, parts)
+    yield
     if phrase is None:
         return Features(same, None, "", is_own_text(text))
     near = yield from _hashed(phrase.key)
@@ -106,55 +107,49 @@ class Index:
     """
     The prompts that others may join, found by what they have in common.
 
-    Both stages ask whether two hashes are equal, so whatever `judge` would find stands under one of two keys.
+    Both stages ask whether two hashes are equal, so whatever `judge` would find stands under one of two keys, there in
+    the order in which it came.
     """
 
     def __init__(self) -> None:
         self._features: dict[str, Features] = {}
-        self._arrivals: dict[str, int] = {}
-        self._next_arrival = 0
-        self._same: dict[bytes, set[str]] = {}
-        self._near: dict[bytes, set[str]] = {}
+        self._same: dict[bytes, dict[str, Features]] = {}
+        self._near: dict[bytes, dict[str, Features]] = {}
 
     def __len__(self) -> int:
         """Count them."""
         return len(self._features)
 
     def add(self, key: str, features: Features) -> None:
-        """Let a prompt be found by its key; a key that is here already gets these features instead."""
+        """Let a prompt be found by its key; a key that is here already gets these features instead, as the latest."""
         self.remove(key)
         self._features[key] = features
-        self._arrivals[key], self._next_arrival = self._next_arrival, self._next_arrival + 1
-        self._same.setdefault(features.same, set()).add(key)
+        self._same.setdefault(features.same, {})[key] = features
         if features.near is not None:
-            self._near.setdefault(features.near, set()).add(key)
+            self._near.setdefault(features.near, {})[key] = features
 
     def remove(self, key: str) -> None:
         """Let it be found no longer, if it was."""
         features = self._features.pop(key, None)
         if features is None:
             return
-        del self._arrivals[key]
         _drop(self._same, features.same, key)
         if features.near is not None:
             _drop(self._near, features.near, key)
 
     def matches(self, features: Features, stages: Collection[Stage]) -> list[tuple[str, Match]]:
         """List what asks the same, best first: the same before the near, then by similarity, then as they came."""
-        keys = self._same.get(features.same, set())
-        if features.near is not None:
-            keys = keys | self._near.get(features.near, set())
-        judged = ((key, judge(features, self._features[key], stages)) for key in keys)
-        found = [(key, match) for key, match in judged if match is not None]
-        return sorted(found, key=self._rank)
-
-    def _rank(self, found: tuple[str, Match]) -> tuple[bool, float, int]:
-        key, match = found
-        return match.stage is not Stage.SAME, -match.similarity, self._arrivals[key]
+        same = self._same.get(features.same, {}) if Stage.SAME in stages else {}
+        near = {} if features.near is None else self._near.get(features.near, {})
+        judged = ((key, judge(features, other, stages)) for key, other in near.items() if key not in same)
+        alike = [(key, match) for key, match in judged if match is not None]
+        # Stable: those that are equally alike stay as they came.
+        alike.sort(key=lambda found: -found[1].similarity)
+        return [*((key, SAME) for key in same), *alike]
 
 
-def _drop(index: dict[bytes, set[str]], feature: bytes, key: str) -> None:
+def _drop(index: dict[bytes, dict[str, Features]], feature: bytes, key: str) -> None:
     keys = index[feature]
-    keys.remove(key)
+    del keys[key]
     if not keys:
         del index[feature]

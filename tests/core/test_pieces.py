@@ -1,6 +1,8 @@
 """Long work gives the same in pieces as at a stretch, and its pieces are short."""
 
+import sys
 import tracemalloc
+from types import FrameType
 from typing import Final
 
 import msgspec
@@ -19,6 +21,26 @@ from concordiad.core.wire import BadRequest, decode_request, decoding
 LONG: Final = "word " * 2000
 BLOCK: Final = "line\n" * 50_000
 DONE: Final = object()
+COSTLY: Final = [
+    "¿ ",
+    "¡a ",
+    "A. ",
+    "a ",
+    "ABC ,",
+    "ä‘ ",
+    "’ ! ¡\n",
+    "change can the color colour ‘a’ “a”\n",
+    "a? I\n",
+    "漢字 ¡ 1.2\n",
+    "‘a’ ",
+    "please ",
+    "it's thanks ",
+    "a\n\n",
+    "  x = 1\n",
+    "the color colour don't ",
+]
+MOST_CALLS: Final = 10_000
+"""On a machine where a million of them take half a second, 5 ms."""
 QUOTES: Final = "`a` \"b\" 'c' " * 300
 
 
@@ -27,11 +49,39 @@ def count(pieces: Pieces[object]) -> int:
     return sum(1 for _ in pieces)
 
 
+def most_calls(pieces: Pieces[object]) -> int:
+    """Count the calls of functions in the piece of the work that has most of them: no clock is as steady."""
+    most = calls = 0
+
+    def hear(frame: FrameType, kind: str, _: object) -> None:
+        nonlocal calls
+        calls += kind in ("call", "c_call")
+
+    while True:
+        calls = 0
+        sys.setprofile(hear)
+        try:
+            is_over = next(pieces, DONE) is DONE
+        finally:
+            sys.setprofile(None)
+        most = max(most, calls)
+        if is_over:
+            return most
+
+
 def submission(text: str) -> bytes:
     """Write a request."""
     return msgspec.json.encode(
         {"jsonrpc": "2.0", "id": 1, "method": "prompt.submit", "params": {"text": text, "key": "k"}}
     )
+
+
+@pytest.mark.parametrize("length", [250, 1000, 4000])
+@pytest.mark.parametrize("unit", COSTLY)
+def test_no_piece_of_reading_is_long(unit: str, length: int) -> None:
+    """Each is at most some milliseconds of work, whatever rule a text is made to cost."""
+    features(unit)  # what reads is imported with the first prompt
+    assert most_calls(reading((unit * length)[:length])) < MOST_CALLS
 
 
 def test_long_texts_that_differ_at_their_end_are_not_the_same() -> None:
