@@ -5,14 +5,13 @@ The nesting of `run_daemon` is the order of starting and, read from the inside o
 then the rooms drain, then those who were connected have read the end, then the journal closes.
 """
 
-import fcntl
 import math
 import os
 import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,7 +31,7 @@ from concordiad.core.agents import Kind
 from concordiad.core.discreet import Discreet
 from concordiad.errors import ConfigError, RoomError
 from concordiad.front.company import Company, run_wheel
-from concordiad.front.control_socket import bind_control_socket, open_lock, run_control_socket
+from concordiad.front.control_socket import bind_control_socket, run_control_socket
 from concordiad.front.door import DoorState, run_door
 from concordiad.front.entrance import bind_door, fit_to_descriptors
 from concordiad.front.newcomer import Newcomer
@@ -50,6 +49,7 @@ from concordiad.meaning.key import find_key, without_key
 from concordiad.ops.activation import Passed, take_sockets
 from concordiad.ops.ids import IdFactory
 from concordiad.ops.jobs import is_for_good
+from concordiad.ops.locks import hold_state
 from concordiad.ops.log import Log
 from concordiad.ops.notify import Manager, find_manager, run_notifying
 from concordiad.ops.store import DescriptorStore, find_store
@@ -219,30 +219,6 @@ def _make_directory(directory: Path) -> None:
         raise ConfigError(f"{directory} cannot be created: {error.strerror}; choose another directory") from error
     if not os.access(directory, os.W_OK | os.X_OK):
         raise ConfigError(f"{directory} cannot be written by this user: chown it, or choose another directory")
-
-
-@contextmanager
-def hold_state(directory: Path, socket: Path) -> Iterator[None]:
-    """
-    Be the only daemon on a state directory.
-
-    Raises:
-        ConfigError: another one is; the message says which.
-    """
-    lock = open_lock(directory / "lock", "--state-dir")
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(lock, 4096).decode("utf-8", "replace").strip() or "another concordiad"
-            raise ConfigError(f"{directory} is in use by {holder}: stop it, or choose another --state-dir") from error
-        # On a full disk a second daemon is told less; the journal will say that it is full.
-        with suppress(OSError):
-            os.ftruncate(lock, 0)
-            os.write(lock, f"concordiad, process {os.getpid()}, socket {socket}\n".encode())
-        yield
-    finally:
-        os.close(lock)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from concordiad.front.caller import Caller
 from concordiad.front.hall import Hall, Idlers, Seat
 from concordiad.front.outbox import Budget, Outbox, socket_of
 from concordiad.house.handle import House
+from concordiad.ops.locks import open_lock
 from concordiad.room.fanout import plain_lines
 
 READ_BYTES: Final = 64 * 1024
@@ -90,21 +91,6 @@ def bind_control_socket(
             path.unlink(missing_ok=True)
     finally:
         os.close(lock)
-
-
-def open_lock(path: Path, option: str) -> int:
-    """
-    Open a lock file, made if it is not there.
-
-    Raises:
-        ConfigError: that cannot be; names the option that would choose another place.
-    """
-    try:
-        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be opened: {error.strerror}; remove it, or choose another {option}"
-        ) from error
 
 
 def _group_id(group: str | None) -> int | None:

@@ -5,11 +5,10 @@ Laws: a copy is one state of the journal, checked and synced, of mode 0600, and 
 journal that is replaced is kept under a name that tells, and no epoch of it comes again.
 """
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from concordiad.journal.inspect import find_damage, untouched
 from concordiad.journal.moving import REPLACED, copy, find_set_aside, finish, sync_directory, write_whole
 from concordiad.journal.schema import MIGRATIONS, open_reader
 from concordiad.journal.writing import raise_epoch, read_epoch
+from concordiad.ops.locks import hold_unserved
 
 
 def back_up(path: Path, target: Path) -> int:
@@ -82,12 +82,9 @@ def _last_epoch(path: Path) -> int:
 @contextmanager
 def _no_daemon(directory: Path) -> Iterator[None]:
     """Be the only one on a state directory."""
-    lock = directory / "lock"
-    with suppress(FileNotFoundError), lock.open("rb") as held:
+    with ExitStack() as held:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(hold_unserved(directory))
         except BlockingIOError as error:
             raise JournalError(f"a daemon serves {directory}: stop it first") from error
         yield
-        return
-    yield
