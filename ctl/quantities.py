@@ -59,6 +59,11 @@ def relative(rfc3339: str | None, now: float) -> str:
     return f"{_coarse(past_s)} ago" if past_s > 0 else f"in {_coarse(-past_s)}"
 
 
+def since(rfc3339: str, now: float) -> str:
+    """Show how long ago something was that is no later than now, whatever a clock says that was set back."""
+    return relative(rfc3339, max(now, unix_time(rfc3339)))
+
+
 def cost(dollars: float | None) -> str:
     """Show US dollars: $0.0123, $12.34; nothing where they are unknown."""
     if dollars is None:

@@ -98,7 +98,7 @@ def _look(settings: Settings, config_path: Path | None, state: Path | None, runt
         secrets, runs = store.store_of(path, os.environ), found is not None
         yield from meaning.check_meaning(config.gemini, path, os.environ, runs=runs, store=secrets)
         yield from measures.check_measures(config.metrics, os.environ, runs=runs, store=secrets)
-        if found is not None:
+        if found is not None and path.exists():
             yield from taken.check_taken(config, path, found, managers)
         yield from _look_at_agents(config, path, None if found is None else found.rooms)
 

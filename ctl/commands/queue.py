@@ -9,7 +9,7 @@ from ctl.harmless import first_line
 from ctl.merging import share_of
 from ctl.paging import Chosen, Pages, listing_options, who_was_meant
 from ctl.printing import print_result
-from ctl.quantities import relative
+from ctl.quantities import since
 from ctl.screen import Screen, table
 from ctl.settings import Command, Settings
 
@@ -22,7 +22,7 @@ def row_of(prompt: dict[str, Any], now: float) -> tuple[str, ...]:
     return (
         str(prompt["place"] or ""),
         prompt["id"],
-        relative(prompt["submitted_at"], now),
+        since(prompt["submitted_at"], now),
         first_line(prompt["author"]["name"]),
         "" if prompt["priority"] == "normal" else prompt["priority"],
         share_of(prompt),

@@ -1,6 +1,6 @@
 import pytest
 
-from ctl.quantities import cost, count, duration, parse_duration, plural, relative, tokens
+from ctl.quantities import cost, count, duration, parse_duration, plural, relative, since, tokens
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,12 @@ def test_durations_are_shown(seconds: float | None, text: str) -> None:
 def test_times_are_shown_against_now(now: float, text: str) -> None:
     """An age in one unit, to the nearest, and what is still to come."""
     assert text == relative("1970-01-01T00:00:00.000Z", now)
+
+
+@pytest.mark.parametrize(("now", "text"), [(240, "4m ago"), (-86399, "just now")])
+def test_what_was_is_not_to_come(now: float, text: str) -> None:
+    """Also where a clock was set back."""
+    assert text == since("1970-01-01T00:00:00.000Z", now)
 
 
 @pytest.mark.parametrize(("dollars", "text"), [(None, ""), (0.0123, "$0.0123"), (12.345, "$12.35"), (0, "$0.0000")])

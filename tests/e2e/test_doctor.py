@@ -21,10 +21,13 @@ from tests.support.patience import PATIENCE_S
 from tests.support.real_cli import require_cli
 
 
-def look(site: Site, *words: str, under: Sequence[str] = LIKE_A_PERSON, **variables: str) -> Found:
-    """Let the doctor look at a site."""
-    places = (f"--config={site.config}", f"--state-dir={site.state}", f"--runtime-dir={site.runtime}")
-    line = [*under, *command("doctor", *places, *words, "-o", "json")]
+def look(
+    site: Site, *words: str, under: Sequence[str] = LIKE_A_PERSON, is_configured: bool = True, **variables: str
+) -> Found:
+    """Let the doctor look at a site; where it is not configured, without its file, nor any other."""
+    places = (f"--state-dir={site.state}", f"--runtime-dir={site.runtime}")
+    config = (f"--config={site.config}",) if is_configured else ()
+    line = [*under, *command("doctor", *config, *places, *words, "-o", "json")]
     variables = {"PATH": site.environment["PATH"], **variables}
     done = subprocess.run(
         line, env=environment(site.home, **variables), capture_output=True, timeout=PATIENCE_S, check=False
@@ -160,6 +163,14 @@ def test_what_the_daemon_has_not_taken_is_told(daemon: Daemon, site: Site) -> No
         True,
         f"kill -HUP {daemon.process.pid}",
     )
+
+
+def test_without_a_file_there_is_nothing_to_take(daemon: Daemon, site: Site) -> None:
+    """As after `make run`, whose room has the rehearsal agent, which a room has otherwise only by a file."""
+    assert daemon.is_running()
+    found = look(site, is_configured=False)
+    assert "daemon" in found.names("ok")
+    assert "reload" not in found.all
 
 
 def test_descriptors_of_a_daemon_are_raised_while_it_runs(site: Site) -> None:
