@@ -95,7 +95,8 @@ class _Gathering:
             self.losses.doubt(table.name)
 
     def _take_one(self, table: Table, row: Values, known: set[str]) -> None:
-        named = repr(row[:2]) if table is ROOM_EPOCHS else str(row[table.key])
+        # By what tells its rows apart, which is not always what they are named by.
+        named = repr(row[:2]) if table is ROOM_EPOCHS else str(row[0])
         if table.is_whole(row):
             self._insert(table, row)
         elif named not in known:

@@ -15,6 +15,7 @@ from concordiad.journal import open_journal
 from concordiad.journal.events import last_seq, read_events
 from concordiad.journal.inspect import find_damage
 from concordiad.journal.listing import Filter
+from concordiad.journal.losses import KINDS
 from concordiad.journal.moving import find_set_aside
 from concordiad.journal.prompts import read_prompt, read_prompt_page
 from concordiad.journal.rooms import read_room_epochs
@@ -22,7 +23,7 @@ from concordiad.journal.schema import MIGRATIONS, make_format, open_writer
 from concordiad.journal.starting import make_sound, mark_suspect
 from concordiad.journal.sums import RowDamaged
 from concordiad.journal.turns import read_turn_page
-from tests.journal.damage import Journal, flip, look, make_journal
+from tests.journal.damage import ROOMS, Journal, flip, look, make_journal
 
 SEED = 20261121
 FLIPS = 60
@@ -120,6 +121,21 @@ def test_a_name_that_has_become_another_one_is_one_row(
     salvaged = look(path, whole.content).salvaged
     assert salvaged is not None
     assert salvaged.missing == missing
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize(("table", "column"), [("heard", "memory"), ("held", "holding")])
+def test_what_has_the_same_name_in_two_rooms_is_two_rows(
+    whole: Journal, tmp_path: Path, room: str, table: str, column: str
+) -> None:
+    """Whichever of them is damaged is named."""
+    path = whole.copy_to(tmp_path / "work")
+    with closing(sqlite3.connect(path)) as connection:
+        [(words,)] = connection.execute(f"SELECT {column} FROM {table} WHERE room = ?", (room,))
+    flip(path, path.read_bytes().index(words), 1)
+    salvaged = look(path, whole.content).salvaged
+    assert salvaged is not None
+    assert salvaged.missing == {room: f"of this room 1 {KINDS[table][0]}"}
 
 
 def test_a_lost_event_has_a_notice_in_its_place_and_ends_the_epochs(whole: Journal, tmp_path: Path) -> None:
