@@ -112,11 +112,15 @@ WILLING: Final = frozenset({"can", "could", "will", "would"})
 REQUESTED: Final = frozenset({"clarify", "describe", "elaborate", "explain", "remind", "summarize", "tell"})
 """Whoever asks whether these can be done wants them done."""
 DOABLE: Final = listed("""
-    add build change check clean convert create debug document explain fix format implement improve investigate lint
-    list make move optimize rebuild refactor rename rerun restart retry revert review rewrite run show simplify split
-    test update write
+    add build change check create debug document explain fix implement improve investigate lint list make optimize
+    rebuild refactor rerun retry review run show simplify split test update write
     """)
-"""The same, of one certain thing; of things in general it may ask what is possible. None of them destroys anything."""
+"""
+The same, of one certain thing; of things in general it may ask what is possible. None of them destroys anything, nor
+moves it to where it cannot be brought back from at once: whether a disk can be formatted is no order to do it.
+"""
+SPANS_OF_TIME: Final = frozenset({"always", "afterwards", "besides", "sometimes", "times"})
+"""What is no number of things, though it ends like one."""
 CERTAIN: Final = frozenset({"it", "my", "our", "that", "the", "these", "this", "those"})
 TERSE: Final = listed("""
     build check fix lint rebuild refactor rerun restart retry revert run update

@@ -8,7 +8,7 @@ keeps every word.
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from concordiad.core.asking import INVERTED, asks, may_only_ask
+from concordiad.core.asking import INVERTED, POINTED, asks, may_only_ask
 from concordiad.core.courtesy import (
     ANEW,
     ASKABLE,
@@ -26,6 +26,7 @@ from concordiad.core.courtesy import (
     RANKED,
     READING,
     REQUESTED,
+    SPANS_OF_TIME,
     TERSE,
     WILLING,
     WISHES,
@@ -33,10 +34,10 @@ from concordiad.core.courtesy import (
 from concordiad.core.layout import Kind, Part
 from concordiad.core.manners import begins, is_complete, uncourteous
 from concordiad.core.openers import ARTICLES, COMMANDS, OPENING, PLACING, STARTING, WORKING
-from concordiad.core.orders import is_plain_order
+from concordiad.core.orders import SHORT, is_plain_order
 from concordiad.core.persons import is_own
 from concordiad.core.pieces import Pieces, whole
-from concordiad.core.spelled import DETERMINERS
+from concordiad.core.spelled import DETERMINERS, NOUNS
 from concordiad.core.spelling import respelled
 from concordiad.core.words import ASK, ENDS, LETTER, LINE, PAUSE, SIGNS, STOP, Word, is_legible, words_of
 
@@ -48,6 +49,8 @@ SHOWN: Final = ARTICLES | {"how", "what", "where", "which", "who", "why"}
 ORDERS: Final = WORKING | PLACING
 ASKED_FOR: Final = WORKING | DOABLE
 UNJOINED: Final = DENIALS | LINKING
+JOINING: Final = frozenset({"and", "but", "if", "nor", "or", "so", "then"})
+"""What may begin another sentence: "or is it too late"."""
 BEGGED: Final = Word("", "please")
 """Stands at the end of what would be a question without its please, wherever that was."""
 FEWEST_TERSE: Final = 3
@@ -246,7 +249,7 @@ def _ordered(words: list[Word], end: Word, was_begged: bool) -> tuple[list[Word]
         verb, object_ = meant[2], "".join(meant[3:4])
         is_name = object_.startswith(LETTER) and not object_[1:].isalpha()
         is_certain = is_name or object_ in CERTAIN or (verb == "add" and object_ == "a")
-        is_certain = is_certain and verb in DOABLE and _says_not_how(verb, meant)
+        is_certain = is_certain and verb in DOABLE and _says_not_how(verb, meant[3:])
         if was_begged or (meant[0] in ASKABLE and (verb in REQUESTED or is_certain)):
             return words[2:], stop
         if meant[0] in ASKABLE and verb in ASKED_FOR:
@@ -257,6 +260,19 @@ def _ordered(words: list[Word], end: Word, was_begged: bool) -> tuple[list[Word]
     return words, end
 
 
-def _says_not_how(verb: str, meant: Sequence[str]) -> bool:
-    """Tell whether a request leaves open how it is done, so that nobody asks whether it can be done so."""
-    return PREPOSITIONS.isdisjoint(word for word in meant if verb != "add" or word not in ("for", "to"))
+def _says_not_how(verb: str, thing: Sequence[str]) -> bool:
+    """
+    Tell whether a request leaves open how it is done, so that nobody asks whether it can be done so.
+
+    Only what is surely a thing is believed to be no "safely", "twice" or "yourself": what follows an article, or is the
+    name of a thing or several things at the end.
+    """
+    beside = {"for", "to"} if verb == "add" else set()
+    if not (PREPOSITIONS - beside).isdisjoint(thing) or not SIGNS.isdisjoint(thing) or not JOINING.isdisjoint(thing):
+        return False
+    last = thing[-1]
+    if len(thing) == 1 or (len(thing) == SHORT and thing[0] in ARTICLES and thing[0] not in POINTED):
+        return not last.endswith("ly")
+    is_many = last.endswith("s") and not last.endswith("ss") and last not in SPANS_OF_TIME
+    is_thing = is_many or last in NOUNS or (last.startswith(LETTER) and not last[1:].isalnum())
+    return is_thing and not any(word.endswith("ly") for word in thing)
