@@ -17,6 +17,7 @@ from ctl.people import deed_of
 from ctl.quantities import cost, count, plural, unix_time
 from ctl.quoting import fenced, plain, quoted
 from ctl.transcript import (
+    PARTIAL,
     agent_exit,
     api_retry,
     figures_of,
@@ -153,7 +154,8 @@ class Document:
     def _agent(self, what: str, event: Json) -> str | None:
         agent = self._agents(event)
         if what == "text":
-            return f"{self._head(event, agent)}{quoted(event['text'])}\n"
+            words = f"{self._head(event, agent)}{quoted(event['text'])}\n"
+            return f"{words}{self._remark(event, agent, PARTIAL)}" if event.get("partial") else words
         if what == "thinking":
             return self._folded(event, "thinking", quoted(event["text"]))
         if what == "tool_use":

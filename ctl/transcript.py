@@ -21,6 +21,8 @@ from ctl.wrapping import Wrapper
 
 NAME_COLUMNS: Final = 10
 MARGIN: Final = 8 + 2 + NAME_COLUMNS + 2
+PARTIAL: Final = "… as far as it came"
+"""Stands below a text that did not come to its end."""
 """Columns before the text: the time, the name, and two spaces after each."""
 RESULT_LINES: Final = 3
 """Lines of a tool's result that are shown; the transcript as JSON has all of them."""
@@ -91,11 +93,15 @@ class Transcript:
     def _text(self, event: Json) -> None:
         block = (event["turn"], event["block"])
         live = self._blocks.pop(block, None)
+        note = self._dim(PARTIAL) if event.get("partial") else ""
         if live is None:
-            self._entry(event, self._agent(event), harmless(event["text"]).strip("\n"))
+            said = harmless(event["text"]).strip("\n")
+            self._entry(event, self._agent(event), "\n".join(filter(None, (said, note))))
             return
         self._continue(event, block, live.whole(event["text"]))
         self.close()
+        if note:
+            self._screen.line(" " * MARGIN + note)
 
     def _withdraw(self, event: Json) -> None:
         # Text that stands on a screen stays there, so it is said that it does not count. In a pipe it never came.

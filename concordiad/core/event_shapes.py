@@ -48,7 +48,7 @@ EVENTS: Final[Mapping[str, Schema]] = {
     "turn.started": an_object({"turn": ref("TURN.short"), "by": NULL}),
     "turn.finished": an_object({"turn": ref("TURN.short"), "by": or_null(ref("AUTHOR"))}),
     "turn.returned": an_object({"turn": ref("TURN.short"), "by": NULL}),
-    "agent.text": an_object({**_BLOCK, "text": STRING}, may_miss=_PARENT),
+    "agent.text": an_object({**_BLOCK, "text": STRING}, may_miss={**_PARENT, "partial": BOOLEAN}),
     "agent.thinking": an_object({**_BLOCK, "text": STRING}, may_miss=_PARENT),
     "agent.tool_use": an_object({**_BLOCK, "id": STRING, "tool": STRING, "input": ANY}, may_miss=_PARENT),
     "agent.tool_result": an_object(

@@ -201,6 +201,12 @@ def test_an_answer_found_after_a_crash_is_written() -> None:
     assert document.endswith(" · from\\_history: concordiad ended*\n")
 
 
+def test_a_text_that_did_not_come_to_its_end_says_so() -> None:
+    """What there is of it is written like any other."""
+    document = written(ASKED, STARTED, event("agent.text", turn="t", block=0, text="forty-", partial=True))
+    assert document.endswith("\n> forty-\n\n*… as far as it came*\n")
+
+
 def test_a_turn_says_what_it_takes_if_that_is_elsewhere() -> None:
     """Several prompts, or one that waited."""
     other = event("prompt.accepted", prompt=prompt(id="other", author=BOB, text="x"))

@@ -331,6 +331,16 @@ def test_withdrawn_text_is_marked_where_it_stands() -> None:
     ]
 
 
+@pytest.mark.parametrize("is_live", [False, True])
+def test_a_text_that_did_not_come_to_its_end_says_so(is_live: bool) -> None:
+    """What there is of it stays, below what was shown of it live, and in a pipe."""
+    whole = event("agent.text", turn=TURN, block=0, text="thirteen and", partial=True)
+    assert shown(delta(0, "thir"), whole, is_live=is_live).splitlines() == [
+        "01:30:58  agent       thirteen and",
+        "                      … as far as it came",
+    ]
+
+
 def test_withdrawn_text_is_marked_below_what_came_between() -> None:
     """With its time, as its own line is no longer the last one."""
     between = event("notice", code="x", message="y")

@@ -95,6 +95,22 @@ def test_idle_agent_that_dies_is_replaced(daemon: Daemon) -> None:
     assert types(client.events).count("turn.finished") == 2
 
 
+def test_text_in_the_middle_of_which_an_agent_dies_is_kept_for_everybody(daemon: Daemon) -> None:
+    """It is recorded as far as it came, for those who saw it live and for those who come later."""
+    client = daemon.follow()
+    agent = client.next("agent.started")["pid"]
+    client.submit("[[slow:1000,50]] and more")
+    while client.next("agent.delta")["offset"] < 20:
+        pass
+    os.kill(agent, signal.SIGKILL)
+    turn = client.finished()
+    for seen in (client.events, daemon.follow().until(lambda event: event["type"] == "turn.finished")):
+        [text] = [event for event in seen if event["type"] == "agent.text"]
+        assert (text["turn"], text["partial"], text["text"]) == (turn["id"], True, turn["answer"])
+    live = [event["text"] for event in client.events if event["type"] == "agent.delta"]
+    assert text["text"] == "".join(live)
+
+
 def test_reason_has_the_last_of_standard_error(daemon: Daemon) -> None:
     """What a dying agent wrote to standard error last is in the reason of its exit."""
     client = daemon.follow()

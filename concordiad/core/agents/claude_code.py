@@ -97,8 +97,9 @@ class ClaudeCode(ClaudeOrders):
 
     def end(self) -> list[Fact]:
         """Tell how far the turn came in which the output ended."""
+        left = self._turn.leave()
         partial = None if self._turn.id is None else self._turn.partial()
-        return [] if self._turn.id is None or partial is None else [BrokeOff(self._turn.id, partial)]
+        return [] if self._turn.id is None or partial is None else [*left, BrokeOff(self._turn.id, partial)]
 
     def remember(self) -> bytes:
         """Write down what was learnt of the turn under way."""
@@ -244,9 +245,10 @@ class ClaudeCode(ClaudeOrders):
                 # "running" is told by what begins, "requires_action" by the approval itself.
                 if line.state != "idle":
                     return []
+                facts = self._turn.leave()
                 left, partial = self._turn.id, self._turn.partial()
                 self._turn.id = None
-                return [WentIdle() if left is None else WentIdle(left, partial)]
+                return [*facts, WentIdle() if left is None else WentIdle(left, partial)]
             case "background_tasks_changed":
                 return [BackgroundRunning(len(msgspec.json.decode(line.tasks, type=list[RawLine])))]
             case "task_notification":
@@ -269,8 +271,9 @@ class ClaudeCode(ClaudeOrders):
             return [Acknowledged(line.command_uuid)]
         if line.state == "started":
             return self._turn.begin(line.command_uuid)
-        partial = self._turn.partial() if line.command_uuid == self._turn.id else None
-        return [LineDone(line.command_uuid, partial)]
+        if line.command_uuid != self._turn.id:
+            return [LineDone(line.command_uuid)]
+        return [*self._turn.leave(), LineDone(line.command_uuid, self._turn.partial())]
 
     def _decode_request(self, line: ControlRequestLine) -> list[Fact]:
         request = line.request
@@ -304,7 +307,10 @@ class ClaudeCode(ClaudeOrders):
             turn, is_ours = self._turn.id or "", False
         outcome, reason = judge(line)
         partial = None
+        left: list[Fact] = []
         if turn == self._turn.id:
+            if outcome is not Outcome.COMPLETED:
+                left = self._turn.leave()
             partial = self._turn.partial() if outcome is Outcome.INTERRUPTED else None
             self._turn.end()
         input_tokens, output_tokens, cost_usd = figures_of(line)
@@ -324,7 +330,7 @@ class ClaudeCode(ClaudeOrders):
             partial=partial,
             trouble=trouble_in(line),
         )
-        return [*began, *self._turn.count_tools(), ended]
+        return [*began, *left, *self._turn.count_tools(), ended]
 
     def _decode_oversize(self, line: Oversize) -> list[Fact]:
         kind, figures = read_oversize(line)

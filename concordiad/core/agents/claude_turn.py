@@ -118,6 +118,15 @@ class ClaudeTurn:
         self.open_block, self._streamed = None, bytearray()
         return [Said("agent.withdrawn", body, self.id)]
 
+    def leave(self) -> list[Fact]:
+        """Tell the text of a block that never comes whole, where the turn is over: what people saw of it stays."""
+        if self.id is None or self.open_block is None or not self._streamed:
+            return []
+        text, block = _encode(self._streamed.decode()), self.open_block
+        self.open_block = None
+        self.keep_text(RawLine(text))
+        return [Said("agent.text", b'%b,"block":%d,"text":%b,"partial":true' % (self._head, block, text), self.id)]
+
     def say(self, delta_type: str, parts: list[str]) -> list[Fact]:
         """Pass on what was said of the open block since the last time."""
         text = "".join(parts)

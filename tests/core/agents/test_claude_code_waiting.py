@@ -1,5 +1,6 @@
 """What Claude Code waits for while it says nothing, and how far a turn came that was broken off."""
 
+import msgspec
 import pytest
 
 from concordiad.core.agents import (
@@ -9,6 +10,7 @@ from concordiad.core.agents import (
     Fact,
     LineDone,
     Retrying,
+    Said,
     ToolsRunning,
     WentIdle,
 )
@@ -85,24 +87,33 @@ def test_tasks_in_the_background_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "partial"),
+    ("lines", "partial", "open_block"),
     [
-        ([], None),
-        ([block_start(), delta("so "), delta("far")], "so far"),
-        ([block_start(), delta("so "), assistant(text("so far"))], "so far"),
-        ([assistant(text("before")), block_start(), delta("so")], "so"),
-        ([assistant(text("before")), block_start("thinking"), delta("hmm", "thinking")], "before"),
-        ([assistant(text("before")), assistant(text("sub"), parent="toolu_0")], "before"),
-        ([assistant(text("before")), block_start(), delta("wrong"), message_stop(0)], "before"),
-        ([{**assistant({"type": "text", "text": ["no text"]})}], None),
+        ([], None, None),
+        ([block_start(), delta("so "), delta("far")], "so far", 0),
+        ([block_start(), delta("so "), assistant(text("so far"))], "so far", None),
+        ([assistant(text("before")), block_start(), delta("so")], "so", 1),
+        ([assistant(text("before")), block_start("thinking"), delta("hmm", "thinking")], "before", None),
+        ([assistant(text("before")), assistant(text("sub"), parent="toolu_0")], "before", None),
+        ([assistant(text("before")), block_start(), delta("wrong"), message_stop(0)], "before", None),
+        ([{**assistant({"type": "text", "text": ["no text"]})}], None, None),
     ],
     ids=["nothing", "open", "whole", "second", "thinking", "subagent", "withdrawn", "malformed"],
 )
-def test_a_turn_that_is_broken_off_tells_how_far_it_came(lines: list[Line], partial: str | None) -> None:
+def test_a_turn_that_is_broken_off_tells_how_far_it_came(
+    lines: list[Line], partial: str | None, open_block: int | None
+) -> None:
     """Both when it was stopped and when the output ended; a text of a finished turn is nobody's partial one."""
     codec = codec_in_turn()
     feed(codec, lines)
-    assert codec.end() == ([] if partial is None else [BrokeOff(TURN, partial)])
+    facts = codec.end()
+    assert [fact for fact in facts if not isinstance(fact, Said)] == (
+        [] if partial is None else [BrokeOff(TURN, partial)]
+    )
+    said = [msgspec.json.decode(b"{%b}" % fact.body) for fact in facts if isinstance(fact, Said)]
+    assert said == (
+        [] if open_block is None else [{"turn": TURN, "block": open_block, "text": partial, "partial": True}]
+    )
     aborted = result(None, terminal_reason="aborted_streaming", is_error=True)
     assert [fact.partial for fact in feed(codec, [aborted]) if isinstance(fact, Ended)] == [partial]
     assert codec.end() == []

@@ -415,6 +415,18 @@ def test_an_answer_found_after_a_crash_is_shown(page: Browser) -> None:
     assert run(page, "view/entries.js", body) == ["42", None, None]
 
 
+def test_a_text_that_did_not_come_to_its_end_says_so(page: Browser) -> None:
+    """What there is of it stays in sight."""
+    body = """
+        const {Room} = await import("/js/room.js");
+        const {Again} = await import("/js/view/again.js");
+        const entries = new it.Entries(new Room(), new Again({}));
+        const event = {seq: 1, type: "agent.text", turn: "t", block: 0, text: "Forty-"};
+        const text = (more) => entries.entryOf({...event, ...more});
+        return [text({partial: true}), text({})].map((entry) => entry.textContent);"""
+    assert run(page, "view/entries.js", body) == ["Forty-… as far as it came.", "Forty-"]
+
+
 def test_ten_thousand_events_freeze_nothing(page: Browser) -> None:
     """Ten thousand events at once leave frames between them, the last one is seen, and 2,000 entries are kept."""
     body = """

@@ -62,7 +62,7 @@ export class Entries {
       case "turn.finished":
         return this.#finish(event);
       case "agent.text":
-        return prose(event.text);
+        return prose(event.text, event.partial);
       case "agent.thinking":
         return thinking(event.text);
       case "agent.tool_use":
@@ -135,8 +135,9 @@ function keep(map, id, value) {
   if (map.size > KEPT) map.delete(map.keys().next().value);
 }
 
-function prose(text) {
-  return h("div.entry.text.markdown", {}, markdown(text));
+function prose(text, isPartial = false) {
+  const rest = isPartial ? h("p.rest", {}, "… as far as it came.") : null;
+  return h("div.entry.text.markdown", {}, markdown(text), rest);
 }
 
 function thinking(text) {
