@@ -176,6 +176,8 @@ class Queue:
         if leader is not None and leader is not waiting:
             leader.group.members.append(waiting)
             waiting.set_group(leader.group)
+            if waiting.prompt.text == leader.group.wording:
+                self._list(leader.group)
             return
         is_worded = merge is not None and merge.asked != waiting.prompt.text
         wording = waiting.prompt.asked if is_worded else None
@@ -435,8 +437,13 @@ class Queue:
     def _stand(self, group: Group) -> None:
         """Let a group wait in its line."""
         insort(self._lines[group.key.rank], group, key=_order)
+        self._list(group)
+
+    def _list(self, group: Group) -> None:
+        """Let others find it by its leader's text, and by what is asked for it where a model has chosen another one."""
         if group.leader.features is not None:
-            self._index.add(group.id, group.leader.features)
+            worded = (member.features for member in group.members[1:] if member.prompt.text == group.wording)
+            self._index.add(group.id, group.leader.features, *(each for each in worded if each is not None))
 
     def _leave_line(self, group: Group) -> None:
         line = self._lines[group.key.rank]

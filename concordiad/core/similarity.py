@@ -105,14 +105,14 @@ def judge(a: Features, b: Features, stages: Collection[Stage]) -> Match | None:
 
 class Index:
     """
-    The prompts that others may join, found by what they have in common.
+    The prompts that others may join, found by what they have in common, each by one text or by several.
 
     Both stages ask whether two hashes are equal, so whatever `judge` would find stands under one of two keys, there in
     the order in which it came.
     """
 
     def __init__(self) -> None:
-        self._features: dict[str, Features] = {}
+        self._features: dict[str, tuple[Features, ...]] = {}
         self._same: dict[bytes, dict[str, Features]] = {}
         self._near: dict[bytes, dict[str, Features]] = {}
 
@@ -120,22 +120,22 @@ class Index:
         """Count them."""
         return len(self._features)
 
-    def add(self, key: str, features: Features) -> None:
-        """Let a prompt be found by its key; a key that is here already gets these features instead, as the latest."""
+    def add(self, key: str, *texts: Features) -> None:
+        """Let a prompt be found by its key; a key that is here already gets these texts instead, as the latest."""
         self.remove(key)
-        self._features[key] = features
-        self._same.setdefault(features.same, {})[key] = features
-        if features.near is not None:
-            self._near.setdefault(features.near, {})[key] = features
+        self._features[key] = texts
+        for features in texts:
+            self._same.setdefault(features.same, {})[key] = features
+            if features.near is not None:
+                self._near.setdefault(features.near, {})[key] = features
 
     def remove(self, key: str) -> None:
         """Let it be found no longer, if it was."""
-        features = self._features.pop(key, None)
-        if features is None:
-            return
-        _drop(self._same, features.same, key)
-        if features.near is not None:
-            _drop(self._near, features.near, key)
+        texts = self._features.pop(key, ())
+        for same in {features.same for features in texts}:
+            _drop(self._same, same, key)
+        for near in {features.near for features in texts if features.near is not None}:
+            _drop(self._near, near, key)
 
     def matches(self, features: Features, stages: Collection[Stage]) -> list[tuple[str, Match]]:
         """List what asks the same, best first: the same before the near, then by similarity, then as they came."""

@@ -220,6 +220,22 @@ def test_split_of_a_leader_leaves_the_others_its_place(room: WaitingRoom) -> Non
     assert room.turns() == ["a1", "b1 c1", "d1"]
 
 
+def test_whoever_asks_what_a_group_is_asked_joins_it() -> None:
+    """Where a model has chosen another prompt's words than the leader's: by both, and after a restart, too."""
+    room = WaitingRoom(list(Stage))
+    for who, text in (("a", "explain how the cache works"), ("b", "how does the cache work?")):
+        room.ask(who, text)
+    with room.noting() as changes:
+        assert room.queue.unite(list(room.queue.groups()), "how does the cache work?", 0.9, changes)
+    for each in (room.restarted(), room):
+        each.ask("c", "how does the cache work?")
+        each.ask("d", "explain how the cache works")
+        assert each.turns() == ["a1 b1 c1 d1"]
+        assert each.prompt("c1").merge == Merge("a1", Stage.SAME, 1.0, "how does the cache work?")
+    room.split("b1")
+    assert sorted(room.turns()) == ["a1 d1", "b1", "c1"]
+
+
 def test_split_never_turns_an_authors_own_order_round(room: WaitingRoom) -> None:
     """The next one was brought forward by a merge: the one that is split goes directly before it."""
     room.ask("a", "one")
