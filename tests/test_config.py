@@ -44,7 +44,7 @@ DEFAULTS: dict[str, object] = {
     "graces.first_output_s": 900.0,
     "graces.turn_s": 30.0,
     "graces.silence_s": 660.0,
-    "graces.turn_limit_s": 0.0,
+    "graces.turn_limit_s": 86_400.0,
     "graces.interrupt_s": 5.0,
     "graces.settle_s": 10.0,
     "graces.exit_s": 5.0,

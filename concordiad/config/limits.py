@@ -80,7 +80,7 @@ class Graces:
     first_output_s: float = field(default=900.0, validator=zero_or_at_least(1))
     turn_s: float = field(default=30.0, validator=at_least(0))
     silence_s: float = field(default=660.0, validator=zero_or_at_least(1))
-    turn_limit_s: float = field(default=0.0, validator=zero_or_at_least(1))
+    turn_limit_s: float = field(default=86_400.0, validator=zero_or_at_least(1))
     interrupt_s: float = field(default=5.0, validator=at_least(0.1))
     settle_s: float = field(default=10.0, validator=at_least(0.1))
     exit_s: float = field(default=5.0, validator=at_least(0.1))

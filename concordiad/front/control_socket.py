@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import structlog
 import trio
 
 from concordiad.core.codes import INVALID_REQUEST, TOO_LARGE
@@ -35,6 +36,7 @@ from concordiad.ops.locks import open_lock
 from concordiad.room.fanout import plain_lines
 
 READ_BYTES: Final = 64 * 1024
+_log = structlog.get_logger("concordiad.control")
 SOCKET_PATH_BYTES: Final = 107
 """The longest path of a Unix socket on Linux (unix(7): 108 with its closing zero)."""
 BACKLOG: Final = 128
@@ -168,7 +170,11 @@ async def _serve_within(hall: Hall, stream: trio.SocketStream, house: House, mes
             await _refuse(stream, why)
             return
         caller = Caller(peer.author, None if peer.is_agents else Role.HOST)
-        await serve_connection(stream, caller, house, message_s, budget, hall.idlers)
+        try:
+            await serve_connection(stream, caller, house, message_s, budget, hall.idlers)
+        except* MemoryError:
+            # Whoever asks for memory that there is not is hung up on, and nobody else.
+            _log.error("connection_failed", fault="MemoryError", where="the control socket")
     finally:
         hall.leave(stream)
 
