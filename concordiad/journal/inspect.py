@@ -19,7 +19,7 @@ from concordiad.journal.check import find_problems
 from concordiad.journal.head import is_head_right
 from concordiad.journal.schema import MIGRATIONS
 from concordiad.journal.sums import Ledger
-from concordiad.journal.wal import find_flips
+from concordiad.journal.wal import look_at_log
 
 
 class Report(Struct, frozen=True):
@@ -112,9 +112,13 @@ def find_all_problems(path: Path, connection: sqlite3.Connection) -> list[str]:
 
 
 def name_flips(path: Path) -> list[str]:
-    """Name the bits that have flipped in the log of a journal. Raises OSError."""
-    log = path.with_name(f"{path.name}-wal")
-    return [f"a bit of its log has flipped, about byte {places[0].offset}" for places in find_flips(log)]
+    """Name what has flipped in the log of a journal: bits, or more than can be turned back. Raises OSError."""
+    flips, cut = look_at_log(path.with_name(f"{path.name}-wal"))
+    named = [f"a bit of its log has flipped, about byte {places[0].offset}" for places in flips]
+    if cut is not None:
+        behind = f"{cut.commits} commits from there on cannot be read"
+        named.append(f"its log is not what was written, about byte {cut.offset}: {behind}")
+    return named
 
 
 def find_damage(path: Path) -> list[str]:

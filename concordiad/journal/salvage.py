@@ -26,8 +26,8 @@ from concordiad.journal.inspect import find_damage, untouched
 from concordiad.journal.losses import Losses
 from concordiad.journal.moving import DAMAGED, finish, name_whole, remove, sync_directory, sync_file
 from concordiad.journal.schema import MIGRATIONS, open_draft
-from concordiad.journal.sums import EVENTS, MEMBERS, PROMPTS, ROOM_EPOCHS, TURNS, Table
-from concordiad.journal.wal import Flip, find_flips, turn_back
+from concordiad.journal.sums import EVENTS, MEMBERS, PROMPTS, ROOM_EPOCHS, TABLES, TURNS, Table
+from concordiad.journal.wal import Flip, look_at_log, turn_back
 from concordiad.journal.writing import begin_epoch
 
 CHOOSING_S: Final = 20.0
@@ -81,7 +81,7 @@ def salvage(path: Path) -> Salvaged:
 
 def _mend(path: Path, copy: Path) -> Path:
     """Find the file to read from: the journal, or a copy in which a bit that hides all of it is turned back."""
-    flips = find_flips(_log_of(path))
+    flips = look_at_log(_log_of(path)).flips
     if not flips and _can_be_read(path):
         return path
     shutil.copyfile(path, copy)
@@ -123,9 +123,14 @@ def _write(source: Path, target: Path) -> Losses:
             raise sqlite3.DatabaseError("its format is not the present one")
         draft.execute("BEGIN")
         gathered = gather(connection, draft)
+        is_cut = look_at_log(_log_of(source)).cut is not None
+        if is_cut:
+            # What stands behind the cut is not known, of whatever table it was.
+            for table in TABLES:
+                gathered.losses.doubt(table.name)
         if not gathered.rows:
             raise sqlite3.DatabaseError("no row of it is what was recorded")
-        _Mender(draft, gathered).mend()
+        _Mender(draft, gathered, is_cut=is_cut).mend()
         draft.execute("COMMIT")
         found = [row[0] for row in draft.execute("PRAGMA integrity_check(3)")]
         if found != ["ok"]:
@@ -136,8 +141,9 @@ def _write(source: Path, target: Path) -> Losses:
 class _Mender:
     """What is done to the rows that were carried over, so that they fit together without those that were not."""
 
-    def __init__(self, draft: sqlite3.Connection, gathered: Gathered) -> None:
+    def __init__(self, draft: sqlite3.Connection, gathered: Gathered, *, is_cut: bool) -> None:
         self._draft = draft
+        self._is_cut = is_cut
         self._losses = gathered.losses
         self._lost_events = gathered.lost_events
 
@@ -172,7 +178,13 @@ class _Mender:
             self._draft.execute(query, (*table.sealed(values), row[0]))
 
     def _end_what_ran(self) -> None:
-        """A prompt whose turn is lost was with the agent, and nobody can know how that ended."""
+        """
+        A prompt whose turn is lost was with the agent, and nobody can know how that ended.
+
+        Of a log that is cut, an earlier state is left: what waited then was perhaps answered since.
+        """
+        if self._is_cut:
+            self._rewrite(PROMPTS, "WHERE state = 'waiting'", {"state": "uncertain"})
         running = f"SELECT id FROM {TURNS.name} WHERE state = 'running'"
         self._rewrite(PROMPTS, f"WHERE state = 'running' AND turn NOT IN ({running})", {"state": "uncertain"})
 

@@ -5,10 +5,13 @@ SQLite takes a frame whose checksum is wrong for the end of the log, and passes 
 that a crash broke off looks the same, but a single bit cannot explain it: the checksums are linear, so the bits that
 would make one right are found by arithmetic (sqlite.org/walformat). Mostly it is one bit; of those of the highest byte
 of a word there are several, among which the sums of the rows choose.
-Law: nothing is written; a log in which more than a bit of a frame is wrong is taken as SQLite takes it.
+
+More than a bit of a frame cannot be turned back. But each commit is synced before the next one is written: where two
+commits or more stand behind a frame that is wrong, no crash has broken that write off, and what they hold is lost.
+Law: nothing is written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from struct import Struct
 from typing import Final, NamedTuple
@@ -18,6 +21,8 @@ MAGIC: Final = (0x377F0682, 0x377F0683)
 VERSION: Final = 3007000
 HEADER_BYTES: Final = 32
 FRAME_BYTES: Final = 24
+SYNCED: Final = 2
+"""Commits of which the first was synced for sure: the second one was begun after it."""
 _HEADER: Final = Struct(">8I")
 _FRAME: Final = Struct(">6I")
 _WORD: Final = 0xFFFFFFFF
@@ -32,26 +37,66 @@ class Flip(NamedTuple):
     mask: int
 
 
-def find_flips(path: Path) -> list[list[Flip]]:
-    """
-    Find the bits that have flipped in a log, up to where it ends; none in one that is not there.
+class Cut(NamedTuple):
+    """Where a log is not what was written: the offset of the frame, and how many commits stand there and behind it."""
 
-    Returns:
-        For each the places where it may be: turned back at any of them, the checksums are right.
+    offset: int
+    commits: int
+
+
+class Found(NamedTuple):
+    """
+    What is wrong with a log, up to where it ends or is cut.
+
+    Attributes:
+        flips: the bits that have flipped, for each the places where it may be: turned back at any, the sums are right.
+        cut: the frame behind which it cannot be read although it was synced.
+    """
+
+    flips: list[list[Flip]]
+    cut: Cut | None
+
+
+def look_at_log(path: Path) -> Found:
+    """
+    Find what is wrong with a log; nothing with one that is not there.
 
     Raises:
         OSError: it cannot be read.
     """
+    found = _look(path)
+    # Whoever writes meanwhile looks like damage once, and not in the same place again.
+    return found if found.cut is None or _look(path).cut == found.cut else found._replace(cut=None)
+
+
+def _look(path: Path) -> Found:
     try:
         log = bytearray(path.read_bytes())
     except FileNotFoundError:
-        return []
+        return Found([], None)
     if len(log) <= HEADER_BYTES:
-        return []
-    found = [[flip] for flip in _flips_in_header(log)]
-    turn_back(log, [flips[0] for flips in found])
+        return Found([], None)
+    flips = [[flip] for flip in _flips_in_header(log)]
+    turn_back(log, [places[0] for places in flips])
     header = _HEADER.unpack_from(log)
-    return [*found, *_flips_in_frames(log, header)] if _is_header(header, log) else []
+    if not _is_header(header, log):
+        return Found([], None)
+    frames = _flips_in_frames(log, header)
+    while True:
+        try:
+            flips.append(next(frames))
+        except StopIteration as done:
+            return Found(flips, None if done.value is None else _cut(log, header, done.value))
+
+
+def _cut(log: bytearray, header: tuple[int, ...], start: int) -> Cut | None:
+    """Tell whether a log goes on behind a frame that is wrong; the second word of one that ends a commit is not 0."""
+    page_bytes, salts = header[2], (header[4], header[5])
+    commits = 0
+    for place in range(start, len(log) - FRAME_BYTES - page_bytes + 1, FRAME_BYTES + page_bytes):
+        words = _FRAME.unpack_from(log, place)
+        commits += words[2:4] == salts and words[1] != 0
+    return Cut(start, commits) if commits >= SYNCED else None
 
 
 def turn_back(log: bytearray, flips: list[Flip]) -> None:
@@ -94,7 +139,8 @@ def _read_frame(log: bytearray, start: int, page_bytes: int) -> _Frame | None:
     return _Frame(start, covered, words[2:4], words[4:6])
 
 
-def _flips_in_frames(log: bytearray, header: tuple[int, ...]) -> Iterator[list[Flip]]:
+def _flips_in_frames(log: bytearray, header: tuple[int, ...]) -> Generator[list[Flip], None, int | None]:
+    """Find the flips of frames; returns where the frame begins of which more is wrong, None if there is none."""
     magic, page_bytes, before = header[0], header[2], (header[6], header[7])
     salts = (header[4], header[5])
     frame = _read_frame(log, HEADER_BYTES, page_bytes)
@@ -104,16 +150,17 @@ def _flips_in_frames(log: bytearray, header: tuple[int, ...]) -> Iterator[list[F
         if frame.salts != salts:
             flip = _only_bit(frame.salts, salts, frame.start + 8)
             if flip is None or is_sum != frame.stored:
-                return
+                return frame.start
             yield [flip]
         if is_sum != frame.stored:
             places, before = _places(frame, is_sum, following, salts, magic)
             if not places:
-                return
+                return frame.start
             yield places
         else:
             before = is_sum
         frame = following
+    return None
 
 
 def _places(frame: _Frame, is_sum: Sum, following: _Frame | None, salts: Sum, magic: int) -> tuple[list[Flip], Sum]:

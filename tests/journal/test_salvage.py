@@ -1,5 +1,6 @@
 """A damaged journal: what is noticed, what is set aside, what goes on, and what is said of the rest."""
 
+import os
 import random
 import resource
 import sqlite3
@@ -79,6 +80,53 @@ def test_a_flipped_bit_of_the_log_loses_nothing(killed: Journal, tmp_path: Path)
         log = path.with_name("journal.db-wal")
         flip(log, chance.randrange(log.stat().st_size), 1 << chance.randrange(8))
         assert look(path, killed.content).lost == 0
+
+
+@pytest.mark.parametrize("block", [b"\xff" * 512, bytes(range(256)), b"\xaa" * 4096])
+def test_a_block_of_the_log_cuts_it_and_that_is_told(killed: Journal, tmp_path: Path, block: bytes) -> None:
+    """
+    SQLite passes over all that stands behind it, so what there is may be an earlier state.
+
+    Every room is told what may be missing, and no prompt is asked again that was perhaps answered since.
+    """
+    chance = random.Random(SEED)
+    known = {row[0] for row in killed.content["prompts"]}
+    left = set[str]()
+    for _ in range(FLIPS // 8):
+        path = killed.copy_to(tmp_path / "work")
+        log = path.with_name("journal.db-wal")
+        with log.open("r+b") as file:
+            file.seek(chance.randrange(log.stat().st_size // 3, log.stat().st_size // 2))
+            file.write(block)
+        [problem] = find_damage(path)
+        assert "commits from there on cannot be read" in problem
+        damaged = log.read_bytes()
+        salvaged = make_sound(path, OnDamage.SALVAGE)
+        assert salvaged is not None
+        assert "perhaps prompts" in salvaged.of_no_room
+        assert salvaged.set_aside.with_name(f"{salvaged.set_aside.name}-wal").read_bytes() == damaged
+        assert find_damage(path) == []
+        with closing(open_writer(path)) as connection:
+            prompts = dict(connection.execute("SELECT id, state FROM prompts").fetchall())
+            assert set(prompts) < known
+            assert "waiting" not in prompts.values()
+            left |= set(prompts)
+            for (room,) in connection.execute("SELECT DISTINCT room FROM events").fetchall():
+                last = last_seq(connection, room)
+                assert b"perhaps events" in read_events(connection, room, last, 1, MUCH)[0].json
+                assert [start.first_seq for start in read_room_epochs(connection, room)] == [last]
+    assert left
+
+
+def test_a_write_that_was_broken_off_is_no_damage(killed: Journal, tmp_path: Path) -> None:
+    """The last commit alone was perhaps never synced: nobody was told that it was recorded."""
+    path = killed.copy_to(tmp_path / "work")
+    log = path.with_name("journal.db-wal")
+    size = log.stat().st_size
+    flip(log, size - 100, 0xFF)
+    assert find_damage(path) == []
+    os.truncate(log, size - 5000)
+    assert find_damage(path) == []
 
 
 def test_a_bit_of_the_header_or_the_list_of_tables_loses_nothing(whole: Journal, tmp_path: Path) -> None:
