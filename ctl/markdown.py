@@ -174,6 +174,8 @@ class Document:
             return self._remark(event, agent, agent_exit(event))
         if what == "api_retry":
             return self._remark(event, agent, api_retry(event))
+        if what == "withdrawn":
+            return ""  # live text that was never recorded
         return None
 
     def _result(self, event: Json) -> str:

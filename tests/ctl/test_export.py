@@ -229,6 +229,12 @@ def test_a_tool_call_is_folded() -> None:
     )
 
 
+def test_a_withdrawn_text_is_left_out() -> None:
+    """What was live of it is not recorded."""
+    withdrawn = event("agent.withdrawn", turn=TURN, block=1)
+    assert written(ASKED, STARTED, withdrawn, FINISHED) == written(ASKED, STARTED, FINISHED)
+
+
 def test_sums_stand_at_the_end() -> None:
     """Prompts, turns by their outcome, tokens, money."""
     document = Document()
