@@ -61,6 +61,7 @@ class Feed:
         self._asking: Connection | None = None
         self._events: deque[Event] = deque()
         self._cursor = Cursor()
+        self._room_shown: Json | None = None
         self._away_since = 0.0
         self._next_try = 0.0
         self._pause_s = FIRST_PAUSE_S
@@ -81,6 +82,11 @@ class Feed:
     def last_seq(self) -> int | None:
         """The number of the last event that was given."""
         return None if self._cursor.after is None else self._cursor.seq
+
+    @property
+    def room_shown(self) -> Json | None:
+        """The room as the daemon showed it last: where it was begun without a place, and after events were missed."""
+        return self._room_shown
 
     def begin(self, **start: Any) -> None:
         """
@@ -270,5 +276,7 @@ class Feed:
     def _take_start(self, result: Json) -> None:
         if result["resync"]:
             self._listener.missed()
+        if result["snapshot"] is not None:
+            self._room_shown = result["snapshot"]["room"]
         missed = self._cursor.take_start(result)
         self._events.extend(Event(json.dumps(body, ensure_ascii=False), body) for body in missed)

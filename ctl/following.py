@@ -1,9 +1,9 @@
 """
 `--wait` and `--follow` of `submit` and `retry`: a feed that listens first and asks second, so nothing is missed.
 
-What is over the prompt's head on standard error (its place, who shares its turn, the agent's tools, what must be
-approved), its answer on standard output. Whatever ends the waiting leaves the prompt as it is, and says how to come
-back to it.
+What is over the prompt's head on standard error (its place, who shares its turn, what holds the room up, the agent's
+tools, what must be approved), its answer on standard output. Whatever ends the waiting leaves the prompt as it is, and
+says how to come back to it.
 """
 
 import json
@@ -21,6 +21,7 @@ from ctl.harmless import LiveText, first_line, harmless
 from ctl.merging import Company
 from ctl.quantities import duration
 from ctl.settings import Settings
+from ctl.standing import Standing
 from ctl.statusline import StatusLine
 from ctl.watching import PromptWatch, ending
 
@@ -106,6 +107,7 @@ class Waiter:
         self._feed = feed
         self._watch = watch
         self._company = Company(watch.prompt)
+        self._standing = Standing(settings.command)
         self._line = line
         self._is_streaming = is_streaming
         self._since = time.monotonic()
@@ -132,7 +134,8 @@ class Waiter:
         self._line.clear()
 
     def tell_what_was(self, *, is_new: bool) -> None:
-        """Say what was so before anybody listened here: who shares the turn, and what it asks where it runs already."""
+        """Say what was so before anybody listened here: how the room is, who shares the turn, what it asks already."""
+        self._look_at_room()
         if not is_new and self._watch.prompt["merge"] is not None and not self._settings.is_json:
             self._remark(self._company.find(self._look()))
         if self._watch.turn_id is not None and not self._watch.is_over and not self._settings.is_json:
@@ -172,11 +175,23 @@ class Waiter:
             # The room was closed meanwhile: what its events told is all that there is.
             return {"prompt": self._watch.prompt, "turn": self._watch.turn}
 
+    def _look_at_room(self) -> None:
+        if self._feed.room_shown is not None:
+            self._standing.look(self._feed.room_shown)
+        self._tell_standing()
+
+    def _tell_standing(self) -> None:
+        # For programs, too: their answer is on standard output, and without a word here they would wait for ever.
+        if not self._watch.is_over:
+            for colour, text in self._standing.news(is_waiting=self._watch.is_waiting):
+                self._line.note(self._line.err.style(text, colour))
+
     def _catch_up(self, until: float | None) -> None:
         self._line.has_missed = False
         self._line.note("some of what happened meanwhile cannot be shown")
         got = self._feed.ask("prompt.get", until, room=self._settings.room_name, id=self._watch.prompt_id)
         self._watch.refresh(got["prompt"], got["turn"])
+        self._look_at_room()
         if not self._settings.is_json:
             self._remark(self._company.find(got))
         # What was printed so far may have a hole: the whole answer follows at the end.
@@ -195,6 +210,7 @@ class Waiter:
     def _take(self, event: Event) -> None:
         body = event.body
         is_ours = self._watch.feed(body)
+        self._standing.feed(body)
         if self._settings.is_json:
             if is_ours and self._is_streaming:
                 self._line.progress.clear()
@@ -203,6 +219,7 @@ class Waiter:
             self._stream(body)
         else:
             self._tell(body, is_ours=is_ours)
+        self._tell_standing()
         if body["type"] in ("turn.started", "turn.returned"):
             self._refresh_place()
 

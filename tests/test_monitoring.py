@@ -5,7 +5,7 @@ import re
 from typing import Final
 
 from concordiad.front.summary import NO_ANSWER
-from ctl.commands.status import STATES
+from ctl.standing import STATES
 from tests.pages import ROOT, first_column, page, rows, section
 from tests.support.promtool import promtool
 

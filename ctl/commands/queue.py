@@ -12,6 +12,7 @@ from ctl.printing import print_result
 from ctl.quantities import since
 from ctl.screen import Screen, table
 from ctl.settings import Command, Settings
+from ctl.standing import troubles_of
 
 LINES: Final = 100
 HEADER: Final = ("PLACE", "ID", "SINCE", "AUTHOR", "PRIORITY", "ONE TURN", "TEXT")
@@ -44,6 +45,8 @@ def queue(settings: Settings, /, **chosen: Any) -> None:
     """
     List the prompts that wait, the next one first; those of one place become one turn.
 
+    What holds all of them up, such as an agent that has failed too often, is told on standard error.
+
     A TIME is 2026-11-21, 2026-11-21T08:00, 2026-11-21T08:00:00Z, or 90s, 5m, 2h, 1d for so long ago.
     """
     choice = Chosen(**chosen)
@@ -52,6 +55,7 @@ def queue(settings: Settings, /, **chosen: Any) -> None:
     with settings.connect() as connection:
         prompts = list(pages.rows(connection))
         nobody = None if prompts else who_was_meant(connection, settings.room_name, choice.author)
+        rooms = connection.call("room.list")["rooms"] if prompts and not settings.is_json else []
     if nobody is not None:
         Screen.err().line(nobody)
     if not prompts and not settings.is_json:
@@ -63,6 +67,11 @@ def queue(settings: Settings, /, **chosen: Any) -> None:
     now = time.time()
     text = "" if settings.is_json else table(Screen.out(), HEADER, [row_of(prompt, now) for prompt in prompts])
     print_result(settings, {"prompts": prompts, "next": pages.cursor}, text)
+    err = Screen.err()
     if pages.cursor is not None and not settings.is_json:
         words = [*choice.words(), *([] if choice.lines is None else ["--lines", str(choice.lines)])]
-        Screen.err().line(f"more: {settings.command('queue', *words, '--cursor', pages.cursor)}")
+        err.line(f"more: {settings.command('queue', *words, '--cursor', pages.cursor)}")
+    for room in rooms:
+        if room["name"] == settings.room_name:
+            for colour, line in troubles_of(room, settings.command).values():
+                err.line(err.style(line, colour))

@@ -14,19 +14,7 @@ from ctl.printing import print_result
 from ctl.quantities import duration, plural, relative, unix_time
 from ctl.screen import Screen, fields, indent
 from ctl.settings import Command, Settings, read_duration
-
-STATES: Final = {
-    "starting": ("yellow", "the agent is starting"),
-    "idle": ("green", "ready for prompts"),
-    "busy": ("green", "a turn is running"),
-    "paused": ("yellow", "held by a host: prompts wait, new ones are refused"),
-    "asleep": ("green", "ready for prompts; the agent is started again for the next one"),
-    "agent-down": ("yellow", "the agent is not running; prompts wait"),
-    "agent-failing": ("red", "the agent has failed too often; prompts wait until `room restart`"),
-    "api-failing": ("red", "the agent's API fails; prompts wait"),
-    "journal-failing": ("red", "nothing can be recorded: prompts are refused"),
-    "draining": ("yellow", "stopping: no new turns"),
-}
+from ctl.standing import sentence_of
 
 SILENCE_SHOWN_S: Final = 30
 """An agent that thinks or uses a tool says nothing for a while; what is worth a word is longer."""
@@ -36,7 +24,7 @@ DAMAGED_SHOWN = 5
 
 
 def _state(out: Screen, room: dict[str, Any]) -> str:
-    colour, sentence = STATES.get(room["state"], ("yellow", ""))
+    colour, sentence = sentence_of(room["state"])
     pause = "paused: nothing new begins" if room["paused"] and room["state"] != "paused" else ""
     about = ", ".join(part for part in (sentence, pause, first_line(room["reason"] or "")) if part)
     return f"{out.style('● ' + first_line(room['state']), colour)}  {about}".rstrip()

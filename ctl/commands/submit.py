@@ -59,7 +59,7 @@ def submit(
 
     Several words are one prompt. Without TEXT, or with -, the prompt is read from standard input. A DURATION is
     90, 90s, 5m, 2h or 1d. Whoever waits is told on standard error with whose prompts it becomes one turn, and what is
-    asked then.
+    asked then; and what holds the room up, such as an agent that has failed too often, with what to do.
     """
     is_waiting = will_wait(wait=wait, follow=follow, timeout=timeout)
     prompt = read_text(text)

@@ -23,6 +23,7 @@ from tests.ctl.samples import (
     event,
     finished_turn,
     prompt,
+    room,
     running_turn,
     told,
 )
@@ -109,7 +110,7 @@ def test_what_is_missing_is_told(tmp_path: Path, control_socket: Path) -> None:
     """With what the snapshot has and was not seen; then the new numbers count."""
     lost = event("notice", 7, code="x", message="y")
     new = [event("notice", seq, code="x", message="y") | {"epoch": 4} for seq in (7, 8, 9, 10)]
-    snapshot = NEXT_EPOCH | {"snapshot": {"events": [ONE, *new[:3]]}}
+    snapshot = NEXT_EPOCH | {"snapshot": {"room": room(), "events": [ONE, *new[:3]]}}
     after = {"room": "main", "after": {"epoch": 3, "seq": 7}}
     seqs, ran = tailed(
         tmp_path, control_socket, telling(lost), telling(new[3], expected=after, answer=snapshot), telling()
@@ -225,7 +226,7 @@ def test_a_turn_whose_end_was_missed_is_asked_for(tmp_path: Path, control_socket
     """And its answer is printed whole, although a part of it was printed before."""
 
     def back(client: Client) -> None:
-        client.answer("events.subscribe", NEXT_EPOCH | {"snapshot": {"events": []}})
+        client.answer("events.subscribe", NEXT_EPOCH | {"snapshot": {"room": room(), "events": []}})
         client.event(event("notice", 10, code="x", message="y"))
         assert client.answer("prompt.get", ANSWERED) == {"room": "main", "id": PROMPT}
         client.wait_until_gone()

@@ -146,9 +146,16 @@ def test_status_of_a_room_that_is_not_there_fails(tmp_path: Path, control_socket
         )
 
 
-def queued(*prompts: dict[str, Any]) -> Script:
-    """Answer with a queue."""
-    return serving("prompt.list", {"prompts": list(prompts), "next": None}, room="main", states=["waiting"], limit=100)
+def queued(*prompts: dict[str, Any], shown: dict[str, Any] | None = None) -> Script:
+    """Answer with a queue, and where there is one with the room, which has nothing to do unless this is shown."""
+
+    def script(client: Client) -> None:
+        expected = {"room": "main", "states": ["waiting"], "limit": 100}
+        assert expected == client.answer("prompt.list", {"prompts": list(prompts), "next": None})
+        if prompts:
+            assert client.answer("room.list", {"rooms": [room(name="lab", paused=True), shown or room()]}) == {}
+
+    return script
 
 
 def test_the_queue_is_a_table(tmp_path: Path, control_socket: Path) -> None:
@@ -200,9 +207,40 @@ def test_the_queue_says_how_to_go_on(tmp_path: Path, control_socket: Path) -> No
     """With the same filters."""
     page = {"prompts": [prompt()], "next": "c 1"}
     expected = {"room": "lab", "states": ["waiting"], "limit": 1, "author": "ada"}
-    with scripted_daemon(control_socket, serving("prompt.list", page, **expected)):
+
+    def script(client: Client) -> None:
+        assert expected == client.answer("prompt.list", page)
+        client.answer("room.list", {"rooms": [room(name="lab")]})
+
+    with scripted_daemon(control_socket, script):
         ran = run(tmp_path, "queue", "--lines", "1", "--author", "ada", "--room", "lab")
     assert ran.err == "more: concordiactl --room lab queue --author ada --lines 1 --cursor 'c 1'\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ""),
+        (
+            {"state": "agent-failing", "reason": "exit status 1"},
+            "concordiactl: the agent has failed too often; prompts wait until `concordiactl room restart` "
+            "(exit status 1)\n",
+        ),
+        (
+            {"state": "busy", "paused": True},
+            "concordiactl: the room is held by a host: prompts wait, new ones are refused; "
+            "`concordiactl room resume` lets it go on\n",
+        ),
+    ],
+)
+def test_the_queue_says_what_holds_it_up(
+    tmp_path: Path, control_socket: Path, changes: dict[str, Any], told: str
+) -> None:
+    """Beside the table, and what to do; a busy room is nothing of that kind."""
+    with scripted_daemon(control_socket, queued(prompt(), shown=room(**changes))):
+        ran = run(tmp_path, "queue")
+    assert (ran.code, ran.err) == (0, told)
+    assert PROMPT in ran.out
 
 
 TIMES = [

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.ctl.program import run, run_on_terminal, start
-from tests.ctl.samples import CURSOR, LISTENING, TURN, delta, event, prompt
+from tests.ctl.samples import CURSOR, LISTENING, TURN, delta, event, prompt, room
 from tests.ctl.scripted_daemon import Client, Script, scripted_daemon
 
 PROMPTED = event("prompt.accepted", 8, prompt=prompt(text="é \u2028 \x9b"))
@@ -95,7 +95,7 @@ def test_a_lost_connection_says_where_to_go_on(tmp_path: Path, control_socket: P
 
 def test_events_that_are_gone_are_told(tmp_path: Path, control_socket: Path) -> None:
     """The transcript goes on with what the snapshot has."""
-    start = {"cursor": CURSOR, "resync": True, "snapshot": {"events": [TEXT]}}
+    start = {"cursor": CURSOR, "resync": True, "snapshot": {"room": room(), "events": [TEXT]}}
     with scripted_daemon(control_socket, telling(start=start, since=1)):
         ran = run(tmp_path, "tail", *AT_ONCE, "--since", "1")
     assert "older events are gone" in ran.err

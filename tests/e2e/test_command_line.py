@@ -70,6 +70,52 @@ def test_submit_tells_the_id_at_once(daemon: Daemon, site: Site, gate: Gate) -> 
     gate.open()
 
 
+GIVEN_UP = "concordiactl: the agent has failed too often; prompts wait until `concordiactl room restart` ("
+
+
+def test_who_waits_for_an_agent_that_was_given_up_is_told(site: Site) -> None:
+    """What to do, and that it was done; whether it was given up before the prompt came, or after."""
+    site.configure({"limits": {"agent_failures": 3}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        for _ in range(2):
+            client.submit("[[crash]]")
+            client.next("agent.exited")
+        with ctl_running(site, "submit", "--wait", "[[crash]]") as last:
+            client.next("room.changed", state="agent-failing")
+            assert last.stderr is not None
+            assert last.wait() == 3
+            waiting = ctl(site, "submit", "[[text:one]]").out
+            with ctl_running(site, "submit", "--wait", "--alone", "-o", "json", "[[text:two]]") as child:
+                assert child.stderr is not None
+                assert child.stdout is not None
+                told = child.stderr.readline().decode()
+                assert told.startswith(GIVEN_UP), told
+                assert "3 failures in 600 s" in told
+                listed = ctl(site, "queue")
+                assert (waiting.strip() in listed.out, listed.err) == (True, told)
+                assert ctl(site, "room", "restart").code == 0
+                assert json.loads(child.stdout.read())["turn"]["answer"] == "two"
+                assert child.stderr.read().decode() == "concordiactl: the agent is started again\n"
+
+
+def test_who_waits_is_told_of_a_pause(daemon: Daemon, site: Site, gate: Gate) -> None:
+    """That comes while the prompt waits, and goes."""
+    client = daemon.follow()
+    client.submit(str(gate))
+    client.next("turn.started")
+    with ctl_running(site, "submit", "--wait", "[[text:at last]]") as child:
+        client.next("prompt.accepted")
+        assert ctl(site, "room", "pause").code == 0
+        assert child.stderr is not None
+        assert child.stdout is not None
+        assert child.stderr.readline().decode().startswith("concordiactl: the room is held by a host: prompts wait")
+        gate.open()
+        assert ctl(site, "room", "resume").code == 0
+        assert child.stdout.read() == b"at last\n"
+        assert child.stderr.readline() == b"concordiactl: the room goes on\n"
+
+
 def test_exit_status_tells_how_it_went(daemon: Daemon, site: Site) -> None:
     """A turn that failed is 3, what the daemon refuses has the status of its code, a daemon that is not there 69."""
     ran = ctl(site, "submit", "--wait", "[[error:500]]")
