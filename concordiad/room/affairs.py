@@ -26,6 +26,7 @@ from concordiad.room.rest import Rest
 from concordiad.room.scribe import Scribe
 from concordiad.room.to_fanout import Post
 from concordiad.room.to_writer import Incarnation
+from concordiad.room.unreadable import UnreadableLines
 
 _STATE_NAMES: Final = {
     WriterState.DOWN: "agent-down",
@@ -58,6 +59,7 @@ class Affairs:
         away: the room's state while there is no agent, by its name in `room.list`, and why.
         gathering: the way to the fan-out for what has happened; `fanout` is that for what somebody wants.
         memory: what of this is recorded.
+        unreadable: what the agent wrote that could not be read.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Affairs:
         self.rest = Rest(idle_s)
         self.circuit = Circuit(limits, graces)
         self.memory = Memory(room)
+        self.unreadable = UnreadableLines()
 
     @property
     def is_free(self) -> bool:
@@ -111,6 +114,7 @@ class Affairs:
         self.rest.begin()
         self.deadlines.begin(trio.current_time())
         self.memory.begin(incarnation)
+        self.unreadable.begin()
         self._restarts += 1
         self.has_answered = False
 
@@ -120,6 +124,7 @@ class Affairs:
         self.away = ("agent-down", "")
         self.deadlines.note_ready()
         self.deadlines.note_move(WriterState.STARTING, holding.state, trio.current_time())
+        self.unreadable.inherit(holding.unreadable, trio.current_time())
 
     def holding(self) -> Holding:
         """Write down what is known of the agent."""
@@ -141,6 +146,7 @@ class Affairs:
             self.deadlines.patience.tools,
             self.rest.background,
             turns,
+            self.unreadable.untold,
         )
 
     def to_record(self) -> list[Change]:

@@ -65,6 +65,24 @@ class Hearing:
         if message.reply is not None:
             message.reply.answer(None)
 
+    async def see_to_unreadable(self, now: float) -> None:
+        """Tell what could not be read, once it is time for that."""
+        affairs = self._affairs
+        if now >= affairs.unreadable.deadline():
+            # With the row that says so: after a kill nobody is to tell it again.
+            affairs.gathering.begin()
+            await self._tell_unreadable(affairs.unreadable.take_due(now))
+            await affairs.gathering.flush(*affairs.to_record())
+            affairs.gathering.end()
+
+    async def end_unreadable(self) -> None:
+        """Tell what could not be read and was only counted so far."""
+        await self._tell_unreadable(self._affairs.unreadable.take(trio.current_time()))
+
+    async def _tell_unreadable(self, words: str | None) -> None:
+        if words is not None:
+            await self._affairs.scribe.notice("unreadable_output", words)
+
     async def _take_facts(self, facts: Sequence[Fact | Spoke], numbers: Sequence[int]) -> None:
         if not numbers:
             for fact in facts:
@@ -82,6 +100,8 @@ class Hearing:
 
     async def _take_fact(self, fact: Fact | Spoke) -> None:
         affairs, desk = self._affairs, self._affairs.desk
+        if isinstance(fact, OwnTurnBegan | Ended | LineDone | WentIdle):
+            await self.end_unreadable()
         match fact:
             case Spoke(turn, at):
                 desk.note_first_output(turn, at)
@@ -125,9 +145,9 @@ class Hearing:
                     await affairs.hold.write(affairs.hold.agent.codec.refuse(request_id, why))
             case ConversationLost():
                 await affairs.scribe.lose_conversation("the agent has no such conversation any more")
-            case Unreadable(why, size_bytes):
-                message = f"the agent wrote {size_bytes} bytes that are {why}"
-                await affairs.scribe.notice("unreadable_output", message)
+            case Unreadable():
+                affairs.unreadable.note(fact)
+                await self._tell_unreadable(affairs.unreadable.take_due(trio.current_time()))
 
     async def _take_result(self, ended: Ended) -> None:
         affairs = self._affairs

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 import trio
 
+from concordiad.core.agents import Unreadable
 from concordiad.core.model import Approval, Author, AuthorKind, Prompt, Turn
 from concordiad.core.turns import WriterState
 from concordiad.journal.changes import Change, Held
@@ -55,6 +56,7 @@ class Holding(msgspec.Struct, frozen=True):
         is_closed: whether its input was closed, so that it is about to end.
         total_cost_usd: the cumulative cost from which the next turn counts.
         likeness: what the agent was started with (`agent/spec.py`).
+        unreadable: the lines that could not be read and that no notice has told of.
     """
 
     likeness: str
@@ -72,6 +74,7 @@ class Holding(msgspec.Struct, frozen=True):
     tools: int
     background: int
     turns: list[Progress]
+    unreadable: Unreadable | None = None
 
 
 PROMPT_LINE: Final = "prompt"

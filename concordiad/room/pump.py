@@ -12,19 +12,26 @@ from typing import Final
 import trio
 from msgspec import Struct, field
 
-from concordiad.core.agents import AgentCodec, Ended, Fact, OwnTurnBegan, Said
+from concordiad.core.agents import AgentCodec, Ended, Fact, OwnTurnBegan, Said, Unreadable
 from concordiad.core.lines import LineSplitter
 from concordiad.errors import RoomError
 from concordiad.room.bookmark import Bookmark
 from concordiad.room.ledger import REHEARSAL_MARK
 from concordiad.room.messages import ask
 from concordiad.room.pipes import receive, widen
+from concordiad.room.slices import Slices
 from concordiad.room.to_fanout import Draft, Post
 from concordiad.room.to_writer import FromAgent, Spoke, ToWriter
 from concordiad.room.valve import Valve
 
 HEARD_S: Final = 0.1
 """So seldom is the writer told that the agent says something, where that alone is what there is to tell."""
+GARBAGE_S: Final = 0.001
+"""
+So long the pump rests after each slice of many lines that state nothing: then the agent waits, and nobody else.
+
+Letting the other tasks run is not enough: a thread gets Python's lock of a loop without a pause only every 5 ms.
+"""
 STDERR_LINES: Final = 50
 """The last lines of stderr that are kept for diagnosis; the CLI is silent there in normal running."""
 STDERR_LINE_BYTES: Final = 2000
@@ -123,6 +130,10 @@ class _Router:
             await self._ends.fanout.send(Post(drafts, changes))
 
     def _add(self, fact: Fact | Spoke, number: int) -> None:
+        if self._facts and isinstance(fact, Unreadable) and isinstance(last := self._facts[-1], Unreadable):
+            # Whoever takes the last of them has taken all: a chunk of garbage can be a hundred thousand.
+            self._facts[-1], self._numbers[-1] = fact.after(last), number
+            return
         self._facts.append(fact)
         self._numbers.append(number)
 
@@ -167,14 +178,21 @@ async def run_pump(
     if bookmark is not None:
         splitter.recall(bookmark.line)
         bookmark.spool.when_stuck = router.excuse
+    slices = Slices()
     async with stdout:
         while chunk := await receive(stdout):
+            slices.begin()
             if bookmark is not None:
                 bookmark.feed(len(chunk))
             # What was heard before goes line by line: names of turns depend on where it ends.
             is_again = bookmark is not None and bookmark.is_behind
             for lines in splitter.feed(chunk) if is_again else splitter.feed_blocks(chunk):
-                await router.take(codec.decode(lines))
+                for number, facts in enumerate(codec.decode_in_pieces(lines)):
+                    await router.take(facts)
+                    if number and slices.is_over() and (not facts or isinstance(facts[-1], Unreadable)):
+                        await trio.sleep(GARBAGE_S)
+                        slices.begin()
+                    await slices.rest()
             await router.turn_page(codec, splitter)
             await router.flush()
             while not ends.valve.is_open:
@@ -208,7 +226,9 @@ async def run_stderr(stderr: trio.abc.ReceiveStream, diagnosis: Diagnosis) -> No
     splitter = LineSplitter(STDERR_LINE_BYTES * 8)
     async with stderr:
         while chunk := await receive(stderr):
-            for line in splitter.feed(chunk):
+            for line in splitter.feed(chunk)[-STDERR_LINES:]:
                 diagnosis.add(line if isinstance(line, bytes) else line.head)
+            if len(chunk) > STDERR_LINE_BYTES * STDERR_LINES // 2:
+                await trio.sleep(GARBAGE_S)
         if rest := splitter.end():
             diagnosis.add(rest)

@@ -118,7 +118,7 @@ class Writer:
         if affairs.hold.has_news:
             return -NEVER
         sleep = affairs.rest.deadline() if affairs.is_free else NEVER
-        owed = min(affairs.approvals.next_deadline(), affairs.memory.doubt_until)
+        owed = min(affairs.approvals.next_deadline(), affairs.memory.doubt_until, affairs.unreadable.deadline())
         return min(owed, self._stopping.deadline(), sleep, self._offers.deadline())
 
     async def run_writing(self) -> None:
@@ -207,6 +207,7 @@ class Writer:
         await self._offers.see_to_unwritten()
         now = trio.current_time()
         await self._consent.time_out(now)
+        await self._hearing.see_to_unreadable(now)
         self._legacy.see_to_doubt(now)
         await self._stopping.see_to_limits(now)
         if self._stopping.is_ending:
@@ -262,6 +263,7 @@ class Writer:
         affairs.move(WriterInput.GONE)
         affairs.deadlines.note_ready()
         affairs.controls.end()
+        await self._hearing.end_unreadable()
         await self._consent.withdraw_all(f"the agent ended: {how}")
         left = affairs.desk.close_for_lost_agent(how, self._stopping.stuck)
         for entry in left:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from concordiad.room.unreadable import TELL_S
 from tests.e2e.gate import Gate
 from tests.support.control_client import ControlClient, Event, types
-from tests.support.daemon import Daemon, Site, wait_for_end
+from tests.support.daemon import REHEARSAL, Daemon, Site, wait_for_end
 from tests.support.named_pipe import NamedPipe
 from tests.support.patience import PATIENCE_S
 from tests.support.wall_clock import WallClock
@@ -135,6 +136,46 @@ def test_line_that_is_no_json_is_passed_over(daemon: Daemon) -> None:
     assert notices(client.events) == ["unreadable_output"]
     assert not any("no JSON" in str(event) for event in client.events if event["type"].startswith("agent."))
     assert "agent.exited" not in types(client.events)
+
+
+@pytest.mark.parametrize("garbage", ['{"type":"system"', "not JSON", "[1,2]", "1"])
+def test_garbage_without_end_harms_neither_the_transcript_nor_other_rooms(
+    site: Site, tmp_path: Path, garbage: str
+) -> None:
+    """It is counted, not recorded line by line, and it keeps nobody else waiting; closing the room ends it."""
+    script, begin = site.home / "agent", tmp_path / "begin"
+    agent = f"{sys.executable} -m concordiad.agent.rehearsal"
+    flood = f"(until [ -e {begin} ]; do sleep 0.05; done; exec yes '{garbage}') &"
+    script.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exec {agent} "$@"\n{flood}\nexec {agent} "$@"\n')
+    script.chmod(0o755)
+    other = tmp_path / "other"
+    other.mkdir()
+    site.configure(
+        {
+            "agents.babbler": {**REHEARSAL, "command": [str(script)]},
+            "rooms.main": {"agent": "babbler"},
+            "rooms.other": {"workdir": str(other), "agent": "rehearsal"},
+        }
+    )
+    with site.running() as daemon:
+        client, host = daemon.follow(), daemon.follow(room="other", since=0)
+        client.next("agent.started")
+        client.finished(client.submit("[[text:well]]")["id"])
+        began = time.monotonic()
+        begin.touch()
+        told = [client.next("notice")]
+        for number in range(20):
+            answer = host.finished(host.submit(f"[[text:{number}]]", room="other")["id"])["answer"]
+            assert answer == str(number)
+        assert {room["name"] for room in host.call("room.list")["rooms"]} == {"main", "other"}
+        host.call("room.close", room="main")
+        last = client.until(lambda event: event["type"] == "agent.exited")
+        told += [event for event in last if event["type"] == "notice"]
+        took_s = time.monotonic() - began
+    assert {notice["code"] for notice in told} == {"unreadable_output"}
+    counts = [re.search(r"wrote (\d+) lines", notice["message"]) for notice in told]
+    assert sum(int(count[1]) for count in counts if count is not None) > 1000
+    assert len(told) <= 2 + took_s / TELL_S
 
 
 def test_line_of_an_unknown_type_is_passed_over(daemon: Daemon) -> None:

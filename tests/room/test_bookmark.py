@@ -132,12 +132,12 @@ class Run:
                 post.reply.answer(None)
 
 
-def hear_with_kills(directory: Path, kills: list[int]) -> Record:
+def hear_with_kills(directory: Path, kills: list[int], output: bytes = OUTPUT) -> Record:
     """Hear the whole output in runs that end after so many posts, the last one at its end."""
     record = Record([], [], Heard("main", "i1"), Held("main", "i1", 0, b"[null]"))
     numbers = count(1)
     read_end, write_end = os.pipe()
-    os.write(write_end, OUTPUT)
+    os.write(write_end, output)
     os.close(write_end)
     for posts in [*kills, float("inf")]:
         run = Run(record, posts, lambda: f"id-{next(numbers)}-")
@@ -175,6 +175,20 @@ def test_nothing_is_lost_or_doubled_wherever_it_is_killed(
         kills = [first, first % 4]
         record = hear_with_kills(tmp_path / str(first), kills)
         assert with_names(record) == with_names(whole), kills
+
+
+@pytest.mark.parametrize("chunk_bytes", [50, 333, 1 << 20])
+def test_lines_that_cannot_be_read_are_counted_once_wherever_it_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk_bytes: int
+) -> None:
+    """Although they are counted by the chunk: whoever has taken the last of some has taken all of them."""
+    monkeypatch.setattr(pipes, "READ_BYTES", chunk_bytes)
+    garbage = b'{"type":"system"\n' * 40
+    output = cli_lines.life("t1", "started") + b"\n" + garbage + cli_lines.text("in between") + b"\n" + garbage
+    for first in range(12):
+        record = hear_with_kills(tmp_path / str(first), [first, first % 4], output)
+        assert sum(int(lines) for lines in re.findall(r"lines=(\d+)", str(record.facts))) == 80, first
+        assert len(record.said) == 1
 
 
 def test_live_text_that_a_recorded_block_holds_is_not_said_again() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MemoryReceiveStream, MockClock, memory_stream_one_way_pair, wait_all_tasks_blocked
 
-from concordiad.core.agents import AgentCodec, BrokeOff, Ended, OwnTurnBegan
+from concordiad.core.agents import AgentCodec, BrokeOff, Ended, OwnTurnBegan, Unreadable
 from concordiad.core.agents.claude_code import ClaudeCode
 from concordiad.core.agents.rehearsal import Rehearsal
 from concordiad.core.views import envelope, live_envelope
@@ -119,6 +119,19 @@ async def test_a_chunk_of_blocks_is_one_post() -> None:
     async with open_bench() as bench:
         await bench.say(cli_lines.life("t1", "started"), *(cli_lines.text(str(number)) for number in range(20)))
         assert bench.take_texts() == [[str(number) for number in range(20)]]
+
+
+async def test_lines_that_cannot_be_read_are_counted_as_they_come(autojump_clock: MockClock) -> None:
+    """A flood of them is one fact a chunk, in its place among the others."""
+    async with open_bench() as bench:
+        garbage = [b'{"type":"system"'] * 5000
+        await bench.say(cli_lines.life("t1", "started"), *garbage, b"at last", cli_lines.life("t1", "completed"))
+        # It rests while it reads so many, so that the agent waits.
+        await trio.sleep(1)
+        facts = [fact for message in bench.take_messages() for fact in message.facts]
+        assert [type(fact).__name__ for fact in facts] == ["Began", "Unreadable", "LineDone"]
+        assert isinstance(facts[1], Unreadable)
+        assert (facts[1].lines, facts[1].size_bytes) == (5001, len(b"at last"))
 
 
 async def test_a_result_waits_for_the_writer() -> None:

@@ -7,7 +7,7 @@ began by itself gets an id from the codec's `new_id`.
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -171,10 +171,22 @@ class ConversationLost(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A line that is not what the agent's protocol allows; it is shown to nobody, and counted."""
+    """
+    Lines that are not what the agent's protocol allows; they are shown to nobody, and counted.
+
+    Attributes:
+        why: what is wrong with the last of them.
+        size_bytes: the length of that one.
+        lines: how many there are.
+    """
 
     why: str
     size_bytes: int
+    lines: int = 1
+
+    def after(self, earlier: "Unreadable") -> "Unreadable":
+        """Count these with earlier ones."""
+        return Unreadable(self.why, self.size_bytes, earlier.lines + self.lines)
 
 
 Fact = (
@@ -245,6 +257,9 @@ class AgentCodec(Protocol):
 
     def decode(self, lines: bytes | Oversize) -> list[Fact]:
         """Read one line of the agent or several, newlines between them; never raises for what the agent sent."""
+
+    def decode_in_pieces(self, lines: bytes | Oversize) -> Iterator[list[Fact]]:
+        """Read the same, a short piece of work at a time; all of it is to be taken."""
 
     def is_refusal(self, last_words: str) -> bool:
         """Tell whether a process ended because its command line is not understood: its last words on stderr say so."""

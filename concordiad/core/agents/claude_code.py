@@ -6,6 +6,9 @@ lifecycle lines, never by order; success is told by `is_error` and `terminal_rea
 lines only content blocks reach the transcript, because the rest of a line names paths and settings of the machine.
 """
 
+import contextlib
+from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -67,6 +70,15 @@ from concordiad.core.model import ApprovalKind, Outcome
 
 _encode: Final = msgspec.json.encode
 
+LOOKS: Final = 4096
+"""
+At most so many lines are looked at at once: in a block of the pump's these are lines of 64 bytes.
+
+The CLI writes none so short; of the shortest that there can be, a look at a block would take 10 ms.
+"""
+PIECE_LINES: Final = 32
+"""Lines that are read at a stretch: half a millisecond's work where none of them can be."""
+
 
 class ClaudeCode(ClaudeOrders):
     """Speak with one process of the Claude Code CLI."""
@@ -78,18 +90,37 @@ class ClaudeCode(ClaudeOrders):
 
     def decode(self, lines: bytes | Oversize) -> list[Fact]:
         """Read lines of the CLI; deltas of one block that stand together become one."""
+        return list(chain.from_iterable(self.decode_in_pieces(lines)))
+
+    def decode_in_pieces(self, lines: bytes | Oversize) -> Iterator[list[Fact]]:
+        """Read the same, a short piece of work at a time, whatever it is that the lines hold."""
         if isinstance(lines, Oversize):
-            return self._decode_oversize(lines)
-        if b"\n" not in lines:
-            return self._decode_line(lines)
-        try:
-            looks = look_at_line.decode_lines(lines)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            looks = []
+            yield self._decode_oversize(lines)
+            return
+        count = lines.count(b"\n") + 1
+        if count == 1:
+            yield self._decode_line(lines)
+            return
+        looks: list[Look] = []
+        if count <= LOOKS:
+            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                looks = look_at_line.decode_lines(lines)
         # A number that differs: a line is empty, or no value of its own.
-        if len(looks) == lines.count(b"\n") + 1:
-            return self._decode_looks(looks, lines)
-        return [fact for line in lines.split(b"\n") if line for fact in self._decode_line(line)]
+        if len(looks) == count:
+            yield from self._decode_looks(looks, lines)
+            return
+        begin = 0
+        while begin < len(lines):
+            facts: list[Fact] = []
+            for _ in range(PIECE_LINES):
+                end = lines.find(b"\n", begin)
+                end = len(lines) if end < 0 else end
+                if end > begin:
+                    facts += self._decode_line(lines[begin:end])
+                begin = end + 1
+                if begin >= len(lines):
+                    break
+            yield facts
 
     def is_refusal(self, last_words: str) -> bool:
         """Tell whether the CLI refused its flags: `error: unknown option …`, `error: option … is invalid`."""
@@ -109,12 +140,16 @@ class ClaudeCode(ClaudeOrders):
         """Take that, after another codec."""
         self._turn.recall(memory)
 
-    def _decode_looks(self, looks: list[Look], lines: bytes) -> list[Fact]:
+    def _decode_looks(self, looks: list[Look], lines: bytes) -> Iterator[list[Fact]]:
         facts: list[Fact] = []
         say = self._turn.say
         kind, said = "", list[str]()
         place, begin = 0, 0
         for number, look in enumerate(looks):
+            # Pieces of a text come a thousand in a millisecond.
+            if number and not number % PIECE_LINES and not said:
+                yield facts
+                facts = []
             event = look.event
             if event is not None and look.type == "stream_event":
                 if look.parent_tool_use_id is not None:
@@ -137,9 +172,12 @@ class ClaudeCode(ClaudeOrders):
                 place, begin = place + 1, lines.index(b"\n", begin) + 1
             end = lines.find(b"\n", begin)
             facts += self._decode_line(lines[begin:end] if end >= 0 else lines[begin:])
-        return facts + say(kind, said)
+        yield facts + say(kind, said)
 
     def _decode_line(self, line: bytes) -> list[Fact]:
+        if line[:1] != b"{" and not line.lstrip().startswith(b"{"):
+            # Most of what comes by the thousand, such as a library's own output: not worth a try to repair it.
+            return [Unreadable("not a line of stream-json: no object begins it", len(line))]
         shorter = leave_out_result(line) if len(line) > LONG_BYTES else None
         for candidate in (line,) if shorter is None else (shorter, line):
             try:
