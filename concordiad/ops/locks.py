@@ -1,8 +1,4 @@
-"""
-Locks on files and directories: who holds one is the only one there, until the descriptor is closed.
-
-Law: the state directory is locked besides the file in it, so that whoever removes the file lets nobody else in.
-"""
+"""Locks on files: who holds one is the only one there, until the descriptor is closed."""
 
 import fcntl
 import os
@@ -30,7 +26,6 @@ def hold_state(directory: Path, socket: Path) -> Iterator[None]:
         held.callback(os.close, lock)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            held.enter_context(hold_directory(directory))
         except BlockingIOError as error:
             holder = os.read(lock, 4096).decode("utf-8", "replace").strip() or "another concordiad"
             raise ConfigError(f"{directory} is in use by {holder}: stop it, or choose another --state-dir") from error
@@ -50,30 +45,9 @@ def hold_unserved(directory: Path) -> Iterator[None]:
         BlockingIOError: one is there.
     """
     with ExitStack() as held:
-        held.enter_context(hold_directory(directory))
         with suppress(FileNotFoundError):
             lock = held.enter_context((directory / LOCK).open("rb"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-
-
-@contextmanager
-def hold_directory(directory: Path) -> Iterator[None]:
-    """
-    Lock a directory; where that cannot be (NFS locks nothing that is open for reading only), do nothing.
-
-    Raises:
-        BlockingIOError: somebody else has it.
-    """
-    with ExitStack() as held:
-        try:
-            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            held.callback(os.close, descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise
-        except OSError:
-            held.close()
         yield
 
 

@@ -8,8 +8,6 @@ import time
 
 import pytest
 
-from concordiad.errors import JournalError
-from concordiad.journal.upkeep import restore
 from tests.e2e.gate import Gate
 from tests.support.control_client import ControlClient, cursor, numbers, types
 from tests.support.daemon import Daemon, Site, Tables
@@ -145,17 +143,6 @@ def test_second_daemon_on_the_same_state_refuses(daemon: Daemon, site: Site) -> 
     client = daemon.follow()
     client.submit("[[text:still here]]")
     assert client.finished()["answer"] == "still here"
-
-
-def test_removed_lock_lets_no_second_daemon_in(daemon: Daemon, site: Site) -> None:
-    """Nor does it let anybody put another journal in the place of the one that is served."""
-    (site.state / "lock").unlink()
-    ended = site.refuse(f"--runtime-dir={site.runtime}2")
-    assert ended.code == 78
-    assert f"{site.state} is in use by another concordiad" in ended.log
-    (site.state / "lock").unlink()
-    with pytest.raises(JournalError, match="stop it first"):
-        restore(site.state / "journal.db", site.state / "journal.db")
 
 
 def test_second_daemon_on_the_same_socket_refuses(daemon: Daemon, site: Site) -> None:
