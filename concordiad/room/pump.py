@@ -35,6 +35,8 @@ Letting the other tasks run is not enough: a thread gets Python's lock of a loop
 STDERR_LINES: Final = 50
 """The last lines of stderr that are kept for diagnosis; the CLI is silent there in normal running."""
 STDERR_LINE_BYTES: Final = 2000
+STDERR_PIECE_BYTES: Final = 4096
+"""Bytes of stderr that are cut into lines at a stretch: half a millisecond's work where every line is empty."""
 
 
 class PumpEnds(Struct, frozen=True):
@@ -224,10 +226,16 @@ async def run_stderr(stderr: trio.abc.ReceiveStream, diagnosis: Diagnosis) -> No
     Owns: the agent's stderr. Ends when: end of file.
     """
     splitter = LineSplitter(STDERR_LINE_BYTES * 8)
+    slices = Slices()
     async with stderr:
         while chunk := await receive(stderr):
-            for line in splitter.feed(chunk)[-STDERR_LINES:]:
-                diagnosis.add(line if isinstance(line, bytes) else line.head)
+            slices.begin()
+            for begin in range(0, len(chunk), STDERR_PIECE_BYTES):
+                for line in splitter.feed(chunk[begin : begin + STDERR_PIECE_BYTES])[-STDERR_LINES:]:
+                    diagnosis.add(line if isinstance(line, bytes) else line.head)
+                if slices.is_over():
+                    await trio.sleep(GARBAGE_S)
+                    slices.begin()
             if len(chunk) > STDERR_LINE_BYTES * STDERR_LINES // 2:
                 await trio.sleep(GARBAGE_S)
         if rest := splitter.end():
