@@ -67,6 +67,7 @@ class Feed:
         self._pause_s = FIRST_PAUSE_S
         self._closed_by: str | None = None
         self._look_at = 0.0
+        self._has_missed = False
 
     def __enter__(self) -> Self:
         """Use the feed for a block."""
@@ -107,7 +108,7 @@ class Feed:
 
     def next_event(self, until: float | None = None) -> Event | None:
         """
-        Wait for the next event; None once the time `until` (of `time.monotonic`) has come.
+        Wait for the next event; None once the time `until` (of `time.monotonic`) has come, or where some are missing.
 
         Raises:
             Failure: with EXIT_NO_DAEMON, when the daemon is away for too long.
@@ -116,6 +117,10 @@ class Feed:
         while True:
             if self._events:
                 return self._events.popleft()
+            if self._has_missed:
+                # Whoever waits for something looks whether it was among them: there may be no further event.
+                self._has_missed = False
+                return None
             if self._connection is None:
                 if not self._reach(until):
                     return None
@@ -276,6 +281,7 @@ class Feed:
     def _take_start(self, result: Json) -> None:
         if result["resync"]:
             self._listener.missed()
+            self._has_missed = True
         if result["snapshot"] is not None:
             self._room_shown = result["snapshot"]["room"]
         missed = self._cursor.take_start(result)

@@ -51,8 +51,9 @@ def _recorded(connection: Connection, room: str, start: dict[str, int]) -> Itera
 
 def _live(feed: Feed, start: dict[str, int]) -> Iterator[Event]:
     feed.begin(**start)
-    while (event := feed.next_event()) is not None:
-        yield event
+    while True:
+        if (event := feed.next_event()) is not None:
+            yield event
 
 
 @click.command(
