@@ -6,6 +6,8 @@
  * types change nothing. No DOM, no clock.
  */
 
+import { duration } from "./format.js";
+
 export class Room {
   name = "";
   state = "starting";
@@ -15,8 +17,6 @@ export class Room {
   reason = null;
   /** Why the journal cannot record at the moment; null while it can. */
   fault = null;
-  /** Seconds until the agent is started again, and when that was said; null if not by itself. */
-  nextAttempt = null;
   agent = null;
   turn = null;
   /** The prompts that wait, as turns in their order: those of one turn were merged, the first one first. */
@@ -34,7 +34,6 @@ export class Room {
     this.fault = isFailing ? room.reason : null;
     this.state = isFailing ? underneath : room.state === "paused" ? "idle" : room.state;
     this.reason = isFailing ? null : room.reason;
-    this.nextAttempt = null;
     this.agent = room.agent;
     this.turn = snapshot.turn;
     const turns = new Map();
@@ -119,7 +118,6 @@ export class Room {
   become(state, reason = null) {
     this.state = state;
     this.reason = reason;
-    if (state !== "agent-down" && state !== "agent-failing") this.nextAttempt = null;
   }
 }
 
@@ -167,15 +165,15 @@ const CHANGES = {
       room.become("draining", event.reason);
     } else {
       room.become(room.state === "agent-failing" ? "agent-failing" : "agent-down", event.reason);
-      room.nextAttempt = { seconds: event.next_attempt_s, at: event.at };
     }
   },
   "approval.requested": (room, { approval }) => room.approvals.set(approval.id, approval),
   "approval.resolved": (room, { approval }) => room.approvals.delete(approval.id),
-  "room.changed": (room, { state, reason }) => {
+  "room.changed": (room, { state, reason, next_attempt_s: wait }) => {
     if (state === "paused" || state === "resumed") room.isPaused = state === "paused";
     if (state === "closed") room.isClosed = true;
-    if (state === "agent-failing" || state === "api-failing") room.become(state, reason);
+    if (state === "agent-failing") room.become(state, reason);
+    if (state === "api-failing") room.become(state, wait ? `${reason}; the next prompt tries in ${duration(wait)}` : reason);
     if (state === "resumed" && room.state === "api-failing") room.become("idle");
     if (state === "journal-failing") room.fault = reason;
     if (state === "journal-recovered") room.fault = null;

@@ -44,7 +44,7 @@ class GuestPage:
     def wait_until_in(self) -> None:
         """Wait until the room is shown, with a connection to it."""
         self.browser.find("#room")
-        self.wait_for_state("Ready", "Working", "Needs a decision", "Starting", "Paused")
+        self.wait_for_state("Ready", "Working", "Needs a decision", "Starting", "Paused", "API failing")
 
     def wait_for_state(self, *words: str) -> None:
         """Wait until the line below the room's name says one of these."""

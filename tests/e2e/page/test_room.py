@@ -247,3 +247,21 @@ def test_an_agent_that_dies_is_told_of(visit: Visit) -> None:
     ada.wait_for_state("Ready")
     assert not ada.saw(".banner, .live")
     ada.assert_fits()
+
+
+def test_an_api_that_fails_is_told_of_with_the_time_to_wait(visit: Visit, host: ControlClient) -> None:
+    """At the top and in the transcript, also to somebody who comes meanwhile; it goes away when it is over."""
+    ada = visit("ada", is_phone=True)
+    for _ in range(3):
+        host.call("prompt.submit", room="main", text="[[error:529]]")
+    ada.browser.find(".banner.warn", "(overloaded: api_error 529: ")
+    ada.browser.find(".banner.warn", "; the next prompt tries in 30 s)")
+    ada.browser.find(".note", "The agent's API fails: prompts wait, and one of them tries in 30 s.")
+    ada.browser.screenshot("page-phone-api-failing")
+    visit("ben").browser.find(".banner.warn", "; the next prompt tries in ")
+    ada.send("[[text:Here.]]")
+    host.call("room.resume", room="main")
+    ada.wait_for_end_of_turn()
+    ada.browser.find(".note", "The room goes on.")
+    assert not ada.saw(".banner")
+    ada.assert_fits()

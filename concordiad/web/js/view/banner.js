@@ -48,8 +48,9 @@ const AGENT = {
   }),
   "api-failing": (room) => ({
     kind: "warn",
-    text: "The agent's API fails. Prompts wait, and one of them tries again after a while.",
+    text: "The agent's API fails: prompts wait until one of them finds that it answers.",
     reason: room.reason,
+    isWhole: true,
   }),
   "journal-failing": (room) => ({
     kind: "bad",
@@ -76,7 +77,8 @@ export class Banner {
       return;
     }
     this.element.className = `banner ${words.kind}`;
-    const reason = words.reason ? sentenceOf(words.reason) : null;
+    // Of an API the word before the sentence is what matters: "overloaded", "rate_limit".
+    const reason = words.reason ? (words.isWhole ? words.reason : sentenceOf(words.reason)) : null;
     const whole = `${words.text}${reason ? ` (${reason})` : ""}`;
     if (this.#text.textContent !== whole)
       fill(this.#text, words.text, reason ? [" (", h("bdi", { title: words.reason }, reason), ")"] : null);

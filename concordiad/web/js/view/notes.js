@@ -37,13 +37,14 @@ const CHANGES = {
   restarted: "The agent is started again.",
   closed: "The room has closed.",
   "agent-failing": "The agent fails again and again: it is left alone until a host restarts it.",
-  "api-failing": "The agent's API fails: prompts wait, and one of them tries again after a while.",
   recovered: "The agent answers again.",
   "journal-failing": "Nothing new can be recorded at the moment.",
   "journal-recovered": "Recording goes on.",
 };
 
-function roomChanged({ state, fresh, by }, name) {
+function roomChanged({ state, fresh, by, next_attempt_s: wait }, name) {
+  if (state === "api-failing")
+    return plain(`The agent's API fails: prompts wait, and one of them tries ${wait ? `in ${duration(wait)}` : "at once"}.`);
   const words = fresh ? "The agent is started again, with a new conversation." : CHANGES[state];
   const kind = ["agent-failing", "journal-failing", "closed"].includes(state) ? "bad" : "plain";
   return { parts: [words ?? `The room: ${visibleLine(state)}.`, by ? [" (", name(by), ")"] : null], kind };
