@@ -75,6 +75,15 @@ WHY: Final = listed("""
     come dove perché quale quando como onde где как когда кто почему зачем
     """)
 """What is asked with one of these is asked with a please and without."""
+SUBJECTS: Final = listed("what which who whose welche welcher welches was wer quién cuál")
+"""What may ask for the subject, so that no word's place tells a question from "who breaks it fixes it"."""
+LINKED: Final = listed("hat ist kann macht passiert sind tut war")
+GERMAN_ARTICLES: Final = listed("das dein deine dem den der die diese dieser dieses ein eine")
+BESIDE: Final = listed("different missing new next wrong")
+"""Behind "what is", these ask and open no clause."""
+GETTING: Final = listed("get gets got stay stays")
+SHORT: Final = 4
+"""Words; more may be a clause and what is said of it."""
 OPENED: Final = 3
 """Words that a sentence opens with."""
 FEWEST: Final = 3
@@ -92,7 +101,7 @@ def asks(meant: Sequence[str]) -> bool:
         return False
     first, second = meant[0], meant[1]
     if second in VERBS.get(first, ()):
-        return True
+        return second not in LINKED or len(meant) <= SHORT or meant[2] in GERMAN_ARTICLES
     is_name = second.startswith(LETTER)
     if first in BEING:
         is_thing = second in DETERMINERS and len(meant) > FEWEST and meant[2] not in SUPERLATIVE
@@ -117,8 +126,6 @@ def may_only_ask(meant: Sequence[str], is_marked: bool) -> bool:
 def _tells(meant: Sequence[str]) -> bool:
     """Tell whether what looks like a question may be the subject of a sentence: "why it fails is unclear"."""
     first, second = meant[0], meant[1]
-    if second in INVERTED:
-        return False
     if second in EVER:
         return True
     if first in ("warum", "wieso", "weshalb"):
@@ -128,4 +135,26 @@ def _tells(meant: Sequence[str]) -> bool:
     is_clause = second in PERSONS or second in POINTED or second in ARTICLES or second == f"{LETTER}I"
     if is_clause and first in RELATIVE:
         return True
-    return not FINITE.isdisjoint(meant[2 if is_clause or first in ("what", "who") else 3 :])
+    if first in SUBJECTS:
+        return not _is_asked_short(meant)
+    return second not in INVERTED and not FINITE.isdisjoint(meant[2 if is_clause else 3 :])
+
+
+def _is_asked_short(meant: Sequence[str]) -> bool:
+    """
+    Tell whether what asks for its own subject is too short to be the subject of a sentence.
+
+    "who broke the build" only asks; "who breaks the build fixes it" and "what compiles gets merged" tell something.
+    """
+    first, second, third = meant[0], meant[1], meant[2]
+    if second in INVERTED:
+        is_thing = third in DETERMINERS or third in PERSONS or third in POINTED or third.startswith(LETTER)
+        is_short = len(meant) == FEWEST or (len(meant) == SHORT and not meant[3].endswith("s"))
+        return is_thing or third in BESIDE or (is_short and FINITE.isdisjoint(meant[3:]))
+    if first in ("which", "whose"):
+        is_inverted = third in INVERTED and FINITE.isdisjoint(meant[3:]) and GETTING.isdisjoint(meant)
+        return is_inverted or len(meant) == FEWEST or (len(meant) == SHORT and meant[3] in ARTICLES)
+    if first in ("what", "who"):
+        is_short = len(meant) == FEWEST and not third.endswith("s")
+        return is_short or (len(meant) == SHORT and third in ARTICLES)
+    return len(meant) == FEWEST

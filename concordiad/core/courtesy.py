@@ -122,12 +122,16 @@ moves it to where it cannot be brought back from at once: whether a disk can be 
 SPANS_OF_TIME: Final = frozenset({"always", "afterwards", "besides", "sometimes", "times"})
 """What is no number of things, though it ends like one."""
 CERTAIN: Final = frozenset({"it", "my", "our", "that", "the", "these", "this", "those"})
-TERSE: Final = listed("""
-    build check fix lint rebuild refactor rerun restart retry revert run update
-    """)
-"""Behind these at the beginning, "the" before a plural says no more than its absence."""
-ANEW: Final = listed("fix rebuild refactor rerun restart retry revert")
-"""So it is before a single thing, too, behind these: with it they are no name, as "check list" and "run time" are."""
+TERSE: Final = listed("fix rebuild refactor rerun")
+"""Behind these at the beginning, "the" says no more than its absence: they are no name, as "check list" is."""
+TERSE_OF: Final = {
+    "build": listed("docs"),
+    "check": listed("logs"),
+    "run": listed("benchmarks linter linters migrations tests"),
+    "restart": listed("daemon server servers worker workers"),
+    "update": listed("dependencies docs"),
+}
+"""So it is behind these before one of these: "run times" and "build errors" are names."""
 RANKED: Final = listed("""
     all any few first following last latest many more most next one only other others previous rest same second some
     third two three four five six seven eight nine ten whole

@@ -1,9 +1,10 @@
 """
 What a language model is asked about the groups that wait, and what its answer makes of them.
 
-Laws: one question at a time; nobody is held back twice; for whatever questions, a prompt waits no longer than one may
-take, counted from the end of its window, whether or not it is asked about by then; an answer counts only for groups
-that still wait just as they were asked about, and only by the queue's own rules.
+Laws: one question at a time, about all who wait once somebody's window has ended; nobody is held back twice; for
+whatever questions, a prompt waits no longer than one may take, counted from the end of its window, whether or not it is
+asked about by then; an answer counts only for groups that still wait as they were asked about, be it with more who ask
+the same, and only by the queue's own rules.
 """
 
 import math
@@ -57,11 +58,12 @@ class Judging:
         if self._asked is not None:
             return None
         groups = [group for group in self._queue.groups() if _may_be_judged(group)]
-        groups = [group for group in groups if self._queue.window_ends(group) <= now]
-        # Who is new first: whoever was judged before is there to be compared with.
-        groups.sort(key=lambda group: group.is_judged)
-        if not groups or groups[0].is_judged:
+        due = {group.id for group in groups if not group.is_judged and self._queue.window_ends(group) <= now}
+        if not due:
             return None
+        # Who could go now first, then who is new, whose windows would end behind those who are gone; whoever was judged
+        # before is there to be compared with.
+        groups.sort(key=lambda group: (group.id not in due, group.is_judged))
         candidates = fitting(Candidate(group.id, group.leader.author, group.leader.prompt.text) for group in groups)
         taken = {candidate.id for candidate in candidates}
         is_question = len({candidate.author for candidate in candidates}) > 1
@@ -95,7 +97,9 @@ class Judging:
             group.is_held = False
         for grouped in groups:
             found = [waiting[each] for each in grouped.members if each in waiting]
-            is_unchanged = all(_ids(group) == asked.members[group.id] for group in found)
+            is_unchanged = all(
+                _ids(group)[: len(asked.members[group.id])] == asked.members[group.id] for group in found
+            )
             if len(found) == len(grouped.members) and is_unchanged and _is_covered(found, grouped.wording):
                 self._queue.unite(found, grouped.wording, grouped.similarity, changes)
 

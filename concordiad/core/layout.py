@@ -13,7 +13,9 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from concordiad.core.courtesy import LITERAL, QUOTING, RESTRICTING
+from concordiad.core.openers import PLACING, QUESTIONS, WORKING
 from concordiad.core.pieces import Pieces, whole
+from concordiad.core.spelled import listed
 
 FENCE: Final = re.compile(r"(```+|~~~+)")
 CODE_LINE: Final = re.compile(
@@ -58,6 +60,20 @@ LINED: Final = QUOTING | frozenset(
     ("line", "lines", "poem", "say", "says", "song", "string", "text", "title", "verse", "words")
 )
 """Where one of these stands, a line may be a line of what is to be written."""
+PARTED: Final = (LINED | PLACING).difference(
+    ("ask", "ensure", "find", "get", "give", "handle", "help", "keep", "leave", "let", "measure", "rename", "search"),
+    ("show", "skip", "turn", "use", "wait", "fais", "mach", "mache", "montre", "muestra", "mostra", "zeig", "zeige"),
+) | listed(
+    """
+    body changelog commit commits content contents description entries entry exactly file following follows footer
+    header heading headline input list motd note notes paragraph paragraphs readme release report sentence sentences
+    subject template verbatim
+    absatz eintrag ersetze gedicht hinweis zeile zeilen
+    ligne lignes pied poème texte titre
+    línea líneas nota poema texto título
+    """
+)
+"""Where one of these stands, so may a whole sentence that ends its line."""
 DOUBLED: Final = re.compile(r"\t|  ")
 """More than a space between two words."""
 
@@ -86,14 +102,19 @@ class Part(NamedTuple):
     A piece of a prompt.
 
     Attributes:
-        text: of prose, with single spaces and no line break; what is exact as it was written; empty for a break.
+        text: of prose, with single spaces and no line break; what is exact as it was written; of a break, what it is
+            more than the end of a sentence.
     """
 
     kind: Kind
     text: str
 
 
+GOING_ON: Final = WORKING | QUESTIONS | {"also", "and", "but", "do", "don't", "first", "next", "now", "please", "then"}
+"""A sentence on a line of its own that begins so is a further order or question, and no line of a text."""
 BREAK: Final = Part(Kind.BREAK, "")
+KEPT: Final = Part(Kind.BREAK, "\n")
+"""A break that says more than the end of a sentence does."""
 
 
 def parts_of(text: str) -> list[Part]:
@@ -123,7 +144,9 @@ def parting(text: str) -> Pieces[list[Part]]:
             return [Part(Kind.EXACT, text)]
         lines = [" ".join(text.split("\t"))]
     read = 0
-    for part in _paragraphs(lines, may_wrap=len(lines) > 1 and not _has(text, LINED)):
+    may_wrap = len(lines) > 1 and not _has(text, LINED)
+    may_join = may_wrap and not _has(text.rstrip(BLANKS + "\n").rpartition("\n")[0], PARTED)
+    for part in _paragraphs(lines, may_wrap=may_wrap, may_join=may_join):
         if part is None:
             read += 1
             if not read % LINES:
@@ -166,8 +189,14 @@ def _has(text: str, words: Collection[str]) -> bool:
     return any(word in words or word.endswith(("n't", "n’t")) for word in EVERY_WORD.findall(text.lower()))
 
 
-def _paragraphs(lines: Iterable[str], *, may_wrap: bool) -> Iterator[Part | None]:
-    """Join the lines that belong together, if any may be; prose still has its quotes in it. None with each line."""
+def _paragraphs(lines: Iterable[str], *, may_wrap: bool, may_join: bool) -> Iterator[Part | None]:
+    """
+    Join the lines that belong together; prose still has its quotes in it. None with each line.
+
+    Args:
+        may_wrap: lines may go on in the next one.
+        may_join: whole sentences on lines of their own say the same on one.
+    """
     gathered: list[str] = []
     fence = ""
     is_apart = False
@@ -187,13 +216,13 @@ def _paragraphs(lines: Iterable[str], *, may_wrap: bool) -> Iterator[Part | None
                 fence = opened[1]
             is_apart = False
         elif not line.strip():
-            is_apart = bool(gathered) and SENTENCE.search(gathered[-1]) is None
+            is_apart = bool(gathered)
         else:
             prose = line.strip(BLANKS)
-            if gathered and (is_apart or _ends_before(gathered[-1], prose, may_wrap=may_wrap)):
+            if gathered and _ends_before(gathered[-1], prose, may_wrap=may_wrap and not is_apart, may_join=may_join):
                 yield _prose(gathered)
                 gathered = []
-                yield BREAK
+                yield KEPT
             gathered.append(prose)
             is_apart = False
     if gathered:
@@ -215,12 +244,12 @@ def _is_exact(line: str) -> bool:
     )
 
 
-def _ends_before(line: str, following: str, *, may_wrap: bool) -> bool:
+def _ends_before(line: str, following: str, *, may_wrap: bool, may_join: bool) -> bool:
     """Tell whether a line break is more than a space; it is, unless both lines are plain prose."""
     if OWN_LINE.match(following) or OWN_LINE.match(line) or not (_is_plain(line) and _is_plain(following)):
         return True
     if SENTENCE.search(line):
-        return not following[0].isupper()
+        return not (may_join and following[0].isupper() and following.split(None, 1)[0].lower() in GOING_ON)
     if not may_wrap or len(line) < SHORT_LINE:
         return True
     if HANGING.search(line) is not None:

@@ -45,6 +45,8 @@ SHARED: Final = NOUNS | listed("cache diff log query test")
 MOST_PLACED: Final = 6
 """Words of an order to set or to add a thing that is named in passing; behind more, the courtesy may be what is set."""
 CALLED: Final = listed("how what where which who why")
+LISTING: Final = frozenset({"and", "or", "e", "et", "o", "oder", "ou", "sowie", "und", "y"})
+"""Where one of these stands behind an article, a name before a comma may be the first of several."""
 UNSPACED: Final = re.compile(r"[㐀-鿿぀-ヿ가-힣]")
 UNSPACED_LIST: Final = re.compile(r"[和与跟及、と]|하고|와$")
 UNSPACED_TEXT: Final = re.compile(
@@ -57,6 +59,20 @@ ADVERBS: Final = frozenset({"again", "twice", "locally", "too", "today", "tomorr
 POINTING: Final = ARTICLES | {"them", "everything"}
 NOUNLIKE: Final = PREDICATES | listed("and are e et falta fehlt her him ist manque me or them und us wait y")
 """Behind one of these a please is no courtesy, but spoken of."""
+ADDRESSED_AS: Final = frozenset({"du", "ihr", "mir", "sie", "uns"})
+BEHIND_BITTE: Final = listed("""
+    alle alles das dein deine dem den der des die dies diese diesen dieses ein eine einen es ihn kurz mal mir noch
+    nochmal nur sie uns unser unsere
+    """)
+"""Before one of these, behind what opens a German order, a "bitte" is no word that is worked on."""
+SETTING: Final = frozenset({"as", "to"})
+"""Behind one of these, a single word may be what something is changed to, and so may what follows it."""
+REPLIES: Final = listed("""
+    bye cheers go goodbye hello hi no nope ok okay please sure thanks yeah yep yes
+    bitte danke hallo ja nein doch au bonjour merci non oui si gracias hola no sí adiós ciao grazie sì não sim obrigado
+    да нет спасибо
+    """)
+"""Behind one of these, a thanks or a please belongs to it: it stands on a button, or in a text."""
 YES: Final = frozenset({("yes", "please"), ("yes", PAUSE, "please")})
 
 
@@ -128,7 +144,8 @@ def _lacks_nothing(meant: Sequence[str]) -> bool:
         return UNSPACED_TEXT.search(clause) is None and UNSPACED_ORDER.search(clause) is not None
     if meant[0] in WORKING:
         is_bare = len(meant) == 2 and meant[0] not in BARE and not _is_pointed(meant[1])
-        return not is_bare and not _names_some(meant)  # "remove hello, thanks" may remove both
+        is_set = len(meant) > 2 and meant[-2] in SETTING and not _is_pointed(meant[-1])
+        return not (is_bare or is_set or _names_some(meant))  # "remove hello, thanks" may remove both
     if meant[0] in QUESTIONS and len(meant) > 1:
         return True
     if meant[0] not in PLACING or len(meant) > MOST_PLACED:
@@ -157,6 +174,7 @@ def _opens(meant: Sequence[str]) -> bool:
     if begins(meant, PLEASE):
         return _opens(meant[begins(meant, PLEASE) :])
     is_list = meant[0] in ("and", "or", "both") or begins(meant, THANKS) or begins(meant, GREETINGS)
+    is_list = is_list or (meant[0] in ARTICLES and not LISTING.isdisjoint(meant))
     return meant[0] in OPENING and not is_list
 
 
@@ -242,7 +260,7 @@ def _ends(meant: list[str], phrases: Phrases) -> int:
         if before == 0:
             return len(phrase)
         if meant[before - 1] == PAUSE:
-            return len(phrase) + 1 if is_complete(meant[: before - 1]) else 0
+            return len(phrase) + 1 if is_complete(meant[: before - 1]) and meant[before - 2] not in REPLIES else 0
         return len(phrase) if phrases is PLEASE and _is_whole(meant[:before]) else 0
     return 0
 
@@ -257,6 +275,8 @@ def _is_whole(meant: list[str]) -> bool:
         return False
     is_name = len(object_) == 1 and object_[0].startswith(LETTER) and not object_[0][1:].isalpha()
     is_pronoun = len(object_) == 1 and object_[0] in ("it", "that", "this")
+    if not object_ or object_[-1] in REPLIES or (len(object_) > 1 and object_[-1] in ("and", "or")):
+        return False
     return is_name or is_pronoun or (len(object_) > 1 and object_[0] in ARTICLES)
 
 
@@ -266,7 +286,7 @@ def _smile(meant: list[str]) -> int:
         return 0
     before = meant[:-1]
     if before and before[-1] == PAUSE:
-        return 2 if is_complete(before[:-1]) else 0
+        return 2 if is_complete(before[:-1]) and before[-2:-1] != [] and before[-2] not in REPLIES else 0
     return int(not before or _ends(before, THANKS) > 0 or _ends(before, PLEASE) > 0)
 
 
@@ -276,11 +296,12 @@ def _without_inner_please(words: list[Word], was_begged: bool) -> tuple[list[Wor
     if WITHIN.isdisjoint(meant):
         return words, was_begged
     kept = []
-    for before, word in zip(meant, words, strict=False):
+    for before, word, following in zip(meant[:-1], words, [*meant[2:], ""], strict=True):
         if word is words[-1]:
             kept.append(word)
             continue
-        is_german = word.meant == "bitte" and meant[1] in GERMAN and before not in ARTICLES
+        is_placed = before == meant[1] or (before in meant[2:3] and before in ADDRESSED_AS)
+        is_german = word.meant == "bitte" and meant[1] in GERMAN and is_placed and following in BEHIND_BITTE
         if is_german or (word.meant in INNER_PLEASE and before == "you" and meant[2] == "you"):
             was_begged = True
         elif word.meant not in INNER_PLEASE or before not in ("and", "then"):

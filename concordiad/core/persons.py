@@ -14,9 +14,10 @@ from concordiad.core.words import LETTER, MARKS
 
 OWN: Final = listed("""
     mine my myself
-    mein meine meinem meinen meiner meines mich
+    mein meine meinem meinen meiner meines meins mich
     ma mes mien mienne miens moi mon je
-    conmigo mi mis mí mía mías mío míos yo
+    agrégame apúntame asígname avísame añádeme conmigo dame envíame hazme invítame mándame nómbrame ponme
+    mi mis mí mía mías mío míos yo
     mia mie miei mio
     meu meus minha minhas
     ik mijn jag moi moich moja moje mojego moją mój
@@ -35,7 +36,10 @@ CLITIC: Final = re.compile(
     r"^[jm]['’]|(?:^|(?<![给給帮幫诉訴]))我(?![们們])|我的|私[のがはにを]|[僕俺]|わたし|ぼく|自分の"
 )
 """The same as a part of a word; 给我 and 告诉我 are whom something is told."""
-TELLING: Final = listed("show tell erklär erkläre sag sage zeig zeige объясни покажи расскажи скажи")
+TELLING: Final = listed("""
+    show tell erklär erkläre sag sage zeig zeige décris décrivez dis dites explique expliquez montre montrez résume
+    résumez объясни покажи расскажи скажи
+    """)
 """Behind one of these, it is whom something is told."""
 LEARNED: Final = {
     ("let", "know"),
@@ -66,7 +70,7 @@ def is_own_text(text: str) -> bool:
     if len(text) > 2 * LONGEST_END:
         text = f"{text[:LONGEST_END]} {text[-LONGEST_END:]}"
     words = text.translate(BLANKED).replace("’", "'").split()
-    if not text.isascii() or "'" in text or not PERSONS.isdisjoint(map(str.lower, words)):
+    if not text.isascii() or "'" in text or "-moi" in text or not PERSONS.isdisjoint(map(str.lower, words)):
         return is_own([word.lower() for word in words if word != "i"])
     return False
 
@@ -82,4 +86,6 @@ def _is_own(quiet: Sequence[str], at: int) -> bool:
 
 
 def _has_clitic(word: str) -> bool:
+    if "-moi" in word:
+        return word.removeprefix(LETTER).removesuffix("-moi").lower() not in TELLING
     return (not word.isascii() or "'" in word) and CLITIC.search(word) is not None

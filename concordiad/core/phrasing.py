@@ -5,12 +5,12 @@ Laws: words keep their order and their number; only what is named here is left o
 keeps every word.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from concordiad.core.asking import INVERTED, POINTED, asks, may_only_ask
 from concordiad.core.courtesy import (
-    ANEW,
     ASKABLE,
     CERTAIN,
     CHANGING,
@@ -28,12 +28,13 @@ from concordiad.core.courtesy import (
     REQUESTED,
     SPANS_OF_TIME,
     TERSE,
+    TERSE_OF,
     WILLING,
     WISHES,
 )
 from concordiad.core.layout import Kind, Part
 from concordiad.core.manners import begins, is_complete, uncourteous
-from concordiad.core.openers import ARTICLES, COMMANDS, OPENING, PLACING, STARTING, WORKING
+from concordiad.core.openers import ARTICLES, COMMANDS, PARTICLES, PLACING, QUESTIONS, STARTING, WORKING
 from concordiad.core.orders import SHORT, is_plain_order
 from concordiad.core.persons import is_own
 from concordiad.core.pieces import Pieces, whole
@@ -48,12 +49,26 @@ MOST_SENTENCES: Final = 60
 SHOWN: Final = ARTICLES | {"how", "what", "where", "which", "who", "why"}
 ORDERS: Final = WORKING | PLACING
 ASKED_FOR: Final = WORKING | DOABLE
+FOLLOWING: Final = PARTICLES | QUESTIONS | DETERMINERS
+"""What a thing ends before; "lint errors" and "a failing test" go on with what could be an order."""
 UNJOINED: Final = DENIALS | LINKING
 JOINING: Final = frozenset({"and", "but", "if", "nor", "or", "so", "then"})
 """What may begin another sentence: "or is it too late"."""
 BEGGED: Final = Word("", "please")
 """Stands at the end of what would be a question without its please, wherever that was."""
 FEWEST_TERSE: Final = 3
+TELLABLE: Final = CERTAIN | {"how", "me", "us", "what", "when", "where", "whether", "which", "who", "why"}
+"""What is told by whoever can; of anything else ("can you summarize videos?") it may be asked whether one can."""
+APART: Final = frozenset({"apart", "automatically", "offline", "yourself"})
+"""What says how, or how well: "can you tell these apart?"."""
+NO_PLURALS: Final = ("ss", "wards", "ways", "doors", "ends", "nights", "days", "mornings", "evenings", "seas", "stairs")
+"""How words end that end in "s" and are not several things."""
+SIGNED: Final = re.compile(r"[\d./_#:]")
+"""What the name of a thing has; a hyphen is in "dry-run" and "cross-platform", too."""
+MENDED: Final = NOUNS | {"index", "login", "test"}
+"""One of what is fixed, refactored or run again; other single things may be what a list or a version is called by."""
+NAMING: Final = frozenset({"days", "lists", "notes", "packs", "scripts", "times", "versions", "weeks"})
+"""What is called by what it is for: "fix versions"."""
 LONGEST_LETTER: Final = 2
 """Letters of what may be the name of a variable."""
 
@@ -205,20 +220,21 @@ def _said(sentence: list[Word], is_quoting: bool) -> list[Word]:
 
 def is_terse(meant: Sequence[str]) -> bool:
     """Tell whether the second word is a "the" that says no more than its absence."""
-    if len(meant) < FEWEST_TERSE or meant[0] not in TERSE or meant[1] != "the":
+    if len(meant) < FEWEST_TERSE or meant[1] != "the" or meant[2] in RANKED or len(meant[2]) <= LONGEST_LETTER:
         return False
-    is_word = meant[2] not in RANKED and len(meant[2]) > LONGEST_LETTER
-    return is_word and (meant[0] in ANEW or _is_plural(meant[2:]))
+    thing = _head_of(meant[2:])
+    is_things = thing.endswith("s") and not thing.endswith("ss") and thing not in NAMING
+    return thing in TERSE_OF.get(meant[0], ()) or (meant[0] in TERSE and (is_things or thing in MENDED))
 
 
-def _is_plural(meant: Sequence[str]) -> bool:
-    """Tell whether a thing is many, so that it is all of them: "run the tests", and not "check the list"."""
+def _head_of(meant: Sequence[str]) -> str:
+    """Find the word that a thing is called by: "tests" of "slow tests in the cache"."""
     last = ""
     for word in meant:
-        if word in SIGNS or word in PREPOSITIONS or word in OPENING:
+        if word in SIGNS or word in PREPOSITIONS or word in FOLLOWING:
             break
         last = word
-    return last.endswith("s") and not last.endswith("ss")
+    return last
 
 
 def _joined(words: list[Word]) -> list[Word]:
@@ -250,12 +266,14 @@ def _ordered(words: list[Word], end: Word, was_begged: bool) -> tuple[list[Word]
         is_name = object_.startswith(LETTER) and not object_[1:].isalpha()
         is_certain = is_name or object_ in CERTAIN or (verb == "add" and object_ == "a")
         is_certain = is_certain and verb in DOABLE and _says_not_how(verb, meant[3:])
-        if was_begged or (meant[0] in ASKABLE and (verb in REQUESTED or is_certain)):
+        is_tellable = object_ in ("me", "us") if verb == "tell" else object_ in TELLABLE or is_name
+        is_told = verb in REQUESTED and is_tellable and meant[-1] not in APART
+        if was_begged or (meant[0] in ASKABLE and (is_told or is_certain)):
             return words[2:], stop
         if meant[0] in ASKABLE and verb in ASKED_FOR:
             return [Word(words[0].typed, "can"), *words[1:]], stop
     count = begins(meant, WISHES)
-    if count and len(words) > count and meant[count] not in NO_ORDER:
+    if count and len(words) > count + 1 and meant[count] not in NO_ORDER:
         return words[count:], end
     return words, end
 
@@ -273,6 +291,6 @@ def _says_not_how(verb: str, thing: Sequence[str]) -> bool:
     last = thing[-1]
     if len(thing) == 1 or (len(thing) == SHORT and thing[0] in ARTICLES and thing[0] not in POINTED):
         return not last.endswith("ly")
-    is_many = last.endswith("s") and not last.endswith("ss") and last not in SPANS_OF_TIME
-    is_thing = is_many or last in NOUNS or (last.startswith(LETTER) and not last[1:].isalnum())
+    is_many = last.endswith("s") and not last.endswith(NO_PLURALS) and last not in SPANS_OF_TIME
+    is_thing = is_many or last in NOUNS or (last.startswith(LETTER) and SIGNED.search(last) is not None)
     return is_thing and not any(word.endswith("ly") for word in thing)

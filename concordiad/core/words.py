@@ -130,6 +130,8 @@ def words_of(parts: Iterable[Part], is_literal: bool = False, is_repaired: bool 
         if part.kind is Kind.BREAK:
             if words and not _is_start(words):
                 words.append(Word("", LINE))
+            elif part.text and words and words[-1].meant == STOP:
+                words[-1] = Word("", LINE)
             is_apart = True
         elif part.kind is Kind.EXACT:
             if not is_apart:

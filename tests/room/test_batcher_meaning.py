@@ -225,19 +225,46 @@ async def test_one_author_alone_is_asked_about_by_nobody(autojump_clock: MockClo
         assert bench.questions.statistics().current_buffer_used == 0
 
 
-@pytest.mark.parametrize("change", ["cancel", "split", "join"])
+async def test_who_joins_meanwhile_is_answered_for_too(autojump_clock: MockClock) -> None:
+    """What asks the same as somebody whom the model was asked about goes where that goes."""
+    async with open_judged() as bench:
+        for author, text in ((ANN, ONE), (BOB, OTHER)):
+            await bench.submit(submission(text, author=author))
+        judge = await asked_by(bench)
+        await bench.submit(submission(OTHER, author=CAT))
+        await answer(bench, judge, Grouped(("p1", "p2"), WORDING, 0.9))
+        offer = await bench.offered()
+        assert [prompt.id for prompt, _ in offer.prompts] == ["p1", "p2", "p3"]
+
+
+async def test_who_waits_in_its_window_is_asked_about_with_those_whose_window_ends(autojump_clock: MockClock) -> None:
+    """An idle agent takes the first as soon as it may go: behind it, nobody could be merged with it any more."""
+    async with open_judged() as bench:
+        others = [Author(f"guest:{number}", f"{number}", AuthorKind.GUEST) for number in range(6)]
+        await bench.submit(submission(ONE, author=ANN))
+        await trio.sleep(0.35)
+        await bench.submit(submission(OTHER, author=BOB))
+        for number, author in enumerate(others):
+            await trio.sleep(0.35)
+            await bench.submit(submission(f"explain part {number} of the parser", author=author))
+        judge = await asked_by(bench)
+        assert {"p1", "p2"} <= {each.id for each in judge.candidates}
+        await answer(bench, judge, Grouped(("p1", "p2"), WORDING, 0.9))
+        offer = await bench.offered()
+        assert [prompt.id for prompt, _ in offer.prompts] == ["p1", "p2"]
+
+
+@pytest.mark.parametrize("change", ["cancel", "split"])
 async def test_an_answer_about_what_has_changed_counts_for_nothing(autojump_clock: MockClock, change: str) -> None:
-    """Somebody has left meanwhile, does not want to be merged, or brings words that the model did not see."""
+    """Somebody has left meanwhile, or does not want to be merged."""
     async with open_judged() as bench:
         for author, text in ((ANN, ONE), (BOB, OTHER)):
             await bench.submit(submission(text, author=author))
         judge = await asked_by(bench)
         if change == "cancel":
             await bench.cancel("p2")
-        elif change == "split":
-            await bench.split("p2", by=BOB)
         else:
-            await bench.submit(submission(OTHER, author=CAT))
+            await bench.split("p2", by=BOB)
         before = await bench.turns()
         await answer(bench, judge, Grouped(("p1", "p2"), WORDING, 0.9))
         offer = await bench.offered()
