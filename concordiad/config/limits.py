@@ -55,12 +55,13 @@ class Graces:
         ack_s: from a turn's line to the agent's word that it has it, or anything else of that turn: then the turn is
             stopped; 0: never. The CLI says so within milliseconds, whatever it works on.
         first_output_s: from a turn's line to its first text, thought or tool: then the turn is stopped; 0: never. It
-            begins anew when the agent says that it tries its API again, which the CLI does after 600 s at most.
+            begins anew when the agent says that it tries its API again, which the CLI does after 600 s at most, and
+            stands still while the agent works on a turn of its own.
         turn_s: how long a running turn may go on when the daemon is told to stop; then it is interrupted.
         silence_s: a turn whose agent says nothing for so long is stopped; 0: never. It does not count while a tool
             runs, people are asked, or the agent waits to try its API again. The CLI itself gives a request to its API
             600 s before it says that it tries again: with a minute more, its own word comes first.
-        turn_limit_s: a turn that takes so long in all is stopped; 0: never.
+        turn_limit_s: a turn that takes so long in all is stopped, whatever the agent does before it; 0: never.
         interrupt_s: from an interrupt to the end of the turn; an agent that goes on is ended.
         settle_s: from a turn's result to the agent's word that it is done; an agent that never says so is ended.
         exit_s: from the end of the agent's input to SIGTERM.

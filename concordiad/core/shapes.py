@@ -138,9 +138,12 @@ _TURN: Final[Fields] = {
     "merged": list_of(ref("MERGED")),
 }
 TURN: Final = an_object(_TURN)
+_BEHIND: Final = an_object(
+    {"id": ID, "prompts": list_of(ID), "started_at": TIME, "acknowledged": BOOLEAN, "stopping": or_null(STRING)}
+)
 TURN_SHORT: Final = an_object(
     {**_TURN, "authors": list_of(ref("AUTHOR")), "answer_bytes": or_null(COUNT)},
-    may_miss={"silent_s": SECONDS, "stopping": or_null(STRING)},
+    may_miss={"silent_s": SECONDS, "stopping": or_null(STRING), "behind": or_null(_BEHIND)},
 )
 APPROVAL: Final = an_object(
     {

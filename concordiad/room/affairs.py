@@ -157,6 +157,19 @@ class Affairs:
         """Give the same as it will be once one more line is to be written; None is a prompt's."""
         return self.memory.note(with_line(self.holding(), line, state))
 
+    def _behind(self) -> dict[str, Any] | None:
+        """Tell which turn of ours the agent has while it works on one of its own, if there is one."""
+        ours = self.desk.ours
+        if ours is None or self.desk.own is None:
+            return None
+        return {
+            "id": ours.turn.id,
+            "prompts": list(ours.turn.prompts),
+            "started_at": rfc3339(ours.turn.started_at),
+            "acknowledged": ours.is_acknowledged or ours.has_begun,
+            "stopping": ours.stopping,
+        }
+
     def describe(self, *, is_draining: bool) -> dict[str, Any]:
         """Tell how the agent is, mostly as `room.list` shows it."""
         agent, running = self.hold.agent, self.desk.running
@@ -167,6 +180,7 @@ class Affairs:
         if turn is not None:
             turn["stopping"] = None if running is None else running.stopping
             turn["silent_s"] = round(self.deadlines.patience.silent_s(trio.current_time()), SECOND_DIGITS)
+            turn["behind"] = self._behind()
         return {
             "state": "draining" if is_draining else state,
             "reason": reason or None,

@@ -10,6 +10,7 @@ from concordiad.core.turns import WriterState
 from concordiad.room.controls import Controls
 from concordiad.room.desk import Desk
 from concordiad.room.hold import Hold
+from concordiad.room.ledger import InProgress
 from concordiad.room.patience import NEVER, NO_LIMIT, Limit, Patience
 
 
@@ -52,17 +53,26 @@ class Deadlines:
         elif before is not WriterState.SETTLING:
             self._settle = now + self._graces.settle_s
 
+    def watch(self, now: float) -> None:
+        """See which turns are with the agent; one whose line is not written to its end yet has a limit of its own."""
+        own, ours = self._desk.own, None if self._hold.is_handing_over else self._desk.ours
+        self.patience.watch(None if own is None else own.turn.id, None if ours is None else ours.turn.id, now)
+
     def turn_limit(self, state: WriterState, *, is_asking: bool) -> Limit:
-        """Tell when the running turn is stopped if it goes on as it does; one that was stopped already is not again."""
-        running = self._desk.running
-        if running is None or running.stop_deadline < NEVER or self._hold.is_closed:
-            return NO_LIMIT
+        """Tell when which turn is stopped if all goes on as it does; one that was stopped already is not again."""
         # An agent that has not even given its first answers has a deadline for those.
-        if state is WriterState.STARTING:
+        if self._hold.is_closed or self._hold.is_handing_over or state is WriterState.STARTING:
             return NO_LIMIT
-        has_output = running.ttft_s is not None
-        is_acknowledged = running.is_acknowledged or running.has_begun or has_output
-        return self.patience.limit(is_asking=is_asking, is_acknowledged=is_acknowledged, has_output=has_output)
+        return min((self._limit_of(turn, is_asking=is_asking) for turn in self._desk.turns), default=NO_LIMIT)
+
+    def _limit_of(self, turn: InProgress, *, is_asking: bool) -> Limit:
+        if turn.stop_deadline < NEVER:
+            return NO_LIMIT
+        has_output = turn.ttft_s is not None
+        is_acknowledged = turn.is_acknowledged or turn.has_begun or has_output
+        return self.patience.limit(
+            turn.turn.id, is_asking=is_asking, is_acknowledged=is_acknowledged, has_output=has_output
+        )
 
     def next(self) -> float:
         """Tell when the agent itself will have missed a deadline."""
@@ -88,5 +98,6 @@ class Deadlines:
         return missed
 
     def _interrupt(self) -> float:
-        running = self._desk.running
-        return NEVER if running is None or self._hold.is_closed else running.stop_deadline
+        if self._hold.is_closed:
+            return NEVER
+        return min((turn.stop_deadline for turn in self._desk.turns), default=NEVER)

@@ -53,6 +53,11 @@ class Desk:
         """The turn that the agent works on: its own one first, because ours waits for that."""
         return self.own or self.ours
 
+    @property
+    def turns(self) -> list[InProgress]:
+        """All that is with the agent, what it works on first."""
+        return [turn for turn in (self.own, self.ours) if turn is not None]
+
     def begin(self, incarnation: Incarnation) -> None:
         """Work for another incarnation, whose cost so far is not known."""
         self._agent = incarnation.id
@@ -116,23 +121,20 @@ class Desk:
             self.own = replace(self.own, ttft_s=round(at - self.own.began_at, SECOND_DIGITS))
 
     def note_stopped(
-        self, by: Author | None, reason: str | None, deadline: float, *, is_timed_out: bool = False
+        self, turn_id: str, by: Author | None, reason: str | None, deadline: float, *, is_timed_out: bool = False
     ) -> None:
-        """Note who or what interrupted the running turn, and by when it is to be over; a limit that was first stays."""
-        running = self.running
-        if running is None:
-            return
-        stopped = replace(
-            running,
-            stopped_by=None if running.is_timed_out else running.stopped_by or by,
-            stop_reason=running.stop_reason or reason,
-            stop_deadline=min(running.stop_deadline, deadline),
-            is_timed_out=running.is_timed_out or is_timed_out,
-        )
-        if running is self.own:
-            self.own = stopped
-        else:
-            self.ours = stopped
+        """
+        Note who or what interrupted a turn, and by when it is to be over; a limit that was first stays.
+
+        One of ours that waits for the agent's own takes that with it.
+        """
+        if self.own is not None and self.is_own(turn_id):
+            self.own = _stopped(self.own, by, reason, deadline, is_timed_out=is_timed_out)
+        elif self.ours is not None and self.is_ours(turn_id):
+            self.ours = _stopped(self.ours, by, reason, deadline, is_timed_out=is_timed_out)
+            if self.own is not None:
+                why = f"turn {turn_id}, which waits for it, is stopped: {self.ours.stop_reason}"
+                self.own = _stopped(self.own, by, why, deadline, is_timed_out=False)
 
     def note_retry(self) -> None:
         """Note that the agent tries its API again for what it works on."""
@@ -230,3 +232,15 @@ class Desk:
             figures=figures,
             cost_usd=cost_usd,
         )
+
+
+def _stopped(
+    progress: InProgress, by: Author | None, reason: str | None, deadline: float, *, is_timed_out: bool
+) -> InProgress:
+    return replace(
+        progress,
+        stopped_by=None if progress.is_timed_out else progress.stopped_by or by,
+        stop_reason=progress.stop_reason or reason,
+        stop_deadline=min(progress.stop_deadline, deadline),
+        is_timed_out=progress.is_timed_out or is_timed_out,
+    )

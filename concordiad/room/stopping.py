@@ -17,7 +17,7 @@ from concordiad.errors import RoomError
 from concordiad.room.affairs import Affairs
 from concordiad.room.ledger import InProgress
 from concordiad.room.messages import Reply
-from concordiad.room.patience import NEVER, NO_LIMIT, Limit
+from concordiad.room.patience import NEVER, Limit
 from concordiad.room.to_fanout import Draft, record
 from concordiad.room.to_writer import Interrupt, Restart
 from concordiad.room.valve import Valve
@@ -57,6 +57,7 @@ class Stopping:
         self._valve = valve
         self._stop: _Stop | None = None
         self._heard_again = -NEVER
+        self._stopped_early: str | None = None
         self.stuck: tuple[Fault, str] | None = None
 
     @property
@@ -84,8 +85,6 @@ class Stopping:
 
     def _turn_limit(self) -> Limit:
         affairs = self._affairs
-        if affairs.hold.is_handing_over:
-            return NO_LIMIT
         return affairs.deadlines.turn_limit(affairs.state, is_asking=len(affairs.approvals) > 0)
 
     async def interrupt(self, message: Interrupt) -> None:
@@ -115,7 +114,7 @@ class Stopping:
     ) -> None:
         affairs = self._affairs
         deadline = trio.current_time() + affairs.graces.interrupt_s
-        affairs.desk.note_stopped(by, reason, deadline, is_timed_out=is_timed_out)
+        affairs.desk.note_stopped(running.turn.id, by, reason, deadline, is_timed_out=is_timed_out)
         if affairs.hold.agent is None:
             return
         request_id = affairs.new_id()
@@ -124,13 +123,19 @@ class Stopping:
 
     async def see_to_limits(self, now: float) -> None:
         """Interrupt a turn that has come to one of its limits, then end an agent that owes what it was to give."""
-        affairs = self._affairs
-        running = affairs.desk.running
-        is_with_agent = running is not None and not affairs.hold.is_handing_over
-        affairs.deadlines.patience.watch(running.turn.id if running is not None and is_with_agent else None, now)
+        desk, ours = self._affairs.desk, self._affairs.desk.ours
+        self._affairs.deadlines.watch(now)
         limit = self._turn_limit()
-        if running is not None and now >= max(limit.deadline, self._heard_again):
-            await self._interrupt_agent(running, None, limit.reason, None, is_timed_out=True)
+        if now >= max(limit.deadline, self._heard_again):
+            if desk.own is not None and desk.is_ours(limit.turn):
+                # What the interrupt ends is the agent's own turn.
+                self._stopped_early = limit.turn
+            for turn in desk.turns:
+                if turn.turn.id == limit.turn:
+                    await self._interrupt_agent(turn, None, limit.reason, None, is_timed_out=True)
+        if ours is not None and ours.has_begun and ours.turn.id == self._stopped_early:
+            self._stopped_early = None
+            await self._interrupt_agent(ours, None, None, None)
         await self._end_stuck_agent(now)
 
     async def _end_stuck_agent(self, now: float) -> None:

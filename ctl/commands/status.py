@@ -40,6 +40,16 @@ def _agent(out: Screen, agent: dict[str, Any], now: float) -> str:
     return f"{text}\n{out.style('rehearsal: no model answers here', 'yellow')}" if agent["rehearsal"] else text
 
 
+def _behind(turn: dict[str, Any], now: float) -> str:
+    """Show the turn of prompts that the agent has while it works on one of its own."""
+    behind = turn.get("behind")
+    if behind is None:
+        return ""
+    text = f"{behind['id']}, handed over {duration(now - unix_time(behind['started_at']))} ago"
+    text += "" if behind["acknowledged"] else ", not acknowledged"
+    return f"{text}; {first_line(behind['stopping'])}" if behind["stopping"] else text
+
+
 def _room(settings: Settings, out: Screen, room: dict[str, Any], guests: list[dict[str, Any]], now: float) -> str:
     turn = room["turn"]
     here = settings._replace(room=room["name"])
@@ -54,6 +64,7 @@ def _room(settings: Settings, out: Screen, room: dict[str, Any], guests: list[di
         ("agent", _agent(out, room["agent"], now).replace("\n", "\n" + " " * 11)),
         ("turn", running),
         ("", "" if turn is None else first_line(turn["text"])),
+        ("behind it", "" if turn is None else _behind(turn, now)),
         ("queue", waiting if room["queue"] else "empty"),
         ("merging", figures(room["merging"])),
         ("approvals", f"{asking}: {here.command('approvals')}" if room["approvals"] else ""),

@@ -124,6 +124,28 @@ def test_status_says_that_nothing_comes(tmp_path: Path, control_socket: Path, si
     assert line.partition(", silent")[2] == words.partition(", silent")[2]
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"acknowledged": True, "stopping": None}, ""),
+        ({"acknowledged": False, "stopping": None}, ", not acknowledged"),
+        (
+            {"acknowledged": False, "stopping": "no_acknowledgement: nothing\x1b[2J"},
+            ", not acknowledged; no_acknowledgement: nothing\N{SYMBOL FOR ESCAPE}[2J",
+        ),
+    ],
+)
+def test_status_shows_what_waits_behind_a_turn_of_the_agents_own(
+    tmp_path: Path, control_socket: Path, more: dict[str, Any], words: str
+) -> None:
+    """A turn that is stuck behind others is not hidden by them."""
+    behind = {"id": "t9", "prompts": ["p9"], "started_at": "2020-01-01T00:00:00.000Z", **more}
+    out = statused(tmp_path, control_socket, room(state="busy", turn=running_turn() | {"behind": behind}))
+    (line,) = [line for line in out.splitlines() if "behind it" in line]
+    assert line.startswith("  behind it  t9, handed over ")
+    assert line.partition(" ago")[2] == words
+
+
 def test_status_says_that_it_is_a_rehearsal(tmp_path: Path, control_socket: Path) -> None:
     """Nobody takes it for a model."""
     out = statused(tmp_path, control_socket, room(agent=room()["agent"] | {"rehearsal": True}))

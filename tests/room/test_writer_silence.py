@@ -283,16 +283,19 @@ async def test_a_turn_has_a_limit_in_all(autojump_clock: MockClock) -> None:
         assert (told["outcome"], told["reason"], told["answer"]) == ("timed_out", reason, "well")
 
 
-async def test_the_limit_of_ours_counts_from_the_end_of_the_agents_own(autojump_clock: MockClock) -> None:
-    """Waiting is not working."""
+async def test_the_limit_of_ours_counts_from_its_hand_over(autojump_clock: MockClock) -> None:
+    """Whatever the agent works on meanwhile: else its own turns could keep a prompt with it for ever."""
     async with open_bench(evolve(GRACES, turn_limit_s=250)) as bench:
         await bench.start()
         ours = await bench.offer()
-        await bench.say(cli_lines.init())
+        await bench.say(cli_lines.life(ours, "queued"), cli_lines.init())
         assert await be_silent_for(bench, 200) == 0
         await bench.say(cli_lines.result(), cli_lines.life(ours, "started"))
-        assert await be_silent_for(bench, 240) == 0
-        assert await be_silent_for(bench, 20) == 1
+        assert await be_silent_for(bench, 49) == 0
+        assert await be_silent_for(bench, 2) == 1
+        await heed(bench, ours)
+        told = bench.turns()[-1]
+        assert (told["origin"], told["outcome"]) == ("prompts", "timed_out")
 
 
 async def test_a_room_tells_for_how_long_nothing_came(autojump_clock: MockClock) -> None:
