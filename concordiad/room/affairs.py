@@ -22,6 +22,7 @@ from concordiad.room.deadlines import Deadlines
 from concordiad.room.desk import SECOND_DIGITS, Desk
 from concordiad.room.hold import Hold
 from concordiad.room.holding import Gathering, Holding, Memory, name_line, progress_of, with_line
+from concordiad.room.refused import RefusedRequests
 from concordiad.room.rest import Rest
 from concordiad.room.scribe import Scribe
 from concordiad.room.to_fanout import Post
@@ -60,6 +61,7 @@ class Affairs:
         gathering: the way to the fan-out for what has happened; `fanout` is that for what somebody wants.
         memory: what of this is recorded.
         unreadable: what the agent wrote that could not be read.
+        refused: what it asked for that nobody was asked.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Affairs:
         self.circuit = Circuit(limits, graces)
         self.memory = Memory(room)
         self.unreadable = UnreadableLines()
+        self.refused = RefusedRequests()
 
     @property
     def is_free(self) -> bool:
@@ -115,6 +118,7 @@ class Affairs:
         self.deadlines.begin(trio.current_time())
         self.memory.begin(incarnation)
         self.unreadable.begin()
+        self.refused.begin()
         self._restarts += 1
         self.has_answered = False
 
@@ -125,6 +129,7 @@ class Affairs:
         self.deadlines.note_ready()
         self.deadlines.note_move(WriterState.STARTING, holding.state, trio.current_time())
         self.unreadable.inherit(holding.unreadable, trio.current_time())
+        self.refused.inherit(holding.refused, trio.current_time())
 
     def holding(self) -> Holding:
         """Write down what is known of the agent."""
@@ -147,6 +152,7 @@ class Affairs:
             self.rest.background,
             turns,
             self.unreadable.untold,
+            self.refused.untold,
         )
 
     def to_record(self) -> list[Change]:

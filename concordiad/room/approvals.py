@@ -21,6 +21,10 @@ from concordiad.room.to_fanout import Draft
 RESOLVED_KEPT: Final = 256
 """Resolved approvals remembered, so that a late answer is told who was first: more than anybody scrolls back."""
 NEVER: Final = float("inf")
+OPEN_MOST: Final = 256
+"""Approvals that wait for people in one room: an agent asks for one tool each, and seldom runs ten at once."""
+OPEN_BYTES: Final = 32 * 1024 * 1024
+"""What the tools' inputs that wait may take together, whatever the first of them takes."""
 
 
 class Resolution(NamedTuple):
@@ -48,10 +52,16 @@ class Approvals:
         self._now = now
         self._pending: dict[str, tuple[Approval, float]] = {}
         self._resolved: OrderedDict[str, Resolution] = OrderedDict()
+        self._bytes = 0
 
     def __len__(self) -> int:
         """Count those that wait."""
         return len(self._pending)
+
+    def has_room(self, asked: ApprovalAsked) -> bool:
+        """Tell whether people can be asked that, too."""
+        is_small = not self._pending or self._bytes + len(asked.input) <= OPEN_BYTES
+        return is_small and len(self._pending) < OPEN_MOST
 
     def add(self, asked: ApprovalAsked, *, is_rehearsal: bool) -> tuple[Draft, Approval]:
         """Let what the agent asks for wait; return the event that tells of it, and its row."""
@@ -69,6 +79,7 @@ class Approvals:
             expires_at=now + self._grace_s,
         )
         self._pending[approval.id] = (approval, trio.current_time() + self._grace_s)
+        self._bytes += len(approval.input)
         body = members(approval=approval_view(approval, whole=False))
         return Draft("approval.requested", mark(body, is_rehearsal=is_rehearsal)), approval
 
@@ -77,6 +88,7 @@ class Approvals:
         for approval in approvals:
             left_s = max(approval.expires_at - self._now(), 0.0)
             self._pending[approval.id] = (approval, trio.current_time() + left_s)
+            self._bytes += len(approval.input)
 
     def pending(self) -> list[Approval]:
         """List what waits, oldest first."""
@@ -114,6 +126,7 @@ class Approvals:
     def resolve(self, approval: Approval, resolution: Resolution) -> None:
         """Take an approval out and remember how it was resolved."""
         del self._pending[approval.id]
+        self._bytes -= len(approval.input)
         self._resolved[approval.id] = resolution
         while len(self._resolved) > RESOLVED_KEPT:
             self._resolved.popitem(last=False)

@@ -5,6 +5,8 @@ Laws: how an approval ended is recorded before the agent and the person are told
 is durable, what nobody waits for is recorded as soon as the journal can.
 """
 
+from typing import Final
+
 import trio
 
 from concordiad.core.agents import ApprovalAsked
@@ -12,9 +14,11 @@ from concordiad.core.model import Approval
 from concordiad.errors import RoomError
 from concordiad.journal.changes import ApprovalResolved
 from concordiad.room.affairs import Affairs
-from concordiad.room.approvals import Resolution, resolved
+from concordiad.room.approvals import OPEN_MOST, Resolution, resolved
 from concordiad.room.to_fanout import note, record
 from concordiad.room.to_writer import AnswerApproval
+
+TOO_MANY: Final = f"too many requests wait for people already ({OPEN_MOST} at most): ask again when some are answered"
 
 
 class Consent:
@@ -29,9 +33,34 @@ class Consent:
         self._affairs = affairs
 
     async def ask(self, asked: ApprovalAsked) -> None:
-        """Let people be asked."""
-        draft, approval = self._affairs.approvals.add(asked, is_rehearsal=self._affairs.hold.is_rehearsal)
-        await self._affairs.scribe.tell(draft, approval)
+        """Let people be asked, unless as much waits for them as a room takes."""
+        affairs = self._affairs
+        if not affairs.approvals.has_room(asked):
+            affairs.refused.note()
+            if affairs.hold.agent is not None:
+                await affairs.hold.write(affairs.hold.agent.codec.deny(asked.request_id, TOO_MANY))
+            await self._tell_refused(affairs.refused.take_due(trio.current_time()))
+            return
+        draft, approval = affairs.approvals.add(asked, is_rehearsal=affairs.hold.is_rehearsal)
+        await affairs.scribe.tell(draft, approval)
+
+    async def see_to_refused(self, now: float) -> None:
+        """Tell what was denied unasked, once it is time for that."""
+        affairs = self._affairs
+        if now >= affairs.refused.deadline():
+            # With the row that says so: after a kill nobody is to tell it again.
+            affairs.gathering.begin()
+            await self._tell_refused(affairs.refused.take_due(now))
+            await affairs.gathering.flush(*affairs.to_record())
+            affairs.gathering.end()
+
+    async def end_refused(self) -> None:
+        """Tell what was denied unasked and was only counted so far."""
+        await self._tell_refused(self._affairs.refused.take(trio.current_time()))
+
+    async def _tell_refused(self, words: str | None) -> None:
+        if words is not None:
+            await self._affairs.scribe.notice("approvals_refused", words)
 
     async def answer(self, message: AnswerApproval) -> None:
         """Pass on a person's answer, if it is the first one and fits."""

@@ -56,14 +56,29 @@ class Hearing:
         self._affairs = affairs
         self._consent = consent
         self._legacy = legacy
+        self._unanswered: FromAgent | None = None
+
+    def unanswered(self) -> list[object]:
+        """List what the pump has read and waits for, because the agent reads nothing itself."""
+        return [self._unanswered]
 
     async def take(self, message: FromAgent) -> None:
         """Take what this incarnation has said; what another one said is past."""
         if message.incarnation == self._affairs.hold.incarnation:
             self._affairs.deadlines.patience.note_output(trio.current_time())
             await self._take_facts(message.facts, message.numbers)
+        # The pump waits until the agent has read what it is answered; the writer does not, and answers whoever asks.
         if message.reply is not None:
-            message.reply.answer(None)
+            self._unanswered = message
+            self.let_go_on()
+
+    def let_go_on(self) -> None:
+        """Let the pump read on, unless so much waits for the agent that it is to read that first."""
+        message = self._unanswered
+        if message is not None and not self._affairs.hold.has_many_lines:
+            self._unanswered = None
+            if message.reply is not None:
+                message.reply.answer(None)
 
     async def see_to_unreadable(self, now: float) -> None:
         """Tell what could not be read, once it is time for that."""
@@ -102,6 +117,7 @@ class Hearing:
         affairs, desk = self._affairs, self._affairs.desk
         if isinstance(fact, OwnTurnBegan | Ended | LineDone | WentIdle):
             await self.end_unreadable()
+            await self._consent.end_refused()
         match fact:
             case Spoke(turn, at):
                 desk.note_first_output(turn, at)

@@ -15,6 +15,8 @@ from concordiad.room.to_writer import Incarnation
 
 LINES: Final = 64
 """Lines that may wait for the agent to read: a prompt, and answers to what it asks. With more the writer waits, too."""
+MANY_LINES: Final = 32
+"""While so many wait, the agent is not read: it reads no answers, so there is no room for more that it asks."""
 
 
 class Unwritten(Struct, frozen=True):
@@ -77,6 +79,11 @@ class Hold:
     def is_handing_over(self) -> bool:
         """Whether the line of a turn is not written to its end yet."""
         return self._turn is not None
+
+    @property
+    def has_many_lines(self) -> bool:
+        """Whether so much waits for the agent to read that it is to say no more for now."""
+        return len(self.lines) >= MANY_LINES and not self.is_closed
 
     def take(self, incarnation: Incarnation) -> None:
         """Work with another incarnation."""

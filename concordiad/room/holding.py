@@ -57,6 +57,7 @@ class Holding(msgspec.Struct, frozen=True):
         total_cost_usd: the cumulative cost from which the next turn counts.
         likeness: what the agent was started with (`agent/spec.py`).
         unreadable: the lines that could not be read and that no notice has told of.
+        refused: how many requests were denied unasked and not told of.
     """
 
     likeness: str
@@ -75,6 +76,7 @@ class Holding(msgspec.Struct, frozen=True):
     background: int
     turns: list[Progress]
     unreadable: Unreadable | None = None
+    refused: int = 0
 
 
 PROMPT_LINE: Final = "prompt"

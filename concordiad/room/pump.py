@@ -2,7 +2,8 @@
 The agent's stdout and stderr: one task each, the only readers.
 
 Laws: what the agent said goes to the fan-out, what it means for the turn goes to the writer, in the order of the
-output; at a turn's borders the pump waits for the writer, so that its events stand between its start and its end.
+output; at a turn's borders the pump waits for the writer, so that its events stand between its start and its end; it
+waits, too, where the agent is to be answered, so that one that asks without end, and reads nothing, is not read either.
 """
 
 from collections import deque
@@ -12,7 +13,16 @@ from typing import Final
 import trio
 from msgspec import Struct, field
 
-from concordiad.core.agents import AgentCodec, Ended, Fact, OwnTurnBegan, Said, Unreadable
+from concordiad.core.agents import (
+    AgentCodec,
+    ApprovalAsked,
+    Ended,
+    Fact,
+    OwnTurnBegan,
+    Said,
+    Unreadable,
+    Unsupported,
+)
 from concordiad.core.lines import LineSplitter
 from concordiad.errors import RoomError
 from concordiad.room.bookmark import Bookmark
@@ -32,6 +42,8 @@ So long the pump rests after each slice of many lines that state nothing: then t
 
 Letting the other tasks run is not enough: a thread gets Python's lock of a loop without a pause only every 5 ms.
 """
+ANSWERED_FACTS: Final = ApprovalAsked | Unsupported
+"""What the agent is answered: the writer takes these one by one, so that a flood of them keeps nobody waiting."""
 STDERR_LINES: Final = 50
 """The last lines of stderr that are kept for diagnosis; the CLI is silent there in normal running."""
 STDERR_LINE_BYTES: Final = 2000
@@ -76,7 +88,7 @@ class _Router:
                 continue
             await self._flush_drafts()
             self._add(fact, number)
-            if isinstance(fact, OwnTurnBegan | Ended):
+            if isinstance(fact, OwnTurnBegan | Ended | ANSWERED_FACTS):
                 await self._flush_facts(is_border=True)
 
     async def _take_said(self, said: Said) -> None:
@@ -191,7 +203,11 @@ async def run_pump(
             for lines in splitter.feed(chunk) if is_again else splitter.feed_blocks(chunk):
                 for number, facts in enumerate(codec.decode_in_pieces(lines)):
                     await router.take(facts)
-                    if number and slices.is_over() and (not facts or isinstance(facts[-1], Unreadable)):
+                    if (
+                        number
+                        and slices.is_over()
+                        and (not facts or isinstance(facts[-1], Unreadable | ANSWERED_FACTS))
+                    ):
                         await trio.sleep(GARBAGE_S)
                         slices.begin()
                     await slices.rest()

@@ -107,8 +107,8 @@ class Writer:
 
     def unanswered(self) -> list[object]:
         """List the questions that wait for the agent, or for its end."""
-        affairs = self._affairs
-        return [*affairs.controls.unanswered(), *affairs.rest.unanswered(), *self._stopping.unanswered()]
+        asked = [*self._affairs.controls.unanswered(), *self._affairs.rest.unanswered()]
+        return [*asked, *self._stopping.unanswered(), *self._hearing.unanswered()]
 
     def next_deadline(self) -> float:
         """Tell when something is to be done that no message brings, in monotonic seconds."""
@@ -118,8 +118,9 @@ class Writer:
         if affairs.hold.has_news:
             return -NEVER
         sleep = affairs.rest.deadline() if affairs.is_free else NEVER
-        owed = min(affairs.approvals.next_deadline(), affairs.memory.doubt_until, affairs.unreadable.deadline())
-        return min(owed, self._stopping.deadline(), sleep, self._offers.deadline())
+        owed = min(affairs.approvals.next_deadline(), affairs.memory.doubt_until)
+        told = min(affairs.unreadable.deadline(), affairs.refused.deadline())
+        return min(owed, told, self._stopping.deadline(), sleep, self._offers.deadline())
 
     async def run_writing(self) -> None:
         """Write to the agent what `take` and `tick` have for it, so that these need not wait until it reads."""
@@ -199,6 +200,7 @@ class Writer:
         affairs = self._affairs
         if self._legacy.has_handed_over:
             return
+        self._hearing.let_go_on()
         if self._legacy.is_leaving and not affairs.hold.lines:
             if not self._legacy.leave():
                 self._stopping.begin_drain()
@@ -207,6 +209,7 @@ class Writer:
         await self._offers.see_to_unwritten()
         now = trio.current_time()
         await self._consent.time_out(now)
+        await self._consent.see_to_refused(now)
         await self._hearing.see_to_unreadable(now)
         self._legacy.see_to_doubt(now)
         await self._stopping.see_to_limits(now)
@@ -264,6 +267,7 @@ class Writer:
         affairs.deadlines.note_ready()
         affairs.controls.end()
         await self._hearing.end_unreadable()
+        await self._consent.end_refused()
         await self._consent.withdraw_all(f"the agent ended: {how}")
         left = affairs.desk.close_for_lost_agent(how, self._stopping.stuck)
         for entry in left:
