@@ -6,6 +6,7 @@ money US dollars. What is unknown is None.
 """
 
 import enum
+import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -283,6 +284,14 @@ class RoomRow(Struct, frozen=True):
     is_paused: bool = False
     is_closed: bool = False
     after_crash: AfterCrash = AfterCrash.LEAVE
+
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def is_session_id(name: str) -> bool:
+    """Tell whether that can be what an agent calls a conversation: it stands in a command line, and names a file."""
+    return _UUID.fullmatch(name) is not None
 
 
 class AgentSession(Struct, frozen=True):

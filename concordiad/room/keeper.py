@@ -24,7 +24,7 @@ from concordiad.agent.spool import remove_spool
 from concordiad.agent.unit import UnitProcess, spawn_in_unit, take_over
 from concordiad.config.limits import Graces, Limits
 from concordiad.core.agents import AgentCodec, IdSource, Launch
-from concordiad.core.model import AgentSession, Origin
+from concordiad.core.model import AgentSession, Origin, is_session_id
 from concordiad.core.restarts import Restarts
 from concordiad.core.views import members
 from concordiad.errors import AgentError, AgentUnfit, RoomError
@@ -38,6 +38,7 @@ from concordiad.room.heritage import Heritage, Keeping, Place
 from concordiad.room.ledger import mark
 from concordiad.room.messages import ask
 from concordiad.room.pump import Diagnosis, PumpEnds, run_pump, run_stderr
+from concordiad.room.scribe import lost_conversation
 from concordiad.room.to_fanout import Draft, Post, note, record
 from concordiad.room.to_writer import (
     AgentGone,
@@ -188,11 +189,11 @@ class Keeper:
     def _mark(self, body: bytes) -> bytes:
         return mark(body, is_rehearsal=self._spec.is_rehearsal)
 
-    async def _record(self, changes: Sequence[AgentSession], ends: KeeperEnds) -> bool:
+    async def _record(self, changes: Sequence[AgentSession], ends: KeeperEnds, drafts: Sequence[Draft] = ()) -> bool:
         """Have these and all that was said before recorded, once the journal can; False if the room closes by then."""
         while not self._closing.is_set():
             try:
-                await record(ends.fanout, [], changes)
+                await record(ends.fanout, drafts, changes)
             except RoomError:
                 with trio.move_on_after(RETRY_S):
                     await self._closing.wait()
@@ -235,11 +236,16 @@ class Keeper:
             return None
         session = await self._journal.read(read_session, self._room)
         session_id, is_resumed = self._new_id(), False
+        lost: list[Draft] = []
         if session is not None and session.has_history and session.kind == self._spec.kind:
-            session_id, is_resumed = session.session_id or session_id, session.session_id is not None
+            if session.session_id is not None and is_session_id(session.session_id):
+                session_id, is_resumed = session.session_id, True
+            elif session.session_id is not None:
+                # Nothing can be resumed by that; it is from a version that believed whatever an agent said.
+                lost = [lost_conversation("what was recorded as its session id is none")]
         incarnation_id = self._new_id()
         row = AgentSession(self._room, self._spec.kind, session_id, incarnation_id, is_resumed)
-        if not await self._record([row], ends):
+        if not await self._record([row], ends, lost):
             return None
         codec = self._spec.make_codec(self._new_id)
         command = [*self._spec.command, *codec.arguments(self._spec.settings, Launch(session_id, is_resumed))]

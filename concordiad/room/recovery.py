@@ -15,7 +15,17 @@ from msgspec.structs import replace
 from concordiad.agent.history import find_answer
 from concordiad.core.agents import Kind
 from concordiad.core.figures import TurnFigures
-from concordiad.core.model import AfterCrash, Merge, OrderKey, Outcome, Prompt, PromptState, Standing, Turn
+from concordiad.core.model import (
+    AfterCrash,
+    Merge,
+    OrderKey,
+    Outcome,
+    Prompt,
+    PromptState,
+    Standing,
+    Turn,
+    is_session_id,
+)
 from concordiad.core.order import just_before
 from concordiad.core.views import members, prompt_view
 from concordiad.errors import RoomError
@@ -137,7 +147,7 @@ async def _find_answer(about: Recovery, turn: Turn) -> str | None:
     if about.after_crash is not AfterCrash.FROM_HISTORY:
         return None
     session = await about.journal.read(read_session, about.room)
-    if session is None or session.session_id is None:
+    if session is None or session.session_id is None or not is_session_id(session.session_id):
         return None
     return await in_thread(find_answer, about.kind, about.environment, session.session_id, turn.id)
 

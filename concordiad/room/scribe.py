@@ -14,7 +14,7 @@ import trio
 
 from concordiad.core.faults import Fault, fault_of
 from concordiad.core.figures import TurnFigures
-from concordiad.core.model import AgentSession, rfc3339
+from concordiad.core.model import AgentSession, is_session_id, rfc3339
 from concordiad.core.views import members
 from concordiad.journal.changes import Change
 from concordiad.room.desk import SECOND_DIGITS
@@ -99,6 +99,7 @@ class Scribe:
         self._hold = hold
         self._fanout = fanout
         self._kind = ""
+        self._has_doubted = False
         self.session_id: str | None = None
         self.has_history = False
         self.model: str | None = None
@@ -110,6 +111,7 @@ class Scribe:
         self.has_history = incarnation.is_resumed
         self.model = incarnation.model
         self._kind = incarnation.kind
+        self._has_doubted = False
 
     def inherit(self, session_id: str | None, model: str | None, *, has_history: bool) -> None:
         """Go on with the conversation as an earlier run of the daemon knew it."""
@@ -144,11 +146,18 @@ class Scribe:
         await self._fanout.send(Post([Draft("notice", body)]))
 
     async def name_session(self, session_id: str, model: str | None) -> None:
-        """Take what the agent calls its conversation and its model."""
+        """Take what the agent calls its conversation and its model; what cannot be a conversation's is not believed."""
         self.model = model or self.model
-        if session_id != self.session_id:
+        if session_id == self.session_id or not session_id:
+            return
+        if is_session_id(session_id):
             self.session_id = session_id
             await self._record_session()
+        elif not self._has_doubted:
+            self._has_doubted = True
+            size = len(session_id.encode("utf-8", "replace"))
+            told = f"the agent calls its conversation by {size} bytes that are no UUID: it was not believed"
+            await self.notice("session_refused", f"{told}, and what is resumed is the conversation before")
 
     async def note_history(self) -> None:
         """Note that the conversation has something to be resumed."""

@@ -15,7 +15,9 @@ from concordiad.agent.spec import AgentSpec
 from concordiad.config.limits import Graces, Limits
 from concordiad.core.agents import IdSource, Kind, Settings
 from concordiad.core.agents.rehearsal import Rehearsal
+from concordiad.core.model import AgentSession, is_session_id
 from concordiad.journal import Journal, open_memory_journal
+from concordiad.journal.changes import Transaction
 from concordiad.ops.ids import IdFactory
 from concordiad.room.keeper import Keeper, KeeperEnds, run_keeper
 from concordiad.room.messages import Reply
@@ -386,6 +388,25 @@ async def test_conversation_has_one_owner(make_room: Callable[..., Room]) -> Non
         up.end.set()
         await rooms[1].hear(AgentUp)
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("name", ["a\0b", "../../etc/passwd", "--help", "", "7f4e3c62-9a0b-4c1d-8e2f-5a6b7c8d9e0f"])
+async def test_a_conversation_is_resumed_only_by_what_can_be_its_name(
+    journal: Journal, make_room: Callable[..., Room], name: str
+) -> None:
+    """What an older version recorded of a lying agent is passed over, and told as lost; else no agent could start."""
+    is_good = len(name) == 36
+    session = AgentSession("main", "rehearsal", name, "i0", has_history=True)
+    await journal.record(Transaction("main", changes=[session]))
+    room = make_room("import sys; sys.stdin.read()")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        up = (await room.hear(AgentUp)).incarnation
+        nursery.cancel_scope.cancel()
+    assert (up.session_id == name, up.is_resumed, is_session_id(up.session_id)) == (is_good, is_good, True)
+    assert ("notice" in room.posted) is not is_good
 
 
 QUEUED_S = 0.01

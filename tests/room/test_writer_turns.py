@@ -13,6 +13,8 @@ from tests.room import cli_lines
 from tests.room.samples import ANN, BOB, NOW, count_ids, drafts_of, prompt
 from tests.room.writer_bench import open_bench
 
+ANOTHER = "7f4e3c62-9a0b-4c1d-8e2f-5a6b7c8d9e0f"
+
 
 async def test_no_turn_is_asked_for_before_the_handshake_is_answered() -> None:
     """Every first request must be answered, in whatever order."""
@@ -368,9 +370,40 @@ async def test_a_conversation_that_the_agent_changes_is_recorded() -> None:
     async with open_bench() as bench:
         await bench.start()
         turn = await bench.offer()
-        await bench.say(cli_lines.init(turn, session_id="another", model="haiku"))
-        assert bench.changes(AgentSession) == [AgentSession("main", "claude-code", "another", "i1", has_history=False)]
+        await bench.say(cli_lines.init(turn, session_id=ANOTHER, model="haiku"))
+        assert bench.changes(AgentSession) == [AgentSession("main", "claude-code", ANOTHER, "i1", has_history=False)]
         assert (await bench.describe())["model"] == "haiku"
+
+
+@pytest.mark.parametrize(
+    "name", ["a\0b", "z" * 400_000, "../../etc/passwd", "--help", f"{ANOTHER}\n", ANOTHER[:-1], "é"]
+)
+async def test_what_is_no_session_id_is_not_believed(name: str) -> None:
+    """It would stand in the next agent's command line; it is told once an agent, without what it is."""
+    async with open_bench() as bench:
+        await bench.start()
+        for _ in range(2):
+            turn = await bench.offer()
+            await bench.say(cli_lines.life(turn, "started"), cli_lines.init(turn, session_id=name))
+            await bench.finish(turn, session_id=name)
+        assert {change.session_id for change in bench.changes(AgentSession)} == {"session"}
+        (told,) = drafts_of(bench.recorder.posts, "notice")
+        size = len(name.encode())
+        assert told["code"] == "session_refused"
+        assert told["message"].startswith(f"the agent calls its conversation by {size} bytes that are no UUID")
+        assert (await bench.describe())["session_id"] == "session"
+        await bench.lose()
+        await bench.start()
+        await bench.say(cli_lines.init(session_id=name))
+        assert bench.notices() == ["session_refused"] * 2
+
+
+async def test_a_line_without_a_session_id_says_nothing_of_it() -> None:
+    """Nor is it an empty one."""
+    async with open_bench() as bench:
+        await bench.start()
+        await bench.say(cli_lines.init(session_id=""))
+        assert (bench.notices(), bench.changes(AgentSession)) == ([], [])
 
 
 async def test_a_conversation_that_the_agent_lost_is_told() -> None:
