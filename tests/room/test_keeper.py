@@ -390,12 +390,14 @@ async def test_conversation_has_one_owner(make_room: Callable[..., Room]) -> Non
         nursery.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("name", ["a\0b", "../../etc/passwd", "--help", "", "7f4e3c62-9a0b-4c1d-8e2f-5a6b7c8d9e0f"])
+@pytest.mark.parametrize("name", ["a\0b", "../../etc/passwd", "--help", "", None])
 async def test_a_conversation_is_resumed_only_by_what_can_be_its_name(
-    journal: Journal, make_room: Callable[..., Room], name: str
+    journal: Journal, make_room: Callable[..., Room], name: str | None
 ) -> None:
     """What an older version recorded of a lying agent is passed over, and told as lost; else no agent could start."""
-    is_good = len(name) == 36
+    is_good = name is None
+    # Another one each time: a conversation has one owner on a machine, whoever else runs this test.
+    name = str(uuid4()) if name is None else name
     session = AgentSession("main", "rehearsal", name, "i0", has_history=True)
     await journal.record(Transaction("main", changes=[session]))
     room = make_room("import sys; sys.stdin.read()")

@@ -172,7 +172,7 @@ async def test_a_stopped_turn_that_begins_after_all_is_interrupted_itself(autoju
 
 async def test_its_own_turn_has_its_own_limits_all_the_same(autojump_clock: MockClock) -> None:
     """Ours behind it is not stopped with it, and is taken up afterwards."""
-    graces: Graces = evolve(QUICK, silence_s=100.0)
+    graces: Graces = evolve(QUICK, silence_s=100.0, first_output_s=0)
     async with open_bench(graces) as bench:
         await bench.start()
         ours = await bench.offer(prompt("p1"))
