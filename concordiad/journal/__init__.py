@@ -194,7 +194,14 @@ def _open(path: Path, on_damage: OnDamage) -> Store:
         _log.warning("journal_moved", set_aside=str(aside) if os.path.lexists(aside) else "nothing")
     if salvaged is not None:
         of_no_room, missing = salvaged.of_no_room or "nothing", salvaged.missing or "nothing"
-        _log.error("journal_salvaged", set_aside=str(salvaged.set_aside), missing=missing, of_no_room=of_no_room)
+        found = salvaged.found or "rows"
+        _log.error(
+            "journal_salvaged",
+            set_aside=str(salvaged.set_aside),
+            found=found,
+            missing=missing,
+            of_no_room=of_no_room,
+        )
     return Store(path, open_writer(path), open_reader(path), open_checkpointer(path))
 
 

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from concordiad.journal.frames import PAGE_BYTES
 from concordiad.journal.schema import FIRST_WITH_SUMS, FORMAT_MARK, MIGRATIONS, make_format, open_draft
 from concordiad.journal.sums import Ledger
 
-PAGE_BYTES: Final = 4096
-"""SQLite's default, which every journal has had."""
 HEADER_BYTES: Final = 100
 CONSTANTS: Final = (
     (0, b"SQLite format 3\0\x10\0"),
@@ -76,10 +75,20 @@ def is_head_right(path: Path, connection: sqlite3.Connection) -> bool:
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size > 0:
         # The right ones may be in the log as yet.
-        return all(header[start : start + len(right)] in (right, bytes(len(right))) for start, right in CONSTANTS)
+        return is_constant_so_far(header)
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     is_size_right = pages * PAGE_BYTES == path.stat().st_size
-    return is_size_right and all(header[start : start + len(right)] == right for start, right in CONSTANTS)
+    return is_size_right and is_constant(header)
+
+
+def is_constant(header: bytes) -> bool:
+    """Tell whether a header has what it has in every journal."""
+    return all(header[start : start + len(right)] == right for start, right in CONSTANTS)
+
+
+def is_constant_so_far(header: bytes) -> bool:
+    """Tell the same of one that is perhaps not all written yet."""
+    return all(header[start : start + len(right)] in (right, bytes(len(right))) for start, right in CONSTANTS)
 
 
 def mend_head(copy: Path) -> bool:

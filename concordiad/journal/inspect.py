@@ -17,9 +17,9 @@ from concordiad.core.checks import parse_time
 from concordiad.errors import JournalError
 from concordiad.journal.check import find_problems
 from concordiad.journal.head import is_head_right
+from concordiad.journal.remains import Remains, log_of, look_at_files
 from concordiad.journal.schema import MIGRATIONS
 from concordiad.journal.sums import Ledger
-from concordiad.journal.wal import look_at_log
 
 
 class Report(Struct, frozen=True):
@@ -27,7 +27,7 @@ class Report(Struct, frozen=True):
     What there is to say of a journal.
 
     Attributes:
-        format: its number; `newest_format` is the last one that this Concordia knows.
+        format: its number, 0 where that is not known; `newest_format` is the last one that this Concordia knows.
         bytes: the size of the file; `log_bytes` is that of the write-ahead log beside it.
         is_checked: whether the structure of the file was checked.
         problems: what the check found, in its structure and in the events.
@@ -40,7 +40,7 @@ class Report(Struct, frozen=True):
     log_bytes: int
     is_checked: bool
     problems: list[str]
-    newest_event_at: float | None
+    newest_event_at: float | None = None
 
 
 def inspect_journal(path: Path, check_bytes: int) -> Report:
@@ -51,10 +51,14 @@ def inspect_journal(path: Path, check_bytes: int) -> Report:
         JournalError: it cannot be read, or is none.
     """
     try:
+        remains = look_at_files(path)
+        if not remains.is_readable:
+            size, newest_format = remains.size or 0, len(MIGRATIONS)
+            return Report(0, newest_format, size, _log_bytes(path), is_checked=True, problems=remains.problems)
         with untouched(path) as connection:
             number = connection.execute("PRAGMA user_version").fetchone()[0]
             is_checked = path.stat().st_size <= check_bytes
-            problems = find_all_problems(path, connection) if is_checked else []
+            problems = _find_within(path, remains, connection) if is_checked else []
             newest = None if problems or not 0 < number <= len(MIGRATIONS) else _newest_event_at(connection)
         log_bytes = _log_bytes(path)
     except (sqlite3.Error, OSError) as error:
@@ -73,8 +77,10 @@ def inspect_journal(path: Path, check_bytes: int) -> Report:
 @contextmanager
 def untouched(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a journal without changing anything about it."""
-    # Without a log nobody writes, and SQLite is told so: else it would make one to be ready for others.
-    mode = "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+    # Without a log nobody writes, and SQLite is told so: else it would make one to be ready for others. It would delete
+    # the log of an empty file.
+    is_in_use = log_of(path).exists() and path.exists() and path.stat().st_size > 0
+    mode = "mode=ro" if is_in_use else "mode=ro&immutable=1"
     uri = f"file:{quote(str(path))}?{mode}"
     connection = sqlite3.connect(uri, uri=True, timeout=1.0, isolation_level=None, factory=Ledger)
     try:
@@ -98,27 +104,10 @@ def _newest_event_at(connection: sqlite3.Connection) -> float | None:
     return None if row is None else parse_time(json.loads(row[0])["at"])
 
 
-def find_all_problems(path: Path, connection: sqlite3.Connection) -> list[str]:
-    """
-    Find what is wrong with a journal's file, its log, and all that is in them.
-
-    Raises:
-        sqlite3.Error, OSError: it cannot be read so far.
-    """
-    flips = name_flips(path)
+def _find_within(path: Path, remains: Remains, connection: sqlite3.Connection) -> list[str]:
     if not is_head_right(path, connection):
-        return [*flips, "its header, or its list of tables, is not that of a journal"]
-    return flips + find_problems(connection)
-
-
-def name_flips(path: Path) -> list[str]:
-    """Name what has flipped in the log of a journal: bits, or more than can be turned back. Raises OSError."""
-    flips, cut = look_at_log(path.with_name(f"{path.name}-wal"))
-    named = [f"a bit of its log has flipped, about byte {places[0].offset}" for places in flips]
-    if cut is not None:
-        behind = f"{cut.commits} commits from there on cannot be read"
-        named.append(f"its log is not what was written, about byte {cut.offset}: {behind}")
-    return named
+        return [*remains.problems, "its header, or its list of tables, is not that of a journal"]
+    return remains.problems + find_problems(connection)
 
 
 def find_damage(path: Path) -> list[str]:
@@ -129,8 +118,12 @@ def find_damage(path: Path) -> list[str]:
         JournalError: it cannot be read.
     """
     try:
+        remains = look_at_files(path)
+        if not remains.is_readable:
+            # SQLite would see something else than was recorded, and changes what tells of it.
+            return remains.problems
         with untouched(path) as connection:
-            return find_all_problems(path, connection)
+            return _find_within(path, remains, connection)
     except sqlite3.OperationalError as error:
         raise JournalError(f"{path} cannot be read: {error}") from error
     except sqlite3.DatabaseError as error:

@@ -34,6 +34,7 @@ class Losses:
         self._counts: dict[str | None, Counter[tuple[str, str]]] = {}
         self._events: dict[str, list[int]] = {}
         self._doubts: set[str] = set()
+        self._ends: dict[str, int] = {}
         self._rooms: set[str] = set()
 
     def add(self, room: str | None, table: str, state: str = "") -> None:
@@ -47,6 +48,10 @@ class Losses:
     def doubt(self, table: str) -> None:
         """Note that rows of a table may be lost of which nothing is known any more."""
         self._doubts.add(table)
+
+    def end(self, room: str, last: int) -> None:
+        """Note that a room's transcript may have gone on after an event; 0 where it has none."""
+        self._ends[room] = last
 
     def has(self, room: str, table: str) -> bool:
         """Tell whether a room may have lost rows of a table."""
@@ -67,7 +72,8 @@ class Losses:
         of_all = self.of_no_room()
         said: dict[str, str] = {}
         for room in sorted(self._rooms):
-            own = ", ".join(filter(None, (self._name_events(room), _name(self._counts.get(room, Counter())))))
+            parts = (self._name_events(room), _name(self._counts.get(room, Counter())), self._name_end(room))
+            own = ", ".join(filter(None, parts))
             if own or of_all:
                 all_of_it = (own and f"of this room {own}", of_all and f"of a room that cannot be told {of_all}")
                 said[room] = "; ".join(filter(None, all_of_it))
@@ -77,6 +83,9 @@ class Losses:
         """Say what is lost of which nobody can tell the room; nothing where nothing is."""
         doubts = [f"perhaps {KINDS[table][1]}" for table in sorted(self._doubts)]
         return ", ".join(filter(None, (_name(self._counts.get(None, Counter())), *doubts)))
+
+    def _name_end(self, room: str) -> str:
+        return f"perhaps all after event {self._ends[room]}" if room in self._ends else ""
 
     def _name_events(self, room: str) -> str:
         numbers = self._events.get(room, [])

@@ -6,7 +6,6 @@ in the transcript of the room that it belonged to; the new file is the journal f
 so that whoever is killed before begins again, and whoever is killed after finishes.
 """
 
-import shutil
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -20,14 +19,16 @@ from msgspec import Struct
 from concordiad.core.views import envelope, lost_event, members
 from concordiad.errors import JournalError
 from concordiad.journal.faults import describe
+from concordiad.journal.frames import HEADER_BYTES
 from concordiad.journal.gathering import Gathered, gather
 from concordiad.journal.head import is_head_right, mend_head
 from concordiad.journal.inspect import find_damage, untouched
 from concordiad.journal.losses import Losses
 from concordiad.journal.moving import DAMAGED, finish, name_whole, remove, sync_directory, sync_file
-from concordiad.journal.schema import MIGRATIONS, open_draft
+from concordiad.journal.remains import NOTHING, WHOLE, Extent, Remains, log_of, look_at_files, make_one
+from concordiad.journal.schema import MIGRATIONS, is_new, name_new, open_draft
 from concordiad.journal.sums import EVENTS, MEMBERS, PROMPTS, ROOM_EPOCHS, TABLES, TURNS, Table
-from concordiad.journal.wal import Flip, look_at_log, turn_back
+from concordiad.journal.wal import Flip, turn_back
 from concordiad.journal.writing import begin_epoch
 
 CHOOSING_S: Final = 20.0
@@ -40,31 +41,43 @@ class Salvaged(Struct, frozen=True):
 
     Attributes:
         set_aside: the name under which it is kept.
+        found: what was wrong with its files, if they were not only damaged within; empty otherwise.
         missing: what is lost, in words, by room.
         of_no_room: what is lost of the journal itself, or of a room that cannot be told.
     """
 
     set_aside: Path
+    found: str
     missing: Mapping[str, str]
     of_no_room: str
 
 
-def salvage(path: Path) -> Salvaged:
+def salvage(path: Path, *, is_suspect: bool = False) -> Salvaged:
     """
     Put a new journal in the place of a damaged one.
+
+    Args:
+        path: the journal.
+        is_suspect: whether something was wrong with it while it was served: then there was something in it.
 
     Raises:
         JournalError: nothing in it can be read, or there is no space; it is as it was, and still the journal.
     """
     copy, draft = (path.with_name(f"{path.name}.{end}") for end in ("mend", "copy"))
     try:
+        remains = look_at_files(path)
         for rest in (copy, draft):
             remove(rest)
-        source = _mend(path, copy)
-        losses = _write(source, draft)
-        remove(copy)
-        sync_file(draft)
-        draft.rename(name_whole(path, DAMAGED))
+        try:
+            losses = _make(path, copy, draft, remains, is_suspect=is_suspect)
+            sync_file(draft)
+            if remains.size is None:
+                # A log that is set aside has a file beside it, by which it is found.
+                path.touch(mode=0o600)
+            draft.rename(name_whole(path, DAMAGED))
+        finally:
+            for rest in (copy, draft):
+                remove(rest)
         sync_directory(path.parent)
         aside = finish(path)
     except sqlite3.OperationalError as error:
@@ -76,36 +89,52 @@ def salvage(path: Path) -> Salvaged:
         ) from error
     if aside is None:
         raise JournalError(f"the new file in the place of {path} is gone: something else works in that directory")
-    return Salvaged(aside, losses.by_room(), losses.of_no_room())
+    return Salvaged(aside, "; ".join(remains.problems), losses.by_room(), losses.of_no_room())
 
 
-def _mend(path: Path, copy: Path) -> Path:
-    """Find the file to read from: the journal, or a copy in which a bit that hides all of it is turned back."""
-    flips = look_at_log(_log_of(path)).flips
-    if not flips and _can_be_read(path):
-        return path
-    shutil.copyfile(path, copy)
-    if _log_of(path).exists():
-        _mend_log(_log_of(path), copy, flips)
-    if not _can_be_read(copy):
+def _make(path: Path, copy: Path, draft: Path, remains: Remains, *, is_suspect: bool) -> Losses:
+    draft.touch(mode=0o600)
+    if remains.is_empty and remains.found == NOTHING and not _has_log(path):
+        if is_suspect:
+            raise sqlite3.DatabaseError(remains.problems[0])
+        with closing(open_draft(draft)) as connection:
+            name_new(connection)
+        losses = Losses()
+        for table in TABLES:
+            losses.doubt(table.name)
+        return losses
+    source, extent = _mend(path, copy, remains)
+    return _write(source, draft, extent, remains.problems)
+
+
+def _has_log(path: Path) -> bool:
+    return log_of(path).exists() and log_of(path).stat().st_size > HEADER_BYTES
+
+
+def _mend(path: Path, copy: Path, remains: Remains) -> tuple[Path, Extent]:
+    """Find the file to read from: the journal, or a copy in which what hides all of it is made good."""
+    flips = remains.found.flips
+    is_readable = remains.is_readable and not flips
+    if is_readable and _can_be_read(path):
+        return path, Extent(remains.found.cut is not None, is_short=False)
+    extent = make_one(path, copy, remains)
+    if flips and log_of(copy).exists():
+        _mend_log(copy, flips)
+    if remains.is_readable and not _can_be_read(copy):
         mend_head(copy)
-    return copy
+    return copy, extent
 
 
-def _mend_log(log: Path, copy: Path, flips: list[list[Flip]]) -> None:
+def _mend_log(copy: Path, flips: list[list[Flip]]) -> None:
     """Write a log with each bit turned back, at that of its places where all is right then, else at the first one."""
-    damaged = bytearray(log.read_bytes())
+    damaged = bytearray(log_of(copy).read_bytes())
     until = time.monotonic() + CHOOSING_S
     for places in product(*flips):
         mended = damaged[:]
         turn_back(mended, list(places))
-        _log_of(copy).write_bytes(mended)
+        log_of(copy).write_bytes(mended)
         if all(len(each) == 1 for each in flips) or time.monotonic() > until or not find_damage(copy):
             return
-
-
-def _log_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
 
 
 def _can_be_read(path: Path) -> bool:
@@ -116,21 +145,20 @@ def _can_be_read(path: Path) -> bool:
         return False
 
 
-def _write(source: Path, target: Path) -> Losses:
-    target.touch(mode=0o600)
+def _write(source: Path, target: Path, extent: Extent, problems: list[str]) -> Losses:
     with untouched(source) as connection, closing(open_draft(target)) as draft:
         if connection.execute("PRAGMA user_version").fetchone()[0] != len(MIGRATIONS):
             raise sqlite3.DatabaseError("its format is not the present one")
         draft.execute("BEGIN")
         gathered = gather(connection, draft)
-        is_cut = look_at_log(_log_of(source)).cut is not None
-        if is_cut:
-            # What stands behind the cut is not known, of whatever table it was.
+        is_nothing = not gathered.rows or (gathered.rows == 1 and is_new(draft))
+        if extent.is_earlier or extent.is_short:
+            # What stood in what is missing is not known, of whatever table it was.
             for table in TABLES:
                 gathered.losses.doubt(table.name)
-        if not gathered.rows:
+        if is_nothing:
             raise sqlite3.DatabaseError("no row of it is what was recorded")
-        _Mender(draft, gathered, is_cut=is_cut).mend()
+        _Mender(draft, gathered, extent, problems).mend()
         draft.execute("COMMIT")
         found = [row[0] for row in draft.execute("PRAGMA integrity_check(3)")]
         if found != ["ok"]:
@@ -141,9 +169,10 @@ def _write(source: Path, target: Path) -> Losses:
 class _Mender:
     """What is done to the rows that were carried over, so that they fit together without those that were not."""
 
-    def __init__(self, draft: sqlite3.Connection, gathered: Gathered, *, is_cut: bool) -> None:
+    def __init__(self, draft: sqlite3.Connection, gathered: Gathered, extent: Extent, problems: list[str]) -> None:
         self._draft = draft
-        self._is_cut = is_cut
+        self._why = f" ({problems[0]})" if problems else ""
+        self._extent = extent
         self._losses = gathered.losses
         self._lost_events = gathered.lost_events
 
@@ -156,6 +185,8 @@ class _Mender:
         self._losses.settle(rooms)
         for room in sorted(rooms | self._lost_events.keys()):
             self._fill(room, epoch)
+            if self._extent != WHOLE:
+                self._losses.end(room, self._last(room))
             if room in self._losses.by_room():
                 self._tell(room, epoch)
 
@@ -181,9 +212,9 @@ class _Mender:
         """
         A prompt whose turn is lost was with the agent, and nobody can know how that ended.
 
-        Of a log that is cut, an earlier state is left: what waited then was perhaps answered since.
+        Of an earlier state, what waited then was perhaps answered since.
         """
-        if self._is_cut:
+        if self._extent.is_earlier:
             self._rewrite(PROMPTS, "WHERE state = 'waiting'", {"state": "uncertain"})
         running = f"SELECT id FROM {TURNS.name} WHERE state = 'running'"
         self._rewrite(PROMPTS, f"WHERE state = 'running' AND turn NOT IN ({running})", {"state": "uncertain"})
@@ -217,7 +248,7 @@ class _Mender:
         if (epoch,) not in self._query("SELECT epoch FROM room_epochs WHERE room = ?", (room,)):
             self._draft.execute(ROOM_EPOCHS.insert, ROOM_EPOCHS.sealed((room, epoch, seq)))
         message = (
-            "the journal was damaged, and what of it could be read is in a new one; missing are"
+            f"the journal was damaged{self._why}, and what of it could be read is in a new one; missing are"
             f" {self._losses.by_room()[room]}; the damaged file is kept"
         )
         body = members(code="journal_damaged", message=message, fault=None)

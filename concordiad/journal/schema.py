@@ -7,11 +7,13 @@ A file that a newer Concordia wrote is refused, an older one is brought up to da
 import os
 import sqlite3
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 from concordiad.errors import ConfigError, JournalError
 from concordiad.journal.faults import remedy
+from concordiad.journal.moving import remove, sync_directory, sync_file
 from concordiad.journal.sums import META, Ledger, sum_of
 
 MIGRATIONS: Final = (
@@ -250,13 +252,33 @@ def open_writer(path: Path) -> sqlite3.Connection:
     """
     try:
         if not path.exists():
-            # SQLite gives -wal and -shm the mode of the file itself.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            _create(path)
         connection = _connect(path)
         _migrate(connection, path)
     except (sqlite3.Error, OSError) as error:
         raise JournalError(f"the journal {path} cannot be opened: {error}; {remedy(error)}") from error
     return connection
+
+
+def _create(path: Path) -> None:
+    """
+    Make an empty journal that has its name only once it is whole: one that is found empty later was emptied.
+
+    Raises:
+        sqlite3.Error, OSError: it could not be done.
+    """
+    draft = path.with_name(f"{path.name}.copy")
+    remove(draft)
+    try:
+        # SQLite gives -wal and -shm the mode of the file itself.
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        with closing(open_draft(draft)) as connection:
+            name_new(connection)
+        sync_file(draft)
+        os.rename(draft, path)
+    finally:
+        remove(draft)
+    sync_directory(path.parent)
 
 
 def open_memory() -> sqlite3.Connection:
@@ -310,7 +332,17 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         )
     _bring_to(connection, len(MIGRATIONS))
     if connection.execute("SELECT count(*) FROM meta").fetchone()[0] == 0:
-        connection.execute(META.insert, META.sealed((1, new_journal_id(), 0)))
+        name_new(connection)
+
+
+def name_new(connection: sqlite3.Connection) -> None:
+    """Give a journal the row with its name; it has none yet."""
+    connection.execute(META.insert, META.sealed((1, new_journal_id(), 0)))
+
+
+def is_new(connection: sqlite3.Connection) -> bool:
+    """Tell whether no daemon has served a journal of the newest format yet: it begins an epoch, first of all."""
+    return connection.execute("SELECT epoch FROM meta").fetchall() == [(0,)]
 
 
 def new_journal_id() -> str:

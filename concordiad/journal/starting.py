@@ -13,8 +13,9 @@ from concordiad.core.model import OnDamage
 from concordiad.errors import JournalError
 from concordiad.journal.check import find_problems, find_problems_for_start
 from concordiad.journal.head import is_head_right
-from concordiad.journal.inspect import name_flips, untouched
-from concordiad.journal.schema import FIRST_WITH_SUMS, MIGRATIONS
+from concordiad.journal.inspect import untouched
+from concordiad.journal.remains import look_at_files
+from concordiad.journal.schema import FIRST_WITH_SUMS, MIGRATIONS, is_new
 
 if TYPE_CHECKING:
     from concordiad.journal.salvage import Salvaged
@@ -49,7 +50,7 @@ def make_sound(path: Path, on_damage: OnDamage) -> "Salvaged | None":
         # Only a damaged journal needs what mends one.
         from concordiad.journal.salvage import salvage  # noqa: PLC0415
 
-        salvaged = salvage(path)
+        salvaged = salvage(path, is_suspect=mark.exists())
     mark.unlink(missing_ok=True)
     return salvaged
 
@@ -64,24 +65,23 @@ def _choice(number: int) -> str:
 
 def _find_problems(path: Path, *, is_suspect: bool) -> tuple[list[str], int]:
     """Find what is wrong with a file, and its format; 0 where that is not known."""
-    if not path.exists():
-        return [], 0
+    remains = look_at_files(path)
+    if remains.problems or remains.size is None:
+        # Behind what is wrong with the log, SQLite may see no format, or an older one.
+        return remains.problems, 0
     number = 0
     try:
-        flips = name_flips(path)
         with untouched(path) as connection:
             if not is_head_right(path, connection):
-                return [*flips, "its header, or its list of tables, is not that of a journal"], 0
-            # Behind a bit that has flipped in the log, SQLite may see none, or an older one.
-            number = 0 if flips else connection.execute("PRAGMA user_version").fetchone()[0]
-            if flips:
-                return flips, 0
+                return ["its header, or its list of tables, is not that of a journal"], 0
+            number = connection.execute("PRAGMA user_version").fetchone()[0]
             if not 0 < number <= len(MIGRATIONS):
                 # Empty as before the first start is over, or of a newer Concordia: whoever opens it says so.
                 return [_EMPTIED] if is_suspect and number == 0 else [], number
             if is_suspect or path.stat().st_size <= CHECK_BYTES:
-                return flips + find_problems(connection), number
-            return flips + (find_problems_for_start(connection) if number == len(MIGRATIONS) else []), number
+                problems = find_problems(connection)
+                return problems or ([_EMPTIED] if is_suspect and is_new(connection) else []), number
+            return find_problems_for_start(connection) if number == len(MIGRATIONS) else [], number
     except sqlite3.OperationalError as error:
         # "unsupported file format" has this code. Otherwise, whoever opens it says better what is in the way.
         return [str(error)] if error.sqlite_errorcode == sqlite3.SQLITE_ERROR else [], number

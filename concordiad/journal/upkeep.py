@@ -15,6 +15,7 @@ from pathlib import Path
 from concordiad.errors import JournalError
 from concordiad.journal.inspect import find_damage, untouched
 from concordiad.journal.moving import REPLACED, copy, find_set_aside, finish, sync_directory, write_whole
+from concordiad.journal.remains import look_at_files
 from concordiad.journal.schema import MIGRATIONS, open_reader
 from concordiad.journal.writing import raise_epoch, read_epoch
 from concordiad.ops.locks import hold_unserved
@@ -33,6 +34,9 @@ def back_up(path: Path, target: Path) -> int:
         raise JournalError(f"there is no journal {path}")
     draft = target.with_name(f".{target.name}.part")
     try:
+        remains = look_at_files(path)
+        if not remains.is_readable:
+            raise JournalError(f"{path} is damaged, and is not copied: {remains.problems[0]}")
         with closing(open_reader(path)) as source:
             copy(source, draft)
         try:

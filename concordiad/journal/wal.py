@@ -6,6 +6,9 @@ that a crash broke off looks the same, but a single bit cannot explain it: the c
 would make one right are found by arithmetic (sqlite.org/walformat). Mostly it is one bit; of those of the highest byte
 of a word there are several, among which the sums of the rows choose.
 
+A header that is wrong is computed from the first frame; where that one is damaged, too, the log has no beginning, and
+what of it can be believed is laid into a copy (journal/remains.py).
+
 More than a bit of a frame cannot be turned back. But each commit is synced before the next one is written: where two
 commits or more stand behind a frame that is wrong, no crash has broken that write off, and what they hold is lost.
 Law: nothing is written.
@@ -13,21 +16,26 @@ Law: nothing is written.
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from struct import Struct
 from typing import Final, NamedTuple
 
-MAGIC: Final = (0x377F0682, 0x377F0683)
-"""The first word; odd where the checksums are of big-endian words."""
-VERSION: Final = 3007000
-HEADER_BYTES: Final = 32
-FRAME_BYTES: Final = 24
+from concordiad.journal.frames import (
+    FRAME,
+    FRAME_BYTES,
+    HEADER,
+    HEADER_BYTES,
+    PAGE_BYTES,
+    Frame,
+    Sum,
+    add,
+    compute_header,
+    find_run,
+    is_header,
+    read_frame,
+)
+
 SYNCED: Final = 2
 """Commits of which the first was synced for sure: the second one was begun after it."""
-_HEADER: Final = Struct(">8I")
-_FRAME: Final = Struct(">6I")
 _WORD: Final = 0xFFFFFFFF
-
-Sum = tuple[int, int]
 
 
 class Flip(NamedTuple):
@@ -51,10 +59,14 @@ class Found(NamedTuple):
     Attributes:
         flips: the bits that have flipped, for each the places where it may be: turned back at any, the sums are right.
         cut: the frame behind which it cannot be read although it was synced.
+        header: the header, computed, where it is not what was written.
+        is_headless: whether the header is damaged and cannot be computed, though there was something in the log.
     """
 
     flips: list[list[Flip]]
     cut: Cut | None
+    header: bytes | None = None
+    is_headless: bool = False
 
 
 def look_at_log(path: Path) -> Found:
@@ -65,8 +77,11 @@ def look_at_log(path: Path) -> Found:
         OSError: it cannot be read.
     """
     found = _look(path)
+    if found.cut is None and found.header is None and not found.is_headless:
+        return found
     # Whoever writes meanwhile looks like damage once, and not in the same place again.
-    return found if found.cut is None or _look(path).cut == found.cut else found._replace(cut=None)
+    again = _look(path)
+    return found if again[1:] == found[1:] else Found(again.flips, None)
 
 
 def _look(path: Path) -> Found:
@@ -78,23 +93,29 @@ def _look(path: Path) -> Found:
         return Found([], None)
     flips = [[flip] for flip in _flips_in_header(log)]
     turn_back(log, [places[0] for places in flips])
-    header = _HEADER.unpack_from(log)
-    if not _is_header(header, log):
-        return Found([], None)
+    header = HEADER.unpack_from(log)
+    computed = None
+    if not is_header(header, log):
+        computed = compute_header(log)
+        if computed is None:
+            # One that was never written is of zeros.
+            is_used = len(log) >= HEADER_BYTES + FRAME_BYTES + PAGE_BYTES and any(log[:HEADER_BYTES])
+            return Found([], None, is_headless=is_used or find_run(log) is not None)
+        log[:HEADER_BYTES] = computed
+        header = HEADER.unpack(computed)
     frames = _flips_in_frames(log, header)
     while True:
         try:
             flips.append(next(frames))
         except StopIteration as done:
-            return Found(flips, None if done.value is None else _cut(log, header, done.value))
+            return Found(flips, None if done.value is None else cut_at(log, header[4:6], done.value), computed)
 
 
-def _cut(log: bytearray, header: tuple[int, ...], start: int) -> Cut | None:
+def cut_at(log: bytearray, salts: tuple[int, ...], start: int) -> Cut | None:
     """Tell whether a log goes on behind a frame that is wrong; the second word of one that ends a commit is not 0."""
-    page_bytes, salts = header[2], (header[4], header[5])
     commits = 0
-    for place in range(start, len(log) - FRAME_BYTES - page_bytes + 1, FRAME_BYTES + page_bytes):
-        words = _FRAME.unpack_from(log, place)
+    for place in range(start, len(log) - FRAME_BYTES - PAGE_BYTES + 1, FRAME_BYTES + PAGE_BYTES):
+        words = FRAME.unpack_from(log, place)
         commits += words[2:4] == salts and words[1] != 0
     return Cut(start, commits) if commits >= SYNCED else None
 
@@ -105,48 +126,27 @@ def turn_back(log: bytearray, flips: list[Flip]) -> None:
         log[offset] ^= mask
 
 
-def _is_header(header: tuple[int, ...], log: bytearray) -> bool:
-    return header[0] in MAGIC and header[1] == VERSION and _add(log[:24], (0, 0), header[0]) == header[6:]
-
-
 def _flips_in_header(log: bytearray) -> Iterator[Flip]:
-    if _is_header(_HEADER.unpack_from(log), log):
+    if is_header(HEADER.unpack_from(log), log):
         return
     for bit in range(HEADER_BYTES * 8):
         flip = Flip(bit // 8, 1 << bit % 8)
         turn_back(log, [flip])
-        is_right = _is_header(_HEADER.unpack_from(log), log)
+        is_right = is_header(HEADER.unpack_from(log), log)
         turn_back(log, [flip])
         if is_right:
             yield flip
             return
 
 
-class _Frame(NamedTuple):
-    """A frame: where it begins, its two words and its page, its salts, and the checksum that it says it has."""
-
-    start: int
-    covered: bytearray
-    salts: Sum
-    stored: Sum
-
-
-def _read_frame(log: bytearray, start: int, page_bytes: int) -> _Frame | None:
-    if len(log) < start + FRAME_BYTES + page_bytes:
-        return None
-    words = _FRAME.unpack_from(log, start)
-    covered = log[start : start + 8] + log[start + FRAME_BYTES : start + FRAME_BYTES + page_bytes]
-    return _Frame(start, covered, words[2:4], words[4:6])
-
-
 def _flips_in_frames(log: bytearray, header: tuple[int, ...]) -> Generator[list[Flip], None, int | None]:
     """Find the flips of frames; returns where the frame begins of which more is wrong, None if there is none."""
     magic, page_bytes, before = header[0], header[2], (header[6], header[7])
     salts = (header[4], header[5])
-    frame = _read_frame(log, HEADER_BYTES, page_bytes)
+    frame = read_frame(log, HEADER_BYTES, page_bytes)
     while frame is not None:
-        following = _read_frame(log, frame.start + FRAME_BYTES + page_bytes, page_bytes)
-        is_sum = _add(frame.covered, before, magic)
+        following = read_frame(log, frame.start + FRAME_BYTES + page_bytes, page_bytes)
+        is_sum = add(frame.covered, before, magic)
         if frame.salts != salts:
             flip = _only_bit(frame.salts, salts, frame.start + 8)
             if flip is None or is_sum != frame.stored:
@@ -163,13 +163,13 @@ def _flips_in_frames(log: bytearray, header: tuple[int, ...]) -> Generator[list[
     return None
 
 
-def _places(frame: _Frame, is_sum: Sum, following: _Frame | None, salts: Sum, magic: int) -> tuple[list[Flip], Sum]:
+def _places(frame: Frame, is_sum: Sum, following: Frame | None, salts: Sum, magic: int) -> tuple[list[Flip], Sum]:
     """Find where the bit may be that makes a frame's checksum right, and what the next frame goes on from."""
     in_sum = _only_bit(frame.stored, is_sum, frame.start + 16)
     if following is not None and following.salts == salts:
-        if in_sum is not None and _add(following.covered, is_sum, magic) == following.stored:
+        if in_sum is not None and add(following.covered, is_sum, magic) == following.stored:
             return [in_sum], is_sum
-        if _add(following.covered, frame.stored, magic) == following.stored:
+        if add(following.covered, frame.stored, magic) == following.stored:
             in_sum = None
     places = list(_places_in_page(frame, is_sum, magic))
     if in_sum is not None and not places:
@@ -186,17 +186,7 @@ def _only_bit(found: Sum, right: Sum, offset: int) -> Flip | None:
     return Flip(offset + 7 - place // 8, 1 << place % 8)
 
 
-def _add(data: bytearray, start: Sum, magic: int) -> Sum:
-    """Go on with a checksum."""
-    first, second = start
-    words = Struct(f"{'>' if magic & 1 else '<'}{len(data) // 4}I").unpack(data)
-    for one, other in zip(words[::2], words[1::2], strict=True):
-        first = first + one + second & _WORD
-        second = second + other + first & _WORD
-    return first, second
-
-
-def _places_in_page(frame: _Frame, is_sum: Sum, magic: int) -> Iterator[Flip]:
+def _places_in_page(frame: Frame, is_sum: Sum, magic: int) -> Iterator[Flip]:
     """
     Find the bits of a frame's first words, and of its page, that would make its checksum right.
 

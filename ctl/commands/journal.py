@@ -60,13 +60,14 @@ def check(settings: Settings, state_dir: Path | None) -> None:
     from concordiad.errors import JournalError
     from concordiad.journal.inspect import find_damage
     from concordiad.journal.moving import find_set_aside
+    from concordiad.journal.remains import log_of
 
     path = _find(settings, state_dir)
-    if not path.exists():
+    if not path.exists() and not log_of(path).exists():
         raise Failure(f"there is no journal {path}: name the place with --state-dir")
     try:
         problems = find_damage(path)
-        size = path.stat().st_size
+        size = path.stat().st_size if path.exists() else 0
     except (JournalError, OSError) as error:
         raise Failure(str(error)) from error
     aside = find_set_aside(path)

@@ -99,7 +99,7 @@ def _look_into(path: Path) -> tuple[Report | None, Finding]:
     except (ValueError, LookupError, TypeError) as fault:
         return None, error(NAME, f"{path}: its newest event makes no sense ({fault})", _restore(path))
     size = f"{(report.bytes + report.log_bytes) / 1024**2:.1f} MiB"
-    found = f"{path}, {size}, format {report.format}"
+    found = f"{path}, {size}" + (f", format {report.format}" if report.format else "")
     if report.format > report.newest_format:
         newest = f"this Concordia knows up to {report.newest_format}"
         remedy = "install the newer Concordia that wrote it, or choose another place with --state-dir"

@@ -1,0 +1,410 @@
+"""A journal of which a file is gone, cut, or without its beginning: told, set aside, made good as far as can be."""
+
+import os
+import random
+import shutil
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+from struct import Struct
+
+import pytest
+
+from concordiad.core.model import AgentSession, Author, AuthorKind, OnDamage, Prompt, PromptState
+from concordiad.errors import JournalError
+from concordiad.journal.changes import Recorded, Transaction
+from concordiad.journal.events import last_seq, read_events
+from concordiad.journal.frames import HEADER, HEADER_BYTES, PAGE_BYTES, add
+from concordiad.journal.inspect import find_damage, inspect_journal
+from concordiad.journal.moving import find_set_aside
+from concordiad.journal.remains import log_of, look_at_files
+from concordiad.journal.schema import open_writer
+from concordiad.journal.starting import make_sound
+from concordiad.journal.upkeep import back_up
+from concordiad.journal.walindex import read_trace
+from concordiad.journal.writing import begin_epoch, write
+from tests.journal.damage import ROOMS, Journal, content, fill, flip, look, make_journal
+
+SEED = 20261122
+MUCH = 1 << 30
+ENDS = ("", "-wal", "-shm")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Journal:
+    """Make a journal of a daemon that has ended."""
+    return make_journal(tmp_path_factory.mktemp("whole"), 40, SEED, has_log=False)
+
+
+@pytest.fixture(scope="module")
+def young(tmp_path_factory: pytest.TempPathFactory) -> Journal:
+    """Make a journal of which all is in the log, but for the first page."""
+    return kill(tmp_path_factory.mktemp("young"), is_young=True)
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Journal:
+    """Make a journal that was copied back once, and of which the log has begun anew then."""
+    return kill(tmp_path_factory.mktemp("old"), is_young=False)
+
+
+def kill(root: Path, *, is_young: bool) -> Journal:
+    """Make a journal of a daemon that was killed."""
+    made, place = root / "made", root / "whole"
+    for directory in (made, place):
+        directory.mkdir(parents=True)
+    path = made / "journal.db"
+    if is_young:
+        # So it began before it got its name only once it was whole.
+        path.touch(mode=0o600)
+    with closing(open_writer(path)) as connection:
+        fill(connection, 12, SEED)
+        if not is_young:
+            connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+            begin_epoch(connection)
+            go_on(connection, 20)
+        for end in ENDS:
+            shutil.copy(f"{path}{end}", place)
+    return Journal(place, content(path))
+
+
+def go_on(connection: sqlite3.Connection, prompts: int) -> None:
+    """Record more prompts that wait."""
+    ada = Author("local:1000", "Ada", AuthorKind.LOCAL)
+    for number in range(prompts):
+        for room in ROOMS:
+            seq = last_seq(connection, room) + 1
+            prompt = Prompt(f"q-{room}-{number}", room, ada, f"later {number}", 1.0, PromptState.WAITING)
+            event = Recorded(seq, b'{"seq":%d,"room":"%s"}' % (seq, room.encode()))
+            write(connection, [Transaction(room, [event], [prompt])])
+
+
+def states(path: Path) -> set[str]:
+    """Read in which states prompts are."""
+    with closing(open_writer(path)) as connection:
+        return {state for (state,) in connection.execute("SELECT state FROM prompts")}
+
+
+def overwrite(path: Path, size: int) -> bytes:
+    """Write noise over the beginning of a file; return what is in it then."""
+    with path.open("r+b") as file:
+        file.write(random.Random(SEED).randbytes(size))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["young", "old"])
+@pytest.mark.parametrize("size", [8, 20, 32])
+@pytest.mark.parametrize("has_trace", [True, False])
+def test_a_damaged_header_of_the_log_loses_nothing(
+    kind: str, size: int, has_trace: bool, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """It is computed from the first frame, told, and the log set aside as it is."""
+    journal: Journal = request.getfixturevalue(kind)
+    path = journal.copy_to(tmp_path / "work")
+    if not has_trace:
+        path.with_name("journal.db-shm").unlink()
+    damaged = overwrite(log_of(path), size)
+    assert find_damage(path) == ["the header of its log is not what was written; it can be computed"]
+    seen = look(path, journal.content)
+    assert seen.lost == 0
+    assert seen.salvaged is not None
+    assert "header of its log" in seen.salvaged.found
+    assert (seen.salvaged.missing, seen.salvaged.of_no_room) == ({}, "")
+    assert log_of(seen.salvaged.set_aside).read_bytes() == damaged
+    assert "waiting" in states(path)
+
+
+@pytest.mark.parametrize("size", [33, 256, 4096, 9000])
+@pytest.mark.parametrize("has_trace", [True, False])
+def test_a_young_log_without_a_beginning_is_read_from_where_it_can_be(
+    young: Journal, size: int, has_trace: bool, tmp_path: Path
+) -> None:
+    """Every page was written again behind the damage, and none is in the file: so nothing is missing."""
+    path = young.copy_to(tmp_path / "work")
+    if not has_trace:
+        path.with_name("journal.db-shm").unlink()
+    overwrite(log_of(path), size)
+    assert find_damage(path) == ["the beginning of its log is not what was written"]
+    seen = look(path, young.content)
+    assert seen.lost == 0
+    assert seen.salvaged is not None
+    assert (seen.salvaged.missing, seen.salvaged.of_no_room) == ({}, "")
+    assert "waiting" in states(path)
+
+
+@pytest.mark.parametrize("size", [33, 256, 4096, 9000, MUCH])
+@pytest.mark.parametrize("has_trace", [True, False])
+def test_of_an_old_log_without_a_beginning_it_is_told_what_may_be_missing(
+    old: Journal, size: int, has_trace: bool, tmp_path: Path
+) -> None:
+    """What is right in it is taken; as it may be an earlier state, nothing that waits is asked again."""
+    path = old.copy_to(tmp_path / "work")
+    if not has_trace:
+        path.with_name("journal.db-shm").unlink()
+    overwrite(log_of(path), min(size, log_of(path).stat().st_size))
+    seen = look(path, old.content)
+    assert seen.salvaged is not None
+    assert "beginning of its log" in seen.salvaged.found
+    assert "perhaps prompts" in seen.salvaged.of_no_room
+    assert states(path) == {"answered", "running", "uncertain"}
+    for room in ROOMS:
+        with closing(open_writer(path)) as connection:
+            last = last_seq(connection, room)
+            [notice] = read_events(connection, room, last, 1, MUCH)
+        assert f"perhaps all after event {last - 1}".encode() in notice.json
+    assert size == MUCH or seen.lost < len(ROOMS) * 4
+
+
+def test_a_log_that_has_begun_anew_is_no_damage(tmp_path: Path) -> None:
+    """What stands behind its new frames, or alone behind its new header, is of before, and in the file since."""
+    path = tmp_path / "journal.db"
+    seen = tmp_path / "seen"
+    with closing(open_writer(path)) as connection:
+        fill(connection, 8, SEED)
+        for step in range(4):
+            connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+            # The file has all of what the log is begun anew for.
+            for added in (0, 1, 3):
+                go_on_as(connection, f"{step}-{added}", added)
+                shutil.rmtree(seen, ignore_errors=True)
+                seen.mkdir()
+                for end in ENDS:
+                    shutil.copy(f"{path}{end}", seen)
+                assert look_at_files(seen / "journal.db").problems == []
+                assert make_sound(seen / "journal.db", OnDamage.REFUSE) is None
+    # A header of which the frames were not written any more.
+    log = bytearray(log_of(seen / "journal.db").read_bytes())
+    magic, *others, number, salt, _ = HEADER.unpack(log[:HEADER_BYTES])[:6]
+    begin = HEADER.pack(magic, *others, number + 1, salt + 1, 7, 0, 0)[:24]
+    log[:HEADER_BYTES] = begin + Struct(">2I").pack(*add(begin, (0, 0), magic))
+    log_of(seen / "journal.db").write_bytes(log)
+    assert look_at_files(seen / "journal.db").problems == []
+
+
+def go_on_as(connection: sqlite3.Connection, name: str, commits: int) -> None:
+    """Record some conversations."""
+    for number in range(commits):
+        row = AgentSession(f"{name}-{number}", "claude-code", "conversation", "incarnation", has_history=True)
+        write(connection, [Transaction(row.room, changes=[row])])
+
+
+@pytest.mark.parametrize("log", [None, b"", bytes(20), bytes(8192)])
+def test_a_log_that_was_never_written_is_no_damage(whole: Journal, tmp_path: Path, log: bytes | None) -> None:
+    """Neither one of zeros, as a power cut may leave it."""
+    path = whole.copy_to(tmp_path / "work")
+    if log is not None:
+        log_of(path).write_bytes(log)
+    assert find_damage(path) == []
+    assert make_sound(path, OnDamage.REFUSE) is None
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_young_file_that_is_emptied_or_removed_beside_its_log_loses_nothing(
+    young: Journal, tmp_path: Path, is_there: bool
+) -> None:
+    """All pages of it are in the log, which is set aside with it, and found by the file's name."""
+    path = young.copy_to(tmp_path / "work")
+    log = log_of(path).read_bytes()
+    path.write_bytes(b"")
+    if not is_there:
+        path.unlink()
+    [problem] = find_damage(path)
+    assert f"{len(log)} bytes" in problem
+    assert inspect_journal(path, MUCH).problems == [problem]
+    with pytest.raises(JournalError, match=r"is damaged, and nothing of it is served|there is no journal"):
+        back_up_or_refuse(path, tmp_path / "backup.db")
+    assert log_of(path).read_bytes() == log
+    seen = look(path, young.content)
+    assert seen.lost == 0
+    assert seen.salvaged is not None
+    assert seen.salvaged.of_no_room == ""
+    assert log_of(seen.salvaged.set_aside).read_bytes() == log
+    assert find_set_aside(path) == [str(seen.salvaged.set_aside)]
+    assert "waiting" in states(path)
+
+
+def back_up_or_refuse(path: Path, target: Path) -> None:
+    """Neither a backup nor a start that is to refuse damage touches anything."""
+    with pytest.raises(JournalError):
+        back_up(path, target)
+    make_sound(path, OnDamage.REFUSE)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_old_file_that_is_emptied_or_removed_is_never_silently_begun_anew(
+    old: Journal, tmp_path: Path, is_there: bool
+) -> None:
+    """Of its log alone nothing can be read without its first pages: it is refused, with what to do, and untouched."""
+    path = old.copy_to(tmp_path / "work")
+    log = log_of(path).read_bytes()
+    path.write_bytes(b"")
+    if not is_there:
+        path.unlink()
+    with pytest.raises(JournalError, match="nothing of it can be read"):
+        make_sound(path, OnDamage.SALVAGE)
+    assert log_of(path).read_bytes() == log
+    assert path.exists() == is_there
+
+
+def test_a_file_that_is_emptied_after_a_clean_stop_is_told(whole: Journal, tmp_path: Path) -> None:
+    """It is set aside, or refused; nothing but a first start of an earlier version leaves one without human help."""
+    path = whole.copy_to(tmp_path / "work")
+    path.write_bytes(b"")
+    assert find_damage(path) == ["there is nothing in it"]
+    with pytest.raises(JournalError, match="there is nothing in it"):
+        make_sound(path, OnDamage.REFUSE)
+    salvaged = make_sound(path, OnDamage.SALVAGE)
+    assert salvaged is not None
+    assert salvaged.found == "there is nothing in it"
+    assert "perhaps prompts" in salvaged.of_no_room
+    assert find_set_aside(path) == [str(salvaged.set_aside)]
+    assert find_damage(path) == []
+
+
+@pytest.mark.parametrize("log", [None, 0, 20, 3000, 5000])
+def test_a_first_start_that_was_killed_needs_nobody(tmp_path: Path, log: int | None) -> None:
+    """Of an earlier version it left one page, and the beginning of a log, of which nobody was told anything."""
+    made, path = tmp_path / "made.db", tmp_path / "journal.db"
+    made.touch()
+    with closing(open_writer(made)):
+        shutil.copy(made, path)
+        if log is not None:
+            log_of(path).write_bytes(log_of(made).read_bytes()[:log])
+    salvaged = make_sound(path, OnDamage.SALVAGE)
+    assert (salvaged is None) == (log in (3000, 5000))
+    open_writer(path).close()
+    assert find_damage(path) == []
+
+
+@pytest.mark.parametrize("kept", [1, 5, 20])
+def test_a_file_of_which_next_to_nothing_is_left_is_refused(whole: Journal, tmp_path: Path, kept: int) -> None:
+    """Without its list of tables nothing is found in it; it stays as it is, and what to do is said, soon."""
+    path = whole.copy_to(tmp_path / "work")
+    os.truncate(path, path.stat().st_size * kept // 100)
+    left = path.read_bytes()
+    with pytest.raises(JournalError, match=r"nothing of it can be read.*journal restore"):
+        make_sound(path, OnDamage.SALVAGE)
+    assert path.read_bytes() == left
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kept", [30, 40, 50, 55, 60, 65, 70, 75, 80, 90, 99])
+def test_of_a_cut_file_it_is_told_that_its_end_is_missing(whole: Journal, tmp_path: Path, kept: int) -> None:
+    """To every room, with the number of the last event that is there; what waits is no earlier state, and waits on."""
+    path = whole.copy_to(tmp_path / "work")
+    size = path.stat().st_size
+    os.truncate(path, size * kept // 100)
+    [problem] = find_damage(path)
+    assert problem == f"its end is missing: it has had {size // PAGE_BYTES} pages, and {size * kept // 409600} are left"
+    seen = look(path, whole.content)
+    assert seen.salvaged is not None
+    assert seen.salvaged.found == problem
+    assert "perhaps events" in seen.salvaged.of_no_room
+    with closing(open_writer(path)) as connection:
+        there = {row[0] for row in connection.execute("SELECT DISTINCT room FROM events")}
+        for room in there:
+            last = last_seq(connection, room)
+            [notice] = read_events(connection, room, last, 1, MUCH)
+            assert f"perhaps all after event {last - 1}".encode() in notice.json
+            assert problem.encode() in notice.json
+        waiting = connection.execute("SELECT id FROM prompts WHERE state = 'waiting'").fetchall()
+    assert {row[0] for row in waiting} <= {row[0] for row in whole.content["prompts"] if row[7] == "waiting"}
+
+
+def test_a_count_of_pages_in_which_a_bit_has_flipped_is_no_cut(whole: Journal, tmp_path: Path) -> None:
+    """Nothing is missing then."""
+    for bit in range(8):
+        path = whole.copy_to(tmp_path / "work")
+        flip(path, 30, 1 << bit)
+        flip(path, 31, 0)
+        assert look(path, whole.content).lost == 0
+
+
+def test_a_checkpoint_that_was_broken_off_is_no_cut(tmp_path: Path) -> None:
+    """The file says how many pages it is to have, and the log has those that are not there yet."""
+    path, seen = tmp_path / "journal.db", tmp_path / "seen"
+    seen.mkdir()
+    with closing(open_writer(path)) as connection:
+        fill(connection, 12, SEED)
+        size = path.stat().st_size
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        shutil.copy(path, seen)
+        shutil.copy(log_of(path), seen)
+    assert path.stat().st_size > size
+    os.truncate(seen / "journal.db", size)
+    assert find_damage(seen / "journal.db") == []
+    assert make_sound(seen / "journal.db", OnDamage.REFUSE) is None
+
+
+@pytest.mark.parametrize("log", [None, b"", bytes(8192)])
+def test_a_log_that_was_removed_after_a_crash_is_missed(old: Journal, tmp_path: Path, log: bytes | None) -> None:
+    """What SQLite kept in mind of it says so; without that nothing does, and what there is is an earlier state."""
+    path = old.copy_to(tmp_path / "work")
+    log_of(path).unlink()
+    if log is not None:
+        log_of(path).write_bytes(log)
+    for _ in range(2):
+        [problem] = find_damage(path)
+        assert "its log is gone" in problem
+    seen = look(path, old.content)
+    assert seen.salvaged is not None
+    assert "perhaps prompts" in seen.salvaged.of_no_room
+    assert states(path) == {"answered", "running", "uncertain"}
+
+
+def test_a_log_that_was_copied_back_is_not_missed(tmp_path: Path) -> None:
+    """A stop that was killed halfway leaves what SQLite kept in mind of it."""
+    path, seen = tmp_path / "journal.db", tmp_path / "seen"
+    seen.mkdir()
+    with closing(open_writer(path)) as connection:
+        fill(connection, 8, SEED)
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        shutil.copy(path, seen)
+        shutil.copy(f"{path}-shm", seen)
+    trace = read_trace(seen / "journal.db")
+    assert trace is not None
+    assert trace.frames == trace.copied > 0
+    assert find_damage(seen / "journal.db") == []
+
+
+@pytest.mark.parametrize("content", [b"", b"short", bytes(200), b"\xff" * 200])
+def test_what_is_no_trace_is_none(tmp_path: Path, content: bytes) -> None:
+    """It is never synced, so anything may be in it."""
+    path = tmp_path / "journal.db"
+    path.with_name("journal.db-shm").write_bytes(content)
+    assert read_trace(path) is None
+
+
+def test_a_pipe_in_the_place_is_named(tmp_path: Path) -> None:
+    """Who opens one waits for whoever is to write into it."""
+    path = tmp_path / "journal.db"
+    os.mkfifo(path)
+    for look_at in (lambda: make_sound(path, OnDamage.SALVAGE), lambda: find_damage(path)):
+        with pytest.raises(JournalError, match=r"journal\.db is in the way of the journal, and is no file: move it"):
+            look_at()
+
+
+@pytest.mark.parametrize("kind", ["young", "whole"])
+def test_a_journal_that_cannot_be_salvaged_leaves_nothing_beside_it(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No copy of it is left, and while there is one it is for its owner alone."""
+    seen: set[tuple[str, int]] = set()
+
+    def note(copy: Path) -> bool:
+        seen.update((each.name, stat.S_IMODE(each.stat().st_mode)) for each in copy.parent.glob("*.mend*"))
+        return False
+
+    monkeypatch.setattr("concordiad.journal.salvage.mend_head", note)
+    path = request.getfixturevalue(kind).copy_to(tmp_path / "work")
+    log_of(path).unlink(missing_ok=True)
+    path.with_name("journal.db-shm").unlink(missing_ok=True)
+    overwrite(path, 4096)
+    log_of(path).write_bytes(bytes(8192))
+    before = sorted(each.name for each in path.parent.iterdir() if not each.name.endswith("-shm"))
+    with pytest.raises(JournalError, match="nothing of it can be read"):
+        make_sound(path, OnDamage.SALVAGE)
+    assert sorted(each.name for each in path.parent.iterdir() if not each.name.endswith("-shm")) == before
+    assert {name for name, _ in seen} >= {"journal.db.mend", "journal.db.mend-wal"}
+    assert {mode for _, mode in seen} == {0o600}
