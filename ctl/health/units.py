@@ -222,6 +222,10 @@ def _seconds(text: str) -> float | None:
     return total or None
 
 
+NOT_THERE: Final = "not logged in or lingering"
+"""What logind says of somebody whom it has forgotten, though the manager still runs (systemd's logind-dbus.c)."""
+
+
 def _lingers() -> bool | None:
     """Tell whether one's own service manager goes on after logout; None where nobody knows."""
     program = shutil.which("loginctl")
@@ -229,9 +233,11 @@ def _lingers() -> bool | None:
         return None
     command = [program, "show-user", str(os.getuid()), "--property=Linger", "--value"]
     try:
-        said = subprocess.run(
+        done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-        ).stdout
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return {"yes": True, "no": False}.get(said.strip())
+    if NOT_THERE in done.stderr:
+        return False
+    return {"yes": True, "no": False}.get(done.stdout.strip())

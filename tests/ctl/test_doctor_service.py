@@ -182,3 +182,24 @@ def test_nobody_is_sent_into_roots_group() -> None:
     group = next(group for group in grp.getgrall() if group.gr_gid not in (0, *os.getgroups()) and not group.gr_mem)
     assert (join(group.gr_gid) or "").startswith(f"as root `usermod -aG {group.gr_name} ")
     assert join(0) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "lingers"),
+    [
+        ("echo no", False),
+        ("echo 'Failed to get user: User ID 1000 is not logged in or lingering' >&2; exit 1", False),
+        ("echo yes", True),
+        ("exit 1", True),
+    ],
+)
+def test_a_persons_service_that_ends_with_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, *, lingers: bool
+) -> None:
+    """Also where logind has forgotten the person already; of what it does not say, nothing is said."""
+    program = tmp_path / "loginctl"
+    program.write_text(f"#!/bin/sh\n{said}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    names = [finding.name for finding in check_units([Manager("user", ("--user",), SOUND, SOUND)], 77, Graces())]
+    assert ("linger" not in names) == lingers

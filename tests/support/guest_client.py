@@ -72,11 +72,11 @@ class GuestClient(ControlClient):
         more = {"Origin": origin or f"http://{host}:{port}", **(headers or {})}
         named = more.pop("Host", f"{host}:{port}")
         pairs = [(name.encode(), value.encode()) for name, value in more.items() if value]
-        self.send(self._websocket.send(Request(host=named, target="/ws", extra_headers=pairs)))
         try:
+            self.send(self._websocket.send(Request(host=named, target="/ws", extra_headers=pairs)))
             while not self._accepted:
                 self.receive_some()
-        except (HungUp, Rejected):
+        except (HungUp, Rejected, OSError):
             self.close()
             raise
 
