@@ -63,6 +63,11 @@ SPOOLS: Final = "spool"
 """The directory, in that of the state, of what agents that may outlive the daemon have said."""
 LAST_EVENTS_S: Final = 2.0
 """How long clients may take to read the last events after the rooms have ended."""
+FULL_PATIENCE_S: Final = 10.0
+"""
+How long a service waits for space at its start before it ends: what systemd starts again ten times a minute at most it
+goes on starting then, however long the disk is full.
+"""
 SAME_WISH_S: Final = 0.3
 """A second signal within this is the same wish: timeout(1) and others signal the process and then its whole group."""
 
@@ -280,7 +285,11 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
         async with _open_traces(config.traces, setup.log), trio.open_nursery() as watchers:
             accepting = trio.CancelScope()
             watchers.start_soon(_watch_signals, signals, setup.manager, accepting, closing, hurry, keeping, turn_s)
-            async with open_journal(directories.journal, config.journal.damaged) as journal:
+            patience_s = 0.0 if setup.manager.address is None else FULL_PATIENCE_S
+            opened = open_journal(
+                directories.journal, config.journal.damaged, patience_s, lambda words: setup.manager.tell(STATUS=words)
+            )
+            async with opened as journal:
                 kept = [] if setup.store is None else setup.store.incarnations
                 await trio.to_thread.run_sync(remove_spools, spools, {incarnation for _, incarnation in kept})
                 spared = [mark_of(journal.id, *each) for each in kept]

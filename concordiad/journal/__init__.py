@@ -22,7 +22,7 @@ from msgspec import Struct, field
 from concordiad.core.model import OnDamage
 from concordiad.errors import ConfigError, JournalError, JournalStalled
 from concordiad.journal.changes import Transaction
-from concordiad.journal.faults import Health, describe, remedy
+from concordiad.journal.faults import RETRY_S, Health, describe, is_full, remedy
 from concordiad.journal.moving import FOUND, find_set_aside, finish
 from concordiad.journal.patrol import run_patrol
 from concordiad.journal.recorder import INBOX, Ask, run_checkpointer, run_journal
@@ -164,23 +164,59 @@ class Reader:
 
 
 @asynccontextmanager
-async def open_journal(path: Path, on_damage: OnDamage = OnDamage.SALVAGE) -> AsyncIterator[Journal]:
+async def open_journal(
+    path: Path,
+    on_damage: OnDamage = OnDamage.SALVAGE,
+    patience_s: float = 0.0,
+    tell: Callable[[str], None] | None = None,
+) -> AsyncIterator[Journal]:
     """
     Open the journal of a state directory and run its tasks; on leaving, what was sent is still committed.
+
+    Args:
+        path: the file.
+        on_damage: what is to become of one that is damaged.
+        patience_s: how long space is waited for where there is none.
+        tell: is told once, in words, that it is waited for.
 
     Raises:
         ConfigError: its name is that of a link to a file that is not there.
         JournalError: it cannot be opened, or (in the group of the nursery) it failed while it ran.
     """
-    store = await trio.to_thread.run_sync(_open, path, on_damage)
+    until = trio.current_time() + patience_s
+    store = await _when_there_is_space(partial(_open, path, on_damage), until, tell)
     try:
         # A copy of the directory, started beside the original, must not take the original's agents for its own.
         status = await trio.Path(path.parent).stat()
         place = f"{status.st_dev:x}-{status.st_ino:x}"
-        async with _serve(store, Health(), place) as journal:
+        begun = await _when_there_is_space(partial(_begin, store), until, tell)
+        async with _serve(store, Health(), place, begun) as journal:
             yield journal
     finally:
         store.close()
+
+
+async def _when_there_is_space(work: Callable[[], T], until: float, tell: Callable[[str], None] | None) -> T:
+    is_told = False
+    while True:
+        try:
+            return await trio.to_thread.run_sync(work)
+        except JournalError as error:
+            if not is_full(error.__cause__) or trio.current_time() >= until:
+                raise
+            if not is_told:
+                _log.error("journal_failing", why=str(error))
+                if tell is not None:
+                    tell(f"waits for space: {error}")
+                is_told = True
+        await trio.sleep(RETRY_S)
+
+
+def _begin(store: Store) -> tuple[str, int]:
+    try:
+        return store.begin_epoch()
+    except (sqlite3.Error, OSError) as error:
+        raise JournalError(f"the journal cannot be written: {describe(error)}; {remedy(error)}") from error
 
 
 def _open(path: Path, on_damage: OnDamage) -> Store:
@@ -219,18 +255,16 @@ async def open_memory_journal() -> AsyncIterator[Journal]:
     """Open a journal in memory that uses no thread, for tests in virtual time."""
     connection = open_memory()
     try:
-        async with _serve(Store(None, connection, connection, None), Health(), "memory") as journal:
+        store = Store(None, connection, connection, None)
+        async with _serve(store, Health(), "memory", _begin(store)) as journal:
             yield journal
     finally:
         connection.close()
 
 
 @asynccontextmanager
-async def _serve(store: Store, health: Health, place: str) -> AsyncIterator[Journal]:
-    try:
-        journal_id, epoch = store.begin_epoch()
-    except (sqlite3.Error, OSError) as error:
-        raise JournalError(f"the journal cannot be written: {describe(error)}; {remedy(error)}") from error
+async def _serve(store: Store, health: Health, place: str, begun: tuple[str, int]) -> AsyncIterator[Journal]:
+    journal_id, epoch = begun
     send_ask, asks = trio.open_memory_channel[Ask](INBOX)
     # No slot: what is asked for while a checkpoint runs is dropped, and asked for again when the log has grown further.
     # Checkpoints back to back would keep the commits from ever finishing one, and the log from beginning anew.

@@ -51,6 +51,7 @@ PASSING: Final = frozenset(
 UNSYNCED: Final = frozenset((sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC))
 UNREACHABLE: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM))
 """What no space helps against."""
+NO_SPACE: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
 RETRY_S: Final = 0.25
 """
 How soon what may have passed is tried again, by the journal and by whoever it refused meanwhile: people are to wait
@@ -73,6 +74,14 @@ def is_damage(error: Exception) -> bool:
     """Tell whether an error says that the file is not what was written."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Tell whether an error may say that there is no space, as SQLite does in several ways."""
+    if isinstance(error, OSError):
+        return error.errno in NO_SPACE
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 def describe(error: Exception) -> str:

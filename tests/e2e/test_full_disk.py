@@ -11,6 +11,7 @@ from tests.e2e.outages import assert_whole, state_of, submit_until_refused
 from tests.support.control_client import types
 from tests.support.daemon import Site
 from tests.support.guest_client import Closed, GuestClient, read_link
+from tests.support.service_manager import ServiceManager
 from tests.support.small_disk import SmallDisk, small_disk
 
 
@@ -134,3 +135,42 @@ def test_daemon_does_not_start_on_a_full_disk(site: Site, disk: SmallDisk) -> No
     assert code == 1
     assert "full" in log
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_service_that_starts_on_a_full_disk_goes_on_by_itself(
+    site: Site, disk: SmallDisk, tmp_path: Path, *, is_new: bool
+) -> None:
+    """It waits for space, and says why; the prompts that waited are answered then."""
+    waiting = []
+    if not is_new:
+        with site.running() as daemon:
+            client = daemon.follow()
+            client.submit("[[hang]]")
+            client.next("turn.started")
+            waiting = [client.submit(f"[[text:{number}]]")["id"] for number in range(3)]
+            daemon.kill()
+    disk.fill()
+    with ServiceManager(site, tmp_path) as manager, manager.start() as daemon:
+        assert "disk" in manager.hear_of("STATUS")["STATUS"]
+        daemon.wait_for_log("journal_failing")
+        disk.free()
+        manager.hear_of("READY")
+        client = daemon.follow(since=1)
+        for number, prompt in enumerate(waiting):
+            assert client.finished(prompt)["answer"] == str(number)
+        assert client.call("prompt.submit", text="[[text:new]]")["prompt"]["state"] == "waiting"
+        assert daemon.stop() == 0
+
+
+def test_a_start_on_a_full_disk_is_refused_at_once_in_a_terminal(site: Site, disk: SmallDisk) -> None:
+    """Whoever types is told what is missing, and nothing is changed."""
+    with site.running() as daemon:
+        daemon.follow().finished(daemon.connect().submit("[[text:kept]]")["id"])
+        daemon.kill()
+    disk.fill()
+    ended = site.refuse()
+    assert (ended.code != 0, "full" in ended.log) == (True, True)
+    disk.free()
+    with site.running() as daemon:
+        assert daemon.connect().call("turn.list")["turns"][0]["answer"] == "kept"
