@@ -200,7 +200,8 @@ async def run_pump(
                 bookmark.feed(len(chunk))
             # What was heard before goes line by line: names of turns depend on where it ends.
             is_again = bookmark is not None and bookmark.is_behind
-            for lines in splitter.feed(chunk) if is_again else splitter.feed_blocks(chunk):
+            blocks = splitter.feed(chunk) if is_again else splitter.feed_blocks(chunk)
+            for place, lines in enumerate(blocks):
                 for number, facts in enumerate(codec.decode_in_pieces(lines)):
                     await router.take(facts)
                     if (
@@ -210,7 +211,9 @@ async def run_pump(
                     ):
                         await trio.sleep(GARBAGE_S)
                         slices.begin()
-                    await slices.rest()
+                    if number or place:
+                        # The first piece is nearly always all of a chunk, and who waits for the next one rests.
+                        await slices.rest()
             await router.turn_page(codec, splitter)
             await router.flush()
             while not ends.valve.is_open:
