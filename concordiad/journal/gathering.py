@@ -9,6 +9,7 @@ are carried over, as they are.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import combinations
 from typing import Any, Final, NamedTuple
 
 from concordiad.core.model import PromptState, TurnState
@@ -69,6 +70,7 @@ class _Gathering:
     def __init__(self, source: sqlite3.Connection, draft: sqlite3.Connection) -> None:
         self._source = source
         self._draft = draft
+        self._broken: set[str] = set()
         self.rows = 0
         self.losses = Losses()
         self.lost_events: dict[str, list[int]] = {}
@@ -80,9 +82,11 @@ class _Gathering:
         known: set[str] = set()
         is_sound = self._is_sound(table)
         for order in (key,) if is_sound else (key, down):
-            with suppress(sqlite3.DatabaseError):
+            try:
                 for row in self._source.execute(f"{table.select} ORDER BY {order}"):
                     self._take_one(table, row, known)
+            except sqlite3.DatabaseError:
+                self._broken.add(table.name)
         listed = set(self._read_index(_PEOPLE[table.name], table, "room, id")) if table.name in _PEOPLE else set()
         unlisted = known - {identity for _, identity in listed}
         for room, identity in sorted((each for each in listed if each[1] not in known), key=repr):
@@ -91,7 +95,7 @@ class _Gathering:
                 self.losses.add(room, table.name)
         if table is META:
             self._name_anew()
-        elif not is_sound and not listed:
+        elif not is_sound and (not listed or {table.name, _PEOPLE[table.name]} <= self._broken):
             self.losses.doubt(table.name)
 
     def _take_one(self, table: Table, row: Values, known: set[str]) -> None:
@@ -128,6 +132,7 @@ class _Gathering:
             try:
                 yield from self._source.execute(query)
             except sqlite3.DatabaseError:
+                self._broken.add(index)
                 continue
             return
 
@@ -140,6 +145,7 @@ class _Gathering:
                 low = row[0]
                 yield row
             return
+        self._broken.add(table.name)
         with suppress(sqlite3.DatabaseError):
             for row in self._source.execute(f"{select} NOT INDEXED WHERE rowid > ? ORDER BY rowid DESC", (low,)):
                 high = row[0]
@@ -160,8 +166,10 @@ class _Gathering:
         lost: dict[int, Row] = {rowid: said for rowid, said in listed.items() if rowid in named or not named} | {
             rowid: (None, "") for rowid in named if not listed
         }
+        seen: set[int] = set()
         for row in self._read_rows(table, index.name, index.columns):
             rowid, said = row[0], listed.get(row[0])
+            seen.add(rowid)
             if not table.is_whole(row[1:]):
                 lost.setdefault(rowid, (table.describe(row[1:]).room, ""))
                 continue
@@ -174,6 +182,12 @@ class _Gathering:
         for rowid in sorted(lost.keys() - taken):
             room, state = lost[rowid]
             self.losses.add(room, table.name, state if state in states else "")
+        found = {table.name: seen, index.name: listed.keys(), _IDS[table.name]: named.keys()}
+        if not any(
+            found[one] == found[other] and not {one, other} <= self._broken for one, other in combinations(found, 2)
+        ):
+            # Where one of the three is damaged the other two agree.
+            self.losses.doubt(table.name)
 
     def take_events(self) -> None:
         """Carry over events, and find which are missing."""
@@ -186,22 +200,29 @@ class _Gathering:
         lost: dict[str, set[int]] = {}
         rooms = {row[0] for row in self._draft.execute("SELECT DISTINCT room FROM room_epochs").fetchall()}
         rooms |= {row[0] for row in self._draft.execute("SELECT DISTINCT room FROM events").fetchall()}
+        is_of_others = False
         for room, seq, rowid in self._read_index(index.name, EVENTS, f"{index.columns}, rowid"):
             query = "SELECT 1 FROM events WHERE rowid = ? OR (room = ? AND seq = ?)"
+            is_of_others |= room not in rooms
             if room in rooms and isinstance(seq, int) and not self._draft.execute(query, (rowid, room, seq)).fetchone():
                 lost.setdefault(room, set()).add(seq)
         for room in rooms:
             lost[room] = self._missing(room, lost.get(room, set()))
+        if EVENTS.name in self._broken and (is_of_others or index.name in self._broken):
+            self.losses.doubt(EVENTS.name)
         self.lost_events = {room: sorted(numbers) for room, numbers in lost.items() if numbers}
         for room, numbers in self.lost_events.items():
             self.losses.add_events(room, numbers)
 
     def _first_numbers(self) -> dict[str, int]:
+        """Read which event of each room an index has first; nothing where it cannot be all that it was."""
+        query = f"SELECT room, min(seq), max(seq), count(*) FROM events INDEXED BY {_BY_NUMBER.name} GROUP BY room"
         try:
-            query = f"SELECT room, min(seq) FROM events INDEXED BY {_BY_NUMBER.name} GROUP BY room"
-            return {room: first for room, first in self._source.execute(query) if isinstance(first, int)}
+            found = self._source.execute(query).fetchall()
         except sqlite3.DatabaseError:
             return {}
+        is_whole = all(isinstance(last, int) and last - first + 1 == count for _, first, last, count in found)
+        return {room: first for room, first, *_ in found} if is_whole else {}
 
     def _missing(self, room: str, listed: set[int]) -> set[int]:
         """Find which numbers are missing: those between what there is, and those that only the index has."""
