@@ -20,6 +20,8 @@ HEADER_BYTES: Final = 32
 FRAME_BYTES: Final = 24
 HEADER: Final = Struct(">8I")
 FRAME: Final = Struct(">6I")
+COUNTED: Final = slice(28, 32)
+"""Where a journal says how many pages it has (sqlite.org/fileformat2)."""
 _WORD: Final = 0xFFFFFFFF
 
 Sum = tuple[int, int]
@@ -138,10 +140,12 @@ def compute_header(log: bytearray) -> bytes | None:
 
 def read_run(log: bytearray) -> Run | None:
     """Read the frames of a log whose header is right, up to its last commit; None where it has none."""
-    header = HEADER.unpack_from(log)
     first = read_frame(log, HEADER_BYTES, PAGE_BYTES)
+    if first is None:
+        return None
+    header = HEADER.unpack_from(log)
     magic, salts, before = header[0], (header[4], header[5]), (header[6], header[7])
-    if first is None or first.salts != salts or add(first.covered, before, magic) != first.stored:
+    if first.salts != salts or add(first.covered, before, magic) != first.stored:
         return None
     return _follow(log, first, magic, is_first_proved=True)
 
@@ -194,3 +198,6 @@ def lay(run: Run, path: Path) -> None:
             file.seek((frame.page - 1) * PAGE_BYTES)
             file.write(frame.content)
         file.truncate(run.pages * PAGE_BYTES)
+        # Says the same, unless the first page is not of the log.
+        file.seek(COUNTED.start)
+        file.write(run.pages.to_bytes(4, "big"))

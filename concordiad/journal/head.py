@@ -5,6 +5,7 @@ What they say of a journal is known beforehand: a bit of them that has flipped i
 right again. Law: only a copy is ever written.
 """
 
+import mmap
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from concordiad.journal.frames import PAGE_BYTES
-from concordiad.journal.schema import FIRST_WITH_SUMS, FORMAT_MARK, MIGRATIONS, make_format, open_draft
+from concordiad.journal.frames import COUNTED, PAGE_BYTES
+from concordiad.journal.schema import FIRST_WITH_SUMS, FORMAT_MARK, FORMATS, MIGRATIONS, make_format, open_draft
 from concordiad.journal.sums import Ledger
 
 HEADER_BYTES: Final = 100
@@ -37,6 +38,8 @@ FEW: Final = 64
 """Bytes that are tried before all others: the header counts changes, and so differs in some of them."""
 INTERIOR: Final = 5
 """The first byte of a page of a table that leads to other pages."""
+LEAF: Final = 13
+"""The first byte of a page that has rows of a table."""
 _SHAPE: Final = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master ORDER BY name"
 
 Shape = tuple[tuple[str, ...], ...]
@@ -66,7 +69,8 @@ def is_head_right(path: Path, connection: sqlite3.Connection) -> bool:
         # SQLite quotes what it finds in the list.
         raise sqlite3.DatabaseError("its list of tables is malformed") from error
     again = application - FORMAT_MARK if application else 0
-    if number > len(MIGRATIONS) and (number == again or (number ^ len(MIGRATIONS)).bit_count() > 1):
+    is_format = number < FORMATS and (number ^ len(MIGRATIONS)).bit_count() > 1
+    if number > len(MIGRATIONS) and (number == again or is_format):
         return True
     if number > len(MIGRATIONS) or again != (number if number >= FIRST_WITH_SUMS else 0):
         return False
@@ -105,7 +109,14 @@ def mend_head(copy: Path) -> bool:
         first = file.read(PAGE_BYTES)
         if sum(_count_wrong_bits(first, *constant) for constant in CONSTANTS) > 1:
             return False
-        pages = {(page - 1) * PAGE_BYTES: _read_page(file, page) for page in dict.fromkeys(_pages_of_list(first))}
+        numbers = dict.fromkeys(_pages_of_list(first))
+        if not all(numbers):
+            return False
+        pages = {(page - 1) * PAGE_BYTES: _read_page(file, page) for page in numbers}
+        if not all(page and _may_be_of_a_table(page[0 if start else HEADER_BYTES]) for start, page in pages.items()):
+            return False
+        if _count_missing(copy) > 1:
+            return False
         found = {start + place: byte for start, page in pages.items() for place, byte in enumerate(page)}
         likely = [place for start, page in pages.items() for place in _differing(copy, start, page)]
         until = time.monotonic() + TRYING_S
@@ -115,6 +126,52 @@ def mend_head(copy: Path) -> bool:
             if time.monotonic() > until:
                 break
     return False
+
+
+def renew_head(copy: Path) -> None:
+    """
+    Put the header and the list of tables of an empty journal in the place of those of a file that cannot be read.
+
+    There the tables begin where those of every journal begin that was made in the newest format.
+
+    Args:
+        copy: as of `mend_head`.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    fresh = _make_pattern(copy)
+    with copy.open("r+b", buffering=0) as file:
+        size = file.seek(0, 2)
+        for page in _pages_of_list(fresh[:PAGE_BYTES]):
+            begin = (page - 1) * PAGE_BYTES
+            file.seek(begin)
+            file.write(fresh[begin : begin + PAGE_BYTES])
+        file.seek(COUNTED.start)
+        file.write(max(size // PAGE_BYTES, 1).to_bytes(4, "big"))
+
+
+def _make_pattern(copy: Path) -> bytes:
+    pattern = copy.with_name(f"{copy.name}.pattern")
+    pattern.unlink(missing_ok=True)
+    open_draft(pattern).close()
+    fresh = pattern.read_bytes()
+    pattern.unlink()
+    return fresh
+
+
+def _count_missing(copy: Path) -> int:
+    """Count the tables and indexes of which nothing says how they were made; a bit that has flipped hides one."""
+    beginnings = {sql.encode()[:SOME_BYTES] for *_, sql in shape_of_format(len(MIGRATIONS)) if sql}
+    for file in (copy, copy.with_name(f"{copy.name}-wal")):
+        if file.exists() and file.stat().st_size:
+            with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                beginnings -= {text for text in beginnings if content.find(text) >= 0}
+    return len(beginnings)
+
+
+def _may_be_of_a_table(first: int) -> bool:
+    return any((first ^ right).bit_count() <= 1 for right in (INTERIOR, LEAF))
 
 
 def _read_page(file: RawIOBase, number: int) -> bytes:
@@ -146,13 +203,7 @@ def _differing(copy: Path, start: int, page: bytes) -> Iterator[int]:
             others = [start + begin + at for at in range(len(there)) if there[at] != text[at]]
             # Of a text that is not on this page, or of another one with the same end, more is different.
             yield from others if len(others) == 1 else ()
-    pattern = copy.with_name(f"{copy.name}.pattern")
-    pattern.unlink(missing_ok=True)
-    open_draft(pattern).close()
-    with pattern.open("rb") as file:
-        file.seek(start)
-        fresh = file.read(PAGE_BYTES)
-    pattern.unlink()
+    fresh = _make_pattern(copy)[start : start + PAGE_BYTES]
     found = [start + place for place, (one, other) in enumerate(zip(page, fresh, strict=False)) if one != other]
     if len(found) <= FEW:
         yield from found

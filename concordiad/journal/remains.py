@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from concordiad.errors import JournalError
-from concordiad.journal.frames import FRAME_BYTES, HEADER_BYTES, PAGE_BYTES, Run, find_run, lay, read_run
+from concordiad.journal.frames import COUNTED, FRAME_BYTES, HEADER_BYTES, PAGE_BYTES, Run, find_run, lay, read_run
 from concordiad.journal.head import HEADER_BYTES as FILE_HEADER_BYTES
 from concordiad.journal.head import is_constant, is_constant_so_far
+from concordiad.journal.schema import open_draft
 from concordiad.journal.wal import Found, cut_at, look_at_log, turn_back
-from concordiad.journal.walindex import Trace, read_trace
+from concordiad.journal.walindex import Trace, is_of_this_boot, read_trace
 
 TRIED_BYTES: Final = 64 * 1024**2
 """The largest journal that is read whole to see whether it is cut."""
@@ -28,12 +29,11 @@ _NO_TABLES: Final = bytes((13, 0, 0, 0, 0))
 """How the list of tables begins while there are none."""
 EMPTY: Final = "there is nothing in it"
 NOTHING: Final = Found([], None)
-_COUNTED: Final = slice(28, 32)
-"""Where a journal says how many pages it has; that holds if two counts of changes agree (sqlite.org/fileformat2)."""
 _VERSIONS: Final = slice(18, 20)
 """Says that there may be a log; it is for files alone."""
 _CHANGES: Final = slice(24, 28)
 _COUNTED_AT: Final = slice(92, 96)
+"""How many pages it has is to be believed if these two counts of changes agree (sqlite.org/fileformat2)."""
 
 
 class Remains(NamedTuple):
@@ -46,6 +46,7 @@ class Remains(NamedTuple):
         size: of the file; None where it is not there.
         is_empty: whether nothing is left of the file itself.
         is_log_gone: whether there was a log of which something was not in the file yet.
+        is_log_short: whether the end of the log is missing.
         cut_pages: how many pages the file had, where it is cut.
     """
 
@@ -54,12 +55,18 @@ class Remains(NamedTuple):
     size: int | None = None
     is_empty: bool = True
     is_log_gone: bool = False
+    is_log_short: bool = False
     cut_pages: int | None = None
 
     @property
     def is_readable(self) -> bool:
-        """Whether SQLite sees what there is, but for bits that have flipped and what is behind a cut of the log."""
-        is_log_there = self.found.header is None and not self.found.is_headless and not self.is_log_gone
+        """
+        Whether SQLite sees what there is, but for bits that have flipped and what is behind a cut of the log.
+
+        Else it is not let at the files: it would change what tells of that.
+        """
+        is_log_right = self.found.header is None and not self.found.is_headless
+        is_log_there = is_log_right and not self.is_log_gone and not self.is_log_short
         return not self.problems or (is_log_there and not self.is_empty and self.cut_pages is None)
 
 
@@ -98,6 +105,7 @@ def look_at_files(path: Path) -> Remains:
         return Remains([])
     # Before the log: whoever writes meanwhile is not taken for damage, because what is in neither was in the log.
     counted = _count_pages(path) if size else None
+    before = read_trace(path) if has_log and is_of_this_boot(path) else None
     found = look_at_log(log_of(path))
     size = _size(path)
     trace = None if has_log and not _is_blank(log_of(path), found) else read_trace(path)
@@ -107,9 +115,19 @@ def look_at_files(path: Path) -> Remains:
         size=size,
         is_empty=not size or (not has_log and _is_without_tables(path, size)),
         is_log_gone=trace is not None and trace.frames > trace.copied,
+        is_log_short=before is not None and trace is None and not found.is_headless and _is_short(found, before),
         cut_pages=_cut_pages(path, counted, size or 0, found),
     )
-    return remains._replace(problems=[*_name(remains, log_size, trace), *_name_flips(found)])
+    return remains._replace(
+        problems=[*_name(remains, log_size, trace), *_name_flips(found), *_name_end(remains, before)]
+    )
+
+
+def _is_short(found: Found, before: Trace) -> bool:
+    """Tell whether a log had more than is left of it; one that has lost its header is ignored, and may be empty."""
+    if found.salts is None:
+        return before.copied < before.frames
+    return found.salts == before.salts and found.frames < before.frames
 
 
 def _is_blank(log: Path, found: Found) -> bool:
@@ -146,7 +164,7 @@ def _count_pages(path: Path) -> int | None:
         header = file.read(FILE_HEADER_BYTES)
     if header[_CHANGES] != header[_COUNTED_AT] or not is_constant(header):
         return None
-    return int.from_bytes(header[_COUNTED], "big")
+    return int.from_bytes(header[COUNTED], "big")
 
 
 def _cut_pages(path: Path, counted: int | None, size: int, found: Found) -> int | None:
@@ -168,7 +186,7 @@ def _is_miscounted(path: Path, counted: int, size: int) -> bool:
     if size > TRIED_BYTES:
         return counted > 2 * pages
     content = bytearray(path.read_bytes())
-    content[_COUNTED] = pages.to_bytes(4, "big")
+    content[COUNTED] = pages.to_bytes(4, "big")
     content[_VERSIONS] = b"\1\1"
     try:
         with closing(sqlite3.connect(":memory:")) as connection:
@@ -213,23 +231,36 @@ def _name_flips(found: Found) -> list[str]:
     return named
 
 
-def make_one(path: Path, copy: Path, remains: Remains) -> Extent:
+def _name_end(remains: Remains, before: Trace | None) -> list[str]:
+    if before is None or not remains.is_log_short or remains.found.cut is not None:
+        return []
+    return [f"the end of its log is missing: {remains.found.frames} pages of {before.frames} are left of it"]
+
+
+def make_one(path: Path, copy: Path, remains: Remains) -> Extent | None:
     """
     Make one file of what is left, where SQLite does not see that by itself; it has no log, if any of that was used.
+
+    What is missing is as in an empty journal: there the tables begin where those of every journal begin.
 
     Args:
         path: the journal.
         copy: what is made; it has a log where the flips of that are still to be turned back.
         remains: what is left of the journal.
 
+    Returns:
+        How much of it that is; None where nothing is left of it.
+
     Raises:
-        OSError: it cannot be read or written.
-        JournalError: nothing is left of it.
+        OSError, sqlite3.Error: it cannot be read or written.
     """
     found = remains.found
     copy.touch(mode=0o600)
-    if remains.size is not None:
-        shutil.copyfile(path, copy)
+    if remains.is_empty or remains.cut_pages is not None:
+        open_draft(copy).close()
+    if not remains.is_empty:
+        with path.open("rb") as source, copy.open("r+b") as target:
+            shutil.copyfileobj(source, target)
     if found.is_headless or remains.is_empty:
         return _lay_log(path, copy, remains)
     if log_of(path).exists():
@@ -242,17 +273,19 @@ def make_one(path: Path, copy: Path, remains: Remains) -> Extent:
         with copy.open("r+b") as file:
             # SQLite reads nothing of a file that is shorter than it says; a page of zeros is only unreadable itself.
             file.truncate(remains.cut_pages * PAGE_BYTES)
-    return Extent(found.cut is not None or remains.is_log_gone, remains.cut_pages is not None)
+    is_earlier = found.cut is not None or remains.is_log_gone or remains.is_log_short
+    return Extent(is_earlier, remains.cut_pages is not None)
 
 
-def _lay_log(path: Path, copy: Path, remains: Remains) -> Extent:
+def _lay_log(path: Path, copy: Path, remains: Remains) -> Extent | None:
     log = _read_log(log_of(path), remains.found) if log_of(path).exists() else bytearray()
     if not remains.found.is_headless:
         run = read_run(log)
         if run is None:
-            raise JournalError(f"the journal {path} is damaged, and nothing of it can be read: {remains.problems[0]}")
+            return None
         lay(run, copy)
-        return Extent(remains.found.cut is not None, not run.covers(range(1, run.pages + 1)))
+        is_earlier = remains.found.cut is not None or remains.is_log_short
+        return Extent(is_earlier, not run.covers(range(1, run.pages + 1)))
     trace = read_trace(path)
     is_known = trace is not None and trace.frames > 0
     run = find_run(log, trace.salts if trace is not None and is_known else None)

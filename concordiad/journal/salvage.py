@@ -1,14 +1,15 @@
 """
 A damaged journal given up for a new one, with everything in it that can be read and is what was recorded.
 
-Laws: the damaged file and its log are only read, and kept under a name that tells; what is not carried over is named,
-in the transcript of the room that it belonged to; the new file is the journal from one rename on (journal/moving.py),
-so that whoever is killed before begins again, and whoever is killed after finishes.
+Where that is nothing, the new one is empty. Laws: the damaged file and its log are only read, and kept under a name
+that tells; what is not carried over is named, in the transcript of the room that it belonged to; the new file is the
+journal from one rename on (journal/moving.py), so that whoever is killed before begins again, and whoever is killed
+after finishes.
 """
 
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from itertools import product
 from pathlib import Path
@@ -19,20 +20,22 @@ from msgspec import Struct
 from concordiad.core.views import envelope, lost_event, members
 from concordiad.errors import JournalError
 from concordiad.journal.faults import describe
-from concordiad.journal.frames import HEADER_BYTES
 from concordiad.journal.gathering import Gathered, gather
-from concordiad.journal.head import is_head_right, mend_head
+from concordiad.journal.head import is_head_right, mend_head, renew_head
 from concordiad.journal.inspect import find_damage, untouched
 from concordiad.journal.losses import Losses
 from concordiad.journal.moving import DAMAGED, finish, name_whole, remove, sync_directory, sync_file
-from concordiad.journal.remains import NOTHING, WHOLE, Extent, Remains, log_of, look_at_files, make_one
-from concordiad.journal.schema import MIGRATIONS, is_new, name_new, open_draft
-from concordiad.journal.sums import EVENTS, MEMBERS, PROMPTS, ROOM_EPOCHS, TABLES, TURNS, Table
+from concordiad.journal.remains import WHOLE, Extent, Remains, log_of, look_at_files, make_one
+from concordiad.journal.schema import FORMATS, MIGRATIONS, is_new, name_new, open_draft
+from concordiad.journal.sums import EVENTS, MEMBERS, META, PROMPTS, ROOM_EPOCHS, TABLES, TURNS, Table
 from concordiad.journal.wal import Flip, turn_back
 from concordiad.journal.writing import begin_epoch
 
 CHOOSING_S: Final = 20.0
 """How long it may take to choose among the places where a bit of the log may have flipped; there are 170 at most."""
+
+UNREADABLE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR))
+"""What SQLite says of a file that is no database, or of none of its formats (sqlite.org/rescode)."""
 
 
 class Salvaged(Struct, frozen=True):
@@ -44,24 +47,31 @@ class Salvaged(Struct, frozen=True):
         found: what was wrong with its files, if they were not only damaged within; empty otherwise.
         missing: what is lost, in words, by room.
         of_no_room: what is lost of the journal itself, or of a room that cannot be told.
+        has_new_name: whether the new one has another name, because the old one's is lost.
     """
 
     set_aside: Path
     found: str
     missing: Mapping[str, str]
     of_no_room: str
+    has_new_name: bool
 
 
-def salvage(path: Path, *, is_suspect: bool = False) -> Salvaged:
+class _Nothing(Exception):
+    """Nothing of it can be read, and why, where that is not what is wrong with its files."""
+
+
+def salvage(path: Path, problem: str, rooms: Collection[str] = ()) -> Salvaged:
     """
     Put a new journal in the place of a damaged one.
 
     Args:
         path: the journal.
-        is_suspect: whether something was wrong with it while it was served: then there was something in it.
+        problem: what is wrong with it, in words.
+        rooms: those that are told of it even if nothing of theirs can be read.
 
     Raises:
-        JournalError: nothing in it can be read, or there is no space; it is as it was, and still the journal.
+        JournalError: it is of another format, or there is no space; it is as it was, and still the journal.
     """
     copy, draft = (path.with_name(f"{path.name}.{end}") for end in ("mend", "copy"))
     try:
@@ -69,7 +79,11 @@ def salvage(path: Path, *, is_suspect: bool = False) -> Salvaged:
         for rest in (copy, draft):
             remove(rest)
         try:
-            losses = _make(path, copy, draft, remains, is_suspect=is_suspect)
+            try:
+                losses, found = _write(*_mend(path, copy, remains), draft, remains.problems, rooms), remains.problems
+            except _Nothing as nothing:
+                found = list(dict.fromkeys((*remains.problems, problem, *nothing.args)))
+                losses = _begin_anew(draft, found, rooms)
             sync_file(draft)
             if remains.size is None:
                 # A log that is set aside has a file beside it, by which it is found.
@@ -80,35 +94,11 @@ def salvage(path: Path, *, is_suspect: bool = False) -> Salvaged:
                 remove(rest)
         sync_directory(path.parent)
         aside = finish(path)
-    except sqlite3.OperationalError as error:
-        raise JournalError(f"the damaged journal {path} cannot be salvaged: {describe(error)}") from error
     except (sqlite3.Error, OSError) as error:
-        raise JournalError(
-            f"the journal {path} is damaged, and nothing of it can be read ({describe(error)}): `concordiactl journal"
-            " restore` puts a backup in its place and keeps it; or move it away to begin with an empty one"
-        ) from error
+        raise JournalError(f"the damaged journal {path} cannot be salvaged: {describe(error)}") from error
     if aside is None:
         raise JournalError(f"the new file in the place of {path} is gone: something else works in that directory")
-    return Salvaged(aside, "; ".join(remains.problems), losses.by_room(), losses.of_no_room())
-
-
-def _make(path: Path, copy: Path, draft: Path, remains: Remains, *, is_suspect: bool) -> Losses:
-    draft.touch(mode=0o600)
-    if remains.is_empty and remains.found == NOTHING and not _has_log(path):
-        if is_suspect:
-            raise sqlite3.DatabaseError(remains.problems[0])
-        with closing(open_draft(draft)) as connection:
-            name_new(connection)
-        losses = Losses()
-        for table in TABLES:
-            losses.doubt(table.name)
-        return losses
-    source, extent = _mend(path, copy, remains)
-    return _write(source, draft, extent, remains.problems)
-
-
-def _has_log(path: Path) -> bool:
-    return log_of(path).exists() and log_of(path).stat().st_size > HEADER_BYTES
+    return Salvaged(aside, "; ".join(found), losses.by_room(), losses.of_no_room(), losses.has_any(META.name))
 
 
 def _mend(path: Path, copy: Path, remains: Remains) -> tuple[Path, Extent]:
@@ -118,10 +108,14 @@ def _mend(path: Path, copy: Path, remains: Remains) -> tuple[Path, Extent]:
     if is_readable and _can_be_read(path):
         return path, Extent(remains.found.cut is not None, is_short=False)
     extent = make_one(path, copy, remains)
+    if extent is None:
+        raise _Nothing
     if flips and log_of(copy).exists():
         _mend_log(copy, flips)
-    if remains.is_readable and not _can_be_read(copy):
-        mend_head(copy)
+    is_all_there = remains.is_readable or remains.is_log_short
+    if is_all_there and not _can_be_read(copy) and not mend_head(copy):
+        renew_head(copy)
+        extent = extent._replace(is_short=True)
     return copy, extent
 
 
@@ -145,33 +139,66 @@ def _can_be_read(path: Path) -> bool:
         return False
 
 
-def _write(source: Path, target: Path, extent: Extent, problems: list[str]) -> Losses:
+def _write(source: Path, extent: Extent, target: Path, problems: list[str], rooms: Collection[str]) -> Losses:
+    target.touch(mode=0o600)
     with untouched(source) as connection, closing(open_draft(target)) as draft:
-        if connection.execute("PRAGMA user_version").fetchone()[0] != len(MIGRATIONS):
-            raise sqlite3.DatabaseError("its format is not the present one")
+        _check_format(connection)
         draft.execute("BEGIN")
         gathered = gather(connection, draft)
-        is_nothing = not gathered.rows or (gathered.rows == 1 and is_new(draft))
+        if not gathered.rows or (gathered.rows == 1 and is_new(draft)):
+            raise _Nothing("no row of it is what was recorded")
         if extent.is_earlier or extent.is_short:
             # What stood in what is missing is not known, of whatever table it was.
             for table in TABLES:
                 gathered.losses.doubt(table.name)
-        if is_nothing:
-            raise sqlite3.DatabaseError("no row of it is what was recorded")
-        _Mender(draft, gathered, extent, problems).mend()
+        _Mender(draft, gathered, extent, f"{_of(problems)}, and what of it could be read is in a new one", rooms).mend()
         draft.execute("COMMIT")
         found = [row[0] for row in draft.execute("PRAGMA integrity_check(3)")]
         if found != ["ok"]:
-            raise OSError(f"the new file is damaged itself: {found[0]}")
+            raise sqlite3.DatabaseError(f"the new file is damaged itself: {found[0]}")
     return gathered.losses
+
+
+def _of(problems: list[str]) -> str:
+    return f" ({problems[0]})" if problems else ""
+
+
+def _check_format(source: sqlite3.Connection) -> None:
+    try:
+        number = source.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in UNREADABLE:
+            raise
+        raise _Nothing(str(error)) from error
+    if 0 < number < FORMATS and number != len(MIGRATIONS):
+        raise sqlite3.DatabaseError(f"it is of format {number}, and this Concordia salvages format {len(MIGRATIONS)}")
+
+
+def _begin_anew(target: Path, problems: list[str], rooms: Collection[str]) -> Losses:
+    """Write an empty journal; every room that there is to be is told that it had another one."""
+    remove(target)
+    target.touch(mode=0o600)
+    losses = Losses()
+    for table in TABLES:
+        losses.doubt(table.name)
+    with closing(open_draft(target)) as draft:
+        name_new(draft)
+        draft.execute("BEGIN")
+        message = f"{_of(problems)}, and nothing of it could be read: an empty one is in its place"
+        _Mender(draft, Gathered(0, losses, {}), WHOLE, message, rooms).mend()
+        draft.execute("COMMIT")
+    return losses
 
 
 class _Mender:
     """What is done to the rows that were carried over, so that they fit together without those that were not."""
 
-    def __init__(self, draft: sqlite3.Connection, gathered: Gathered, extent: Extent, problems: list[str]) -> None:
+    def __init__(
+        self, draft: sqlite3.Connection, gathered: Gathered, extent: Extent, what: str, rooms: Collection[str]
+    ) -> None:
         self._draft = draft
-        self._why = f" ({problems[0]})" if problems else ""
+        self._what = what
+        self._rooms = rooms
         self._extent = extent
         self._losses = gathered.losses
         self._lost_events = gathered.lost_events
@@ -181,7 +208,8 @@ class _Mender:
         epoch = self._begin_epoch()
         self._end_what_ran()
         self._lead_anew()
-        rooms = {row[0] for table in (EVENTS, ROOM_EPOCHS) for row in self._query(f"SELECT room FROM {table.name}")}
+        known = {row[0] for table in (EVENTS, ROOM_EPOCHS) for row in self._query(f"SELECT room FROM {table.name}")}
+        rooms = known | set(self._rooms)
         self._losses.settle(rooms)
         for room in sorted(rooms | self._lost_events.keys()):
             self._fill(room, epoch)
@@ -248,8 +276,7 @@ class _Mender:
         if (epoch,) not in self._query("SELECT epoch FROM room_epochs WHERE room = ?", (room,)):
             self._draft.execute(ROOM_EPOCHS.insert, ROOM_EPOCHS.sealed((room, epoch, seq)))
         message = (
-            f"the journal was damaged{self._why}, and what of it could be read is in a new one; missing are"
-            f" {self._losses.by_room()[room]}; the damaged file is kept"
+            f"the journal was damaged{self._what}; missing are {self._losses.by_room()[room]}; the damaged file is kept"
         )
         body = members(code="journal_damaged", message=message, fault=None)
         json = envelope(room, epoch, seq, now, "notice", body)

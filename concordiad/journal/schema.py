@@ -217,6 +217,8 @@ FIRST_WITH_SUMS: Final = 4
 """The first format whose rows have sums, and whose number stands in the file's header twice."""
 FORMAT_MARK: Final = 0x436F6E00
 """Begins the header's application id, which ends with the format: "Con"."""
+FORMATS: Final = 1000
+"""More than there will be: what has a number beyond is not newer, but damaged."""
 PAGE_CACHE_KIB: Final = 8 * 1024
 LOG_PAGES: Final = 1000
 """

@@ -6,6 +6,7 @@ but the older events, which are read later (journal/patrol.py).
 """
 
 import sqlite3
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,12 +32,17 @@ def mark_suspect(path: Path) -> None:
     path.with_name(path.name + _MARK).touch(mode=0o600)
 
 
-def make_sound(path: Path, on_damage: OnDamage) -> "Salvaged | None":
+def make_sound(path: Path, on_damage: OnDamage, rooms: Collection[str] = ()) -> "Salvaged | None":
     """
     See whether a journal is whole; if it is not, put a new one in its place, or refuse it.
 
+    Args:
+        path: the journal.
+        on_damage: which of these it is to be.
+        rooms: those that are told of it even if nothing of theirs can be read.
+
     Raises:
-        JournalError: it is damaged, and is to be refused, or nothing of it can be read.
+        JournalError: it is damaged, and is to be refused, or cannot be salvaged.
     """
     mark = path.with_name(path.name + _MARK)
     problems, number = _find_problems(path, is_suspect=mark.exists())
@@ -50,7 +56,7 @@ def make_sound(path: Path, on_damage: OnDamage) -> "Salvaged | None":
         # Only a damaged journal needs what mends one.
         from concordiad.journal.salvage import salvage  # noqa: PLC0415
 
-        salvaged = salvage(path, is_suspect=mark.exists())
+        salvaged = salvage(path, problems[0], rooms)
     mark.unlink(missing_ok=True)
     return salvaged
 

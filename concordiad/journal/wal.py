@@ -61,12 +61,16 @@ class Found(NamedTuple):
         cut: the frame behind which it cannot be read although it was synced.
         header: the header, computed, where it is not what was written.
         is_headless: whether the header is damaged and cannot be computed, though there was something in the log.
+        salts: what its frames are marked with; None where nothing is known of them.
+        frames: how many of them are right, from the first one on, with the bits turned back.
     """
 
     flips: list[list[Flip]]
     cut: Cut | None
     header: bytes | None = None
     is_headless: bool = False
+    salts: Sum | None = None
+    frames: int = 0
 
 
 def look_at_log(path: Path) -> Found:
@@ -81,7 +85,7 @@ def look_at_log(path: Path) -> Found:
         return found
     # Whoever writes meanwhile looks like damage once, and not in the same place again.
     again = _look(path)
-    return found if again[1:] == found[1:] else Found(again.flips, None)
+    return found if again[1:] == found[1:] else Found(again.flips, None, salts=again.salts, frames=again.frames)
 
 
 def _look(path: Path) -> Found:
@@ -108,7 +112,11 @@ def _look(path: Path) -> Found:
         try:
             flips.append(next(frames))
         except StopIteration as done:
-            return Found(flips, None if done.value is None else cut_at(log, header[4:6], done.value), computed)
+            salts = (header[4], header[5])
+            end = len(log) if done.value is None else done.value
+            cut = None if done.value is None else cut_at(log, salts, end)
+            right = (end - HEADER_BYTES) // (FRAME_BYTES + PAGE_BYTES)
+            return Found(flips, cut, computed, salts=salts, frames=right)
 
 
 def cut_at(log: bytearray, salts: tuple[int, ...], start: int) -> Cut | None:

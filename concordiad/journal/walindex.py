@@ -2,10 +2,12 @@
 What SQLite keeps in mind of a log while a journal is open: the only trace of one that was taken away after a crash.
 
 The file beside the log (`journal.db-shm`, sqlite.org/walformat) outlives a kill, and nobody needs it then. It is never
-synced: after a power cut it may be older than the log. Law: nothing is written, and what has no right sum is no trace.
+synced: after a power cut it may be older than the log, or know of more than was synced. Law: nothing is written, and
+what has no right sum is no trace.
 """
 
 import sys
+import time
 from pathlib import Path
 from struct import Struct
 from typing import Final, NamedTuple
@@ -31,6 +33,15 @@ class Trace(NamedTuple):
     salts: Sum
     frames: int
     copied: int
+
+
+def is_of_this_boot(path: Path) -> bool:
+    """Tell whether what is known of a log is of a time since which the machine has been up. Raises OSError."""
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    try:
+        return path.with_name(f"{path.name}-shm").stat().st_mtime > booted
+    except FileNotFoundError:
+        return False
 
 
 def read_trace(path: Path) -> Trace | None:

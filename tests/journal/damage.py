@@ -28,13 +28,14 @@ from concordiad.core.model import (
 )
 from concordiad.core.roles import Role
 from concordiad.journal.changes import Change, Heard, Held, Recorded, RoomEpoch, Transaction
+from concordiad.journal.events import last_seq
 from concordiad.journal.inspect import find_damage
 from concordiad.journal.losses import KINDS
 from concordiad.journal.salvage import Salvaged
 from concordiad.journal.schema import open_writer
 from concordiad.journal.starting import make_sound
 from concordiad.journal.sums import EVENTS, MEMBERS, META, PROMPTS, ROOM_EPOCHS, TABLES
-from concordiad.journal.writing import write
+from concordiad.journal.writing import begin_epoch, write
 
 ROOMS: Final = ("docs", "main")
 WAITING: Final = 3
@@ -42,6 +43,7 @@ WAITING: Final = 3
 CHANGED: Final = (META.name, ROOM_EPOCHS.name)
 """Tables in which a salvage writes something of its own."""
 OF_ROOM: Final = "of this room "
+ENDS: Final = ("", "-wal", "-shm")
 TOLD: Final = (b'"code":"journal_damaged"', b'"code":"event_lost"')
 
 Content = dict[str, set[tuple[Any, ...]]]
@@ -148,6 +150,58 @@ def make_journal(root: Path, prompts: int, seed: object, *, has_log: bool) -> Jo
     if not has_log:
         shutil.copy(made / "journal.db", place)
     return Journal(place, content(made / "journal.db"))
+
+
+def kill(root: Path, *, is_young: bool, seed: object) -> Journal:
+    """Make a journal of a daemon that was killed."""
+    made, place = root / "made", root / "whole"
+    for directory in (made, place):
+        directory.mkdir(parents=True)
+    path = made / "journal.db"
+    if is_young:
+        # So it began before it got its name only once it was whole.
+        path.touch(mode=0o600)
+    with closing(open_writer(path)) as connection:
+        fill(connection, 12, seed)
+        if not is_young:
+            connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+            begin_epoch(connection)
+            go_on(connection, 20)
+        for end in ENDS:
+            shutil.copy(f"{path}{end}", place)
+    return Journal(place, content(path))
+
+
+def go_on(connection: sqlite3.Connection, prompts: int) -> None:
+    """Record more prompts that wait."""
+    ada = Author("local:1000", "Ada", AuthorKind.LOCAL)
+    for number in range(prompts):
+        for room in ROOMS:
+            seq = last_seq(connection, room) + 1
+            prompt = Prompt(f"q-{room}-{number}", room, ada, f"later {number}", 1.0, PromptState.WAITING)
+            event = Recorded(seq, b'{"seq":%d,"room":"%s"}' % (seq, room.encode()))
+            write(connection, [Transaction(room, [event], [prompt])])
+
+
+def spoil(path: Path, chance: random.Random) -> str:
+    """Damage more than a bit of a journal's file or of its log; say how."""
+    file = chance.choice([each for each in (path, path.with_name(f"{path.name}-wal")) if each.exists()])
+    size = file.stat().st_size
+    how = chance.choice(("noise", "zeros", "cut", "emptied", "halves swapped"))
+    begin = chance.choice((chance.randrange(100), chance.randrange(size)))
+    length = min(chance.choice((8, 100, 512, 4096, 20000, size)), size - begin)
+    content = file.read_bytes()
+    middle = size // 8192 * 4096
+    file.write_bytes(
+        {
+            "noise": content[:begin] + chance.randbytes(length) + content[begin + length :],
+            "zeros": content[:begin] + bytes(length) + content[begin + length :],
+            "cut": content[:begin],
+            "emptied": b"",
+            "halves swapped": content[middle:] + content[:middle],
+        }[how]
+    )
+    return f"{file.name}: {how}, {length} bytes from {begin} on"
 
 
 def flip(path: Path, byte: int, mask: int) -> None:

@@ -1,34 +1,36 @@
 """A journal of which a file is gone, cut, or without its beginning: told, set aside, made good as far as can be."""
 
+import errno
+import json
 import os
 import random
 import shutil
 import sqlite3
 import stat
+import time
 from contextlib import closing
 from pathlib import Path
 from struct import Struct
 
 import pytest
 
-from concordiad.core.model import AgentSession, Author, AuthorKind, OnDamage, Prompt, PromptState
+from concordiad.core.model import AgentSession, OnDamage
 from concordiad.errors import JournalError
-from concordiad.journal.changes import Recorded, Transaction
+from concordiad.journal.changes import Transaction
 from concordiad.journal.events import last_seq, read_events
-from concordiad.journal.frames import HEADER, HEADER_BYTES, PAGE_BYTES, add
+from concordiad.journal.frames import FRAME_BYTES, HEADER, HEADER_BYTES, PAGE_BYTES, add
 from concordiad.journal.inspect import find_damage, inspect_journal
 from concordiad.journal.moving import find_set_aside
 from concordiad.journal.remains import log_of, look_at_files
-from concordiad.journal.schema import open_writer
+from concordiad.journal.schema import MIGRATIONS, open_writer
 from concordiad.journal.starting import make_sound
 from concordiad.journal.upkeep import back_up
 from concordiad.journal.walindex import read_trace
-from concordiad.journal.writing import begin_epoch, write
-from tests.journal.damage import ROOMS, Journal, content, fill, flip, look, make_journal
+from concordiad.journal.writing import write
+from tests.journal.damage import ENDS, ROOMS, Journal, content, fill, flip, kill, look, make_journal
 
 SEED = 20261122
 MUCH = 1 << 30
-ENDS = ("", "-wal", "-shm")
 
 
 @pytest.fixture(scope="module")
@@ -40,44 +42,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Journal:
 @pytest.fixture(scope="module")
 def young(tmp_path_factory: pytest.TempPathFactory) -> Journal:
     """Make a journal of which all is in the log, but for the first page."""
-    return kill(tmp_path_factory.mktemp("young"), is_young=True)
+    return kill(tmp_path_factory.mktemp("young"), is_young=True, seed=SEED)
 
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Journal:
     """Make a journal that was copied back once, and of which the log has begun anew then."""
-    return kill(tmp_path_factory.mktemp("old"), is_young=False)
-
-
-def kill(root: Path, *, is_young: bool) -> Journal:
-    """Make a journal of a daemon that was killed."""
-    made, place = root / "made", root / "whole"
-    for directory in (made, place):
-        directory.mkdir(parents=True)
-    path = made / "journal.db"
-    if is_young:
-        # So it began before it got its name only once it was whole.
-        path.touch(mode=0o600)
-    with closing(open_writer(path)) as connection:
-        fill(connection, 12, SEED)
-        if not is_young:
-            connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
-            begin_epoch(connection)
-            go_on(connection, 20)
-        for end in ENDS:
-            shutil.copy(f"{path}{end}", place)
-    return Journal(place, content(path))
-
-
-def go_on(connection: sqlite3.Connection, prompts: int) -> None:
-    """Record more prompts that wait."""
-    ada = Author("local:1000", "Ada", AuthorKind.LOCAL)
-    for number in range(prompts):
-        for room in ROOMS:
-            seq = last_seq(connection, room) + 1
-            prompt = Prompt(f"q-{room}-{number}", room, ada, f"later {number}", 1.0, PromptState.WAITING)
-            event = Recorded(seq, b'{"seq":%d,"room":"%s"}' % (seq, room.encode()))
-            write(connection, [Transaction(room, [event], [prompt])])
+    return kill(tmp_path_factory.mktemp("old"), is_young=False, seed=SEED)
 
 
 def states(path: Path) -> set[str]:
@@ -232,19 +203,60 @@ def back_up_or_refuse(path: Path, target: Path) -> None:
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_an_old_file_that_is_emptied_or_removed_is_never_silently_begun_anew(
+def test_of_an_old_file_that_is_emptied_or_removed_goes_on_what_its_log_has(
     old: Journal, tmp_path: Path, is_there: bool
 ) -> None:
-    """Of its log alone nothing can be read without its first pages: it is refused, with what to do, and untouched."""
+    """Its pages are laid where they stand in every journal; what may be missing is told, and the log is kept."""
     path = old.copy_to(tmp_path / "work")
     log = log_of(path).read_bytes()
     path.write_bytes(b"")
     if not is_there:
         path.unlink()
-    with pytest.raises(JournalError, match="nothing of it can be read"):
-        make_sound(path, OnDamage.SALVAGE)
-    assert log_of(path).read_bytes() == log
-    assert path.exists() == is_there
+    seen = look(path, old.content)
+    assert seen.salvaged is not None
+    assert log_of(seen.salvaged.set_aside).read_bytes() == log
+    assert "perhaps prompts" in seen.salvaged.of_no_room
+    # Those were recorded last.
+    assert sum(row[7] == "waiting" for row in content(path)["prompts"]) >= 20
+
+
+def told(path: Path) -> dict[str, list[str]]:
+    """Read the messages of the notices of damage, by room."""
+    found: dict[str, list[str]] = {}
+    with closing(open_writer(path)) as connection:
+        for room, text in connection.execute("SELECT room, CAST(json AS TEXT) FROM events ORDER BY seq"):
+            event = json.loads(text)
+            if event.get("code") == "journal_damaged":
+                found.setdefault(room, []).append(event["message"])
+    return found
+
+
+@pytest.mark.parametrize("kind", ["young", "old", "whole"])
+def test_where_nothing_can_be_read_an_empty_one_begins_and_every_room_is_told(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """What cannot be read is kept byte for byte, is never served, and nobody can take the new one for a first one."""
+    path = request.getfixturevalue(kind).copy_to(tmp_path / "work")
+    for number, file in enumerate(sorted(path.parent.iterdir())):
+        file.write_bytes(random.Random(number).randbytes(file.stat().st_size))
+    damaged = [each.read_bytes() for each in (path, log_of(path)) if each.exists()]
+    before = time.time_ns() // 1_000_000
+    salvaged = make_sound(path, OnDamage.SALVAGE, ["main", "new"])
+    assert salvaged is not None
+    aside = salvaged.set_aside
+    assert [each.read_bytes() for each in (aside, log_of(aside)) if each.exists()] == damaged
+    assert find_damage(path) == []
+    assert salvaged.has_new_name
+    assert set(salvaged.missing) == {"main", "new"}
+    assert "perhaps prompts" in salvaged.of_no_room
+    messages = told(path)
+    assert set(messages) == {"main", "new"}
+    for [message] in messages.values():
+        assert "nothing of it could be read: an empty one is in its place" in message
+    with closing(open_writer(path)) as connection:
+        # No cursor of before goes on.
+        assert [epoch >= before for (epoch,) in connection.execute("SELECT DISTINCT epoch FROM room_epochs")] == [True]
+    assert make_sound(path, OnDamage.REFUSE) is None
 
 
 def test_a_file_that_is_emptied_after_a_clean_stop_is_told(whole: Journal, tmp_path: Path) -> None:
@@ -277,16 +289,17 @@ def test_a_first_start_that_was_killed_needs_nobody(tmp_path: Path, log: int | N
     assert find_damage(path) == []
 
 
-@pytest.mark.parametrize("kept", [1, 5, 20])
-def test_a_file_of_which_next_to_nothing_is_left_is_refused(whole: Journal, tmp_path: Path, kept: int) -> None:
-    """Without its list of tables nothing is found in it; it stays as it is, and what to do is said, soon."""
+@pytest.mark.parametrize("kept", [1, 5, 10, 15, 20, 25])
+def test_a_file_of_which_next_to_nothing_is_left_is_told_and_kept(whole: Journal, tmp_path: Path, kept: int) -> None:
+    """What is left is found without its list of tables, and every room is told that there was more."""
     path = whole.copy_to(tmp_path / "work")
     os.truncate(path, path.stat().st_size * kept // 100)
     left = path.read_bytes()
-    with pytest.raises(JournalError, match=r"nothing of it can be read.*journal restore"):
-        make_sound(path, OnDamage.SALVAGE)
-    assert path.read_bytes() == left
-    assert list(path.parent.iterdir()) == [path]
+    seen = look(path, whole.content)
+    assert seen.salvaged is not None
+    assert "its end is missing" in seen.salvaged.found
+    assert "perhaps prompts" in seen.salvaged.of_no_room
+    assert seen.salvaged.set_aside.read_bytes() == left
 
 
 @pytest.mark.parametrize("kept", [30, 40, 50, 55, 60, 65, 70, 75, 80, 90, 99])
@@ -353,6 +366,37 @@ def test_a_log_that_was_removed_after_a_crash_is_missed(old: Journal, tmp_path: 
     assert states(path) == {"answered", "running", "uncertain"}
 
 
+@pytest.mark.parametrize("how", ["cut", "zeros", "noise", "header"])
+@pytest.mark.parametrize("kept", [0, 10, 50, 90, 99])
+def test_a_log_of_which_the_end_is_missing_after_a_kill_is_told(
+    old: Journal, tmp_path: Path, how: str, kept: int
+) -> None:
+    """What SQLite kept in mind says that there was more; it looks like a write that was broken off otherwise."""
+    path = old.copy_to(tmp_path / "work")
+    log = log_of(path).read_bytes()
+    trace = read_trace(path)
+    assert trace is not None
+    # Behind those are frames of before the log has begun anew.
+    size = HEADER_BYTES + 1 + trace.frames * kept // 100 * (FRAME_BYTES + PAGE_BYTES)
+    rest = {"cut": b"", "zeros": bytes(len(log) - size), "noise": random.Random(SEED).randbytes(len(log) - size)}
+    log_of(path).write_bytes(log[:size] + rest.get(how, b""))
+    if how == "header":
+        log_of(path).write_bytes(log[: HEADER_BYTES + kept])
+    assert len(find_damage(path)) >= 1
+    seen = look(path, old.content)
+    assert seen.salvaged is not None
+    assert "perhaps prompts" in seen.salvaged.of_no_room
+    assert "waiting" not in states(path)
+
+
+def test_what_is_known_of_a_log_is_not_believed_of_before_the_machine_started(old: Journal, tmp_path: Path) -> None:
+    """After a power cut it may know of more than was synced, and nothing that was acknowledged is missing then."""
+    path = old.copy_to(tmp_path / "work")
+    os.truncate(log_of(path), HEADER_BYTES + 10 * (FRAME_BYTES + PAGE_BYTES))
+    os.utime(f"{path}-shm", (1.0, 1.0))
+    assert find_damage(path) == []
+
+
 def test_a_log_that_was_copied_back_is_not_missed(tmp_path: Path) -> None:
     """A stop that was killed halfway leaves what SQLite kept in mind of it."""
     path, seen = tmp_path / "journal.db", tmp_path / "seen"
@@ -385,6 +429,22 @@ def test_a_pipe_in_the_place_is_named(tmp_path: Path) -> None:
             look_at()
 
 
+@pytest.mark.parametrize("number", [1, len(MIGRATIONS) + 1])
+def test_a_damaged_journal_of_another_format_stays_as_it_is(young: Journal, tmp_path: Path, number: int) -> None:
+    """Another Concordia can read it; an empty one in its place would only be in the way."""
+    path = young.copy_to(tmp_path / "work")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {number}")
+        for end in ENDS:
+            shutil.copy(f"{path}{end}", tmp_path)
+    for end in ENDS:
+        shutil.copy(tmp_path / f"journal.db{end}", path.parent)
+    damaged = overwrite(log_of(path), 20)
+    with pytest.raises(JournalError, match=f"cannot be salvaged: it is of format {number}, and this Concordia"):
+        make_sound(path, OnDamage.SALVAGE)
+    assert log_of(path).read_bytes() == damaged
+
+
 @pytest.mark.parametrize("kind", ["young", "whole"])
 def test_a_journal_that_cannot_be_salvaged_leaves_nothing_beside_it(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -394,7 +454,7 @@ def test_a_journal_that_cannot_be_salvaged_leaves_nothing_beside_it(
 
     def note(copy: Path) -> bool:
         seen.update((each.name, stat.S_IMODE(each.stat().st_mode)) for each in copy.parent.glob("*.mend*"))
-        return False
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("concordiad.journal.salvage.mend_head", note)
     path = request.getfixturevalue(kind).copy_to(tmp_path / "work")
@@ -403,7 +463,7 @@ def test_a_journal_that_cannot_be_salvaged_leaves_nothing_beside_it(
     overwrite(path, 4096)
     log_of(path).write_bytes(bytes(8192))
     before = sorted(each.name for each in path.parent.iterdir() if not each.name.endswith("-shm"))
-    with pytest.raises(JournalError, match="nothing of it can be read"):
+    with pytest.raises(JournalError, match="cannot be salvaged: No space left"):
         make_sound(path, OnDamage.SALVAGE)
     assert sorted(each.name for each in path.parent.iterdir() if not each.name.endswith("-shm")) == before
     assert {name for name, _ in seen} >= {"journal.db.mend", "journal.db.mend-wal"}

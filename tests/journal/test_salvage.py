@@ -224,34 +224,43 @@ def test_damage_can_be_refused_instead(whole: Journal, tmp_path: Path) -> None:
     assert len(list(path.parent.iterdir())) == 1
 
 
-def test_of_nothing_nothing_is_made(whole: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of which not a row can be read is refused: an empty journal would look like a new one."""
+def test_of_nothing_an_empty_one_is_made_and_that_is_told(
+    whole: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of which not a row can be read is kept; it can be refused instead."""
     monkeypatch.setattr("concordiad.journal.head.TRYING_S", 0.0)
     path = whole.copy_to(tmp_path / "work")
     path.write_bytes(path.read_bytes()[:4096] + bytes(path.stat().st_size - 4096))
     before = path.read_bytes()
-    with pytest.raises(JournalError, match=r"nothing of it can be read.*journal restore"):
-        make_sound(path, OnDamage.SALVAGE)
+    with pytest.raises(JournalError, match=r"nothing of it is served.*journal restore"):
+        make_sound(path, OnDamage.REFUSE)
     assert path.read_bytes() == before
+    salvaged = make_sound(path, OnDamage.SALVAGE, ROOMS)
+    assert salvaged is not None
+    assert salvaged.set_aside.read_bytes() == before
+    assert "no row of it is what was recorded" in salvaged.found
+    assert set(salvaged.missing) == set(ROOMS)
 
 
-@pytest.mark.parametrize("on_damage", OnDamage)
-def test_a_suspect_journal_that_is_empty_is_no_new_one(tmp_path: Path, on_damage: OnDamage) -> None:
+def test_a_suspect_journal_that_is_empty_is_no_new_one(tmp_path: Path) -> None:
     """Whoever emptied a young one's log under a daemon is found out; a first start that was ended leaves the like."""
     path = tmp_path / "journal.db"
     with closing(open_writer(tmp_path / "served.db")):
         path.write_bytes((tmp_path / "served.db").read_bytes())
     log = path.with_name("journal.db-wal")
     log.write_bytes(bytes(8192))
-    assert make_sound(path, on_damage) is None
+    assert make_sound(path, OnDamage.SALVAGE) is None
     mark_suspect(path)
     for _ in range(2):
-        with pytest.raises(JournalError, match=r"is damaged, and nothing of it.*journal restore"):
-            make_sound(path, on_damage)
-    for each in (path, log):
-        each.unlink()
-    assert make_sound(path, on_damage) is None
+        with pytest.raises(JournalError, match=r"was wrong with it while a daemon served it.*journal restore"):
+            make_sound(path, OnDamage.REFUSE)
+    before = path.read_bytes()
+    salvaged = make_sound(path, OnDamage.SALVAGE, ["main"])
+    assert salvaged is not None
+    assert "something was wrong with it while a daemon served it" in salvaged.missing["main"] + salvaged.found
+    assert salvaged.set_aside.read_bytes() == before
     assert not path.with_name("journal.db.suspect").exists()
+    assert make_sound(path, OnDamage.REFUSE) is None
 
 
 def test_what_is_damaged_while_it_is_served_is_not_served(whole: Journal, tmp_path: Path) -> None:

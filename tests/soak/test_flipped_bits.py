@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from concordiad.core.model import OnDamage
+from concordiad.errors import JournalError
 from concordiad.journal.inspect import find_damage
 from concordiad.journal.moving import finish
 from concordiad.journal.schema import open_writer
 from concordiad.journal.starting import make_sound
-from tests.journal.damage import CHANGED, Journal, content, flip, look, make_journal
+from tests.journal.damage import CHANGED, Journal, content, flip, kill, look, make_journal, spoil
 from tests.soak.tracer import CALLS, Plan
 from tests.support.patience import PATIENCE_S
 
@@ -21,6 +22,8 @@ FIXED = "20261121"
 """The seed outside of a soak, where each run is to be like the last."""
 FLIPS = 100
 IN_A_SOAK = 4000
+SPOILED = 60
+SPOILED_IN_A_SOAK = 2000
 KILLS = 6
 MANY = 5000
 START = (
@@ -57,6 +60,31 @@ def test_flipped_bits(tmp_path: Path, seed: str, is_soak: bool, figures: list[st
         lost += seen.lost
     assert salvaged > flips / 3
     figures.append(f"{flips} flipped bits: {salvaged} journals were set aside, {lost} rows lost, and all named")
+
+
+def test_spoiled_files(tmp_path: Path, seed: str, is_soak: bool, figures: list[str]) -> None:
+    """The same where much is overwritten, cut off or in the wrong place; no start is refused for it."""
+    seed = seed if is_soak else FIXED
+    chance = random.Random(seed)
+    count = SPOILED_IN_A_SOAK if is_soak else SPOILED
+    journals = [
+        make_journal(tmp_path / "ended", 40, seed, has_log=False),
+        kill(tmp_path / "killed", is_young=False, seed=seed),
+    ]
+    salvaged = lost = 0
+    for _ in range(count):
+        journal = chance.choice(journals)
+        path = journal.copy_to(tmp_path / "work")
+        how = spoil(path, chance)
+        try:
+            seen = look(path, journal.content)
+        except (AssertionError, JournalError) as error:
+            error.add_note(how)
+            raise
+        salvaged += seen.salvaged is not None
+        lost += seen.lost
+    assert salvaged > count / 2
+    figures.append(f"{count} spoiled journals: {salvaged} were set aside, {lost} rows lost, and all named")
 
 
 @pytest.mark.skipif(platform.machine() not in CALLS, reason="the tracer does not know this machine's calls")
