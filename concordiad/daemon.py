@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -21,7 +21,7 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from concordiad.agent.leftovers import END_GRACE_S, end_leftovers, mark_of
+from concordiad.agent.leftovers import END_GRACE_S, end_leftovers, find_journals, mark_of
 from concordiad.agent.spec import AgentSpec, make_spec
 from concordiad.agent.spool import remove_spools
 from concordiad.config.doors import Metrics
@@ -42,7 +42,7 @@ from concordiad.house.commands import COMMANDS, Command
 from concordiad.house.handle import House, Unopened
 from concordiad.house.housekeeper import Housekeeper
 from concordiad.house.setup import HouseSetup, SpecMaker
-from concordiad.journal import open_journal
+from concordiad.journal import Journal, open_journal
 from concordiad.journal.schema import check_sqlite
 from concordiad.meaning import Grouper
 from concordiad.meaning.key import find_key, without_key
@@ -287,13 +287,17 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
             watchers.start_soon(_watch_signals, signals, setup.manager, accepting, closing, hurry, keeping, turn_s)
             patience_s = 0.0 if setup.manager.address is None else FULL_PATIENCE_S
             opened = open_journal(
-                directories.journal, config.journal.damaged, patience_s, lambda words: setup.manager.tell(STATUS=words)
+                directories.journal,
+                config.journal.damaged,
+                patience_s,
+                lambda words: setup.manager.tell(STATUS=words),
+                config.rooms,
             )
             async with opened as journal:
                 kept = [] if setup.store is None else setup.store.incarnations
                 await trio.to_thread.run_sync(remove_spools, spools, {incarnation for _, incarnation in kept})
                 spared = [mark_of(journal.id, *each) for each in kept]
-                left = await trio.to_thread.run_sync(end_leftovers, mark_of(journal.id), END_GRACE_S, spared)
+                left = await trio.to_thread.run_sync(_end_leftovers, journal, spared)
                 _log.info("journal_opened", epoch=journal.epoch, processes_left_by_last_run=left)
                 started_at, ended = time.time(), trio.Event()
                 url = None if door is None else door.entrance.url
@@ -327,6 +331,12 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
                     connections.cancel_scope.deadline = trio.current_time() + LAST_EVENTS_S
             watchers.cancel_scope.cancel()
     _log.info("stopped")
+
+
+def _end_leftovers(journal: Journal, spared: Collection[str]) -> int:
+    """End what agents of an earlier run have left; where the journal's name was lost, by where it is."""
+    journals = {journal.id} | (find_journals(journal.place) if journal.is_new else set())
+    return sum(end_leftovers(mark_of(each), END_GRACE_S, spared) for each in sorted(journals))
 
 
 async def _accept_within(

@@ -11,10 +11,11 @@ import select
 import signal
 import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import Final
 
 MARK: Final = "CONCORDIA_AGENT"
-"""The variable: JOURNAL_ID/ROOM/INCARNATION."""
+"""The variable: JOURNAL_ID/ROOM/INCARNATION; the journal's id ends with the place where it is."""
 END_GRACE_S: Final = 2.0
 """How long a leftover has between SIGTERM and SIGKILL, and after that."""
 ROUNDS: Final = 3
@@ -55,6 +56,19 @@ def end_leftovers(mark: str, grace_s: float = END_GRACE_S, spared: Collection[st
             for pidfd in marked.values():
                 os.close(pidfd)
     return len(ended)
+
+
+def find_journals(place: str) -> set[str]:
+    """Find the journals of which processes are left that were started where a journal is, whatever its name was."""
+    found = set()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            for entry in read_environment(int(name)):
+                variable, _, mark = entry.decode(errors="replace").partition("=")
+                journal = mark.partition("/")[0]
+                if variable == MARK and journal.endswith(f"-{place}"):
+                    found.add(journal)
+    return found
 
 
 def read_environment(pid: int) -> list[bytes]:

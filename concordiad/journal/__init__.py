@@ -9,7 +9,7 @@ sound before (`journal/starting.py`), and what was sent is committed before it i
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from concordiad.journal.faults import RETRY_S, Health, describe, is_full, remedy
 from concordiad.journal.moving import FOUND, find_set_aside, finish
 from concordiad.journal.patrol import run_patrol
 from concordiad.journal.recorder import INBOX, Ask, run_checkpointer, run_journal
-from concordiad.journal.schema import open_memory, open_reader, open_writer
+from concordiad.journal.schema import is_new, open_memory, open_reader, open_writer
 from concordiad.journal.starting import make_sound
 from concordiad.journal.store import Store, open_checkpointer
 from concordiad.journal.sums import Damaged, Ledger
@@ -46,6 +46,8 @@ class Journal(Struct, frozen=True):
         id: names the journal and the directory that it is in.
         epoch: the number of this run of the daemon.
         health: whether it records at the moment.
+        place: names the directory.
+        is_new: whether its name was made by this start, because there was none, or it was lost.
     """
 
     id: str
@@ -53,6 +55,8 @@ class Journal(Struct, frozen=True):
     _inbox: trio.MemorySendChannel[Ask]
     _read: "Reader"
     health: Health = field(default_factory=Health)
+    place: str = ""
+    is_new: bool = False
 
     async def record(self, transaction: Transaction) -> None:
         """
@@ -169,6 +173,7 @@ async def open_journal(
     on_damage: OnDamage = OnDamage.SALVAGE,
     patience_s: float = 0.0,
     tell: Callable[[str], None] | None = None,
+    rooms: Collection[str] = (),
 ) -> AsyncIterator[Journal]:
     """
     Open the journal of a state directory and run its tasks; on leaving, what was sent is still committed.
@@ -178,19 +183,20 @@ async def open_journal(
         on_damage: what is to become of one that is damaged.
         patience_s: how long space is waited for where there is none.
         tell: is told once, in words, that it is waited for.
+        rooms: those that are told of damage even if nothing of theirs can be read.
 
     Raises:
         ConfigError: its name is that of a link to a file that is not there.
         JournalError: it cannot be opened, or (in the group of the nursery) it failed while it ran.
     """
     until = trio.current_time() + patience_s
-    store = await _when_there_is_space(partial(_open, path, on_damage), until, tell)
+    store, has_new_name = await _when_there_is_space(partial(_open, path, on_damage, rooms), until, tell)
     try:
         # A copy of the directory, started beside the original, must not take the original's agents for its own.
         status = await trio.Path(path.parent).stat()
         place = f"{status.st_dev:x}-{status.st_ino:x}"
         begun = await _when_there_is_space(partial(_begin, store), until, tell)
-        async with _serve(store, Health(), place, begun) as journal:
+        async with _serve(store, Health(), place, begun, is_new=has_new_name) as journal:
             yield journal
     finally:
         store.close()
@@ -219,11 +225,11 @@ def _begin(store: Store) -> tuple[str, int]:
         raise JournalError(f"the journal cannot be written: {describe(error)}; {remedy(error)}") from error
 
 
-def _open(path: Path, on_damage: OnDamage) -> Store:
+def _open(path: Path, on_damage: OnDamage, rooms: Collection[str]) -> tuple[Store, bool]:
     try:
         aside = finish(path)
         _refuse_dead_link(path)
-        salvaged = make_sound(path, on_damage)
+        salvaged = make_sound(path, on_damage, rooms)
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be opened: {describe(error)}; {remedy(error)}") from error
     if aside is not None:
@@ -238,7 +244,9 @@ def _open(path: Path, on_damage: OnDamage) -> Store:
             missing=missing,
             of_no_room=of_no_room,
         )
-    return Store(path, open_writer(path), open_reader(path), open_checkpointer(path))
+    writer = open_writer(path)
+    has_new_name = is_new(writer) or (salvaged is not None and salvaged.has_new_name)
+    return Store(path, writer, open_reader(path), open_checkpointer(path)), has_new_name
 
 
 def _refuse_dead_link(path: Path) -> None:
@@ -256,14 +264,16 @@ async def open_memory_journal() -> AsyncIterator[Journal]:
     connection = open_memory()
     try:
         store = Store(None, connection, connection, None)
-        async with _serve(store, Health(), "memory", _begin(store)) as journal:
+        async with _serve(store, Health(), "memory", _begin(store), is_new=True) as journal:
             yield journal
     finally:
         connection.close()
 
 
 @asynccontextmanager
-async def _serve(store: Store, health: Health, place: str, begun: tuple[str, int]) -> AsyncIterator[Journal]:
+async def _serve(
+    store: Store, health: Health, place: str, begun: tuple[str, int], *, is_new: bool
+) -> AsyncIterator[Journal]:
     journal_id, epoch = begun
     send_ask, asks = trio.open_memory_channel[Ask](INBOX)
     # No slot: what is asked for while a checkpoint runs is dropped, and asked for again when the log has grown further.
@@ -272,7 +282,7 @@ async def _serve(store: Store, health: Health, place: str, begun: tuple[str, int
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_journal, store, asks, send_full, health)
         nursery.start_soon(run_checkpointer, store, full)
-        journal = Journal(f"{journal_id}-{place}", epoch, send_ask, Reader(store), health)
+        journal = Journal(f"{journal_id}-{place}", epoch, send_ask, Reader(store), health, place, is_new)
         looking = trio.CancelScope()
         nursery.start_soon(_look_within, looking, journal, store)
         with send_ask, _cancelling(looking):

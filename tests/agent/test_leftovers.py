@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from concordiad.agent import leftovers
-from concordiad.agent.leftovers import MARK, end_leftovers, mark_of, read_environment
+from concordiad.agent.leftovers import MARK, end_leftovers, find_journals, mark_of, read_environment
 from tests.support.patience import PATIENCE_S
 
 JOURNAL = f"journal-of-test-{os.getpid()}"
@@ -115,6 +115,15 @@ def test_stopped_process_is_killed(children: Children) -> None:
     os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
     assert end_leftovers(OURS, BRIEF_S) == 1
     assert child.wait(PATIENCE_S) == -signal.SIGKILL
+
+
+def test_journals_are_found_by_where_they_are(children: Children) -> None:
+    """Whoever has lost the journal's name finds by that what its agents have left; a journal elsewhere is another's."""
+    place = f"fd00-{os.getpid()}"
+    for journal in (f"old-{place}", f"older-{place}", f"other-1{place}", f"copy-{place}1"):
+        children.start(WAITS, mark_of(journal, "main", "i1"))
+    children.start(WAITS, None, OTHER=f"{MARK}=old-{place}/main/i1")
+    assert find_journals(place) == {f"old-{place}", f"older-{place}"}
 
 
 def test_grandchild_in_a_session_of_its_own_is_ended(children: Children) -> None:

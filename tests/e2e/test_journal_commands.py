@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 from typing import Any
+
+import pytest
 
 from tests.ctl.program import command, environment
 from tests.support.control_client import numbers
@@ -95,6 +98,39 @@ def test_a_damaged_journal_is_set_aside_and_what_is_right_goes_on(site: Site) ->
     os.rename(aside, site.home / "gone.db")
     with site.running() as daemon:
         assert daemon.connect().call("daemon.status")["daemon"]["set_aside"] == []
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_what_a_lost_journal_knew_of_ends_and_the_room_is_told(site: Site, is_removed: bool) -> None:
+    """Nothing of it can be read after a kill: it is kept, the room goes on, and its old agent's processes are ended."""
+    with site.running() as daemon:
+        client = daemon.follow()
+        client.submit("[[orphan:600]]")
+        said = re.fullmatch(r"orphan (\d+)", client.finished()["answer"])
+        assert said is not None
+        seen = client.events[-1]
+        daemon.kill()
+    files = [site.state / f"journal.db{end}" for end in ("", "-wal", "-shm")]
+    for file in files:
+        if is_removed:
+            file.unlink()
+        else:
+            file.write_bytes(b"\xa5" * file.stat().st_size)
+    damaged = b"" if is_removed else files[0].read_bytes()
+    assert int(said[1]) in site.leftovers()
+    with site.running() as daemon:
+        assert int(said[1]) not in site.leftovers()
+        client = daemon.follow()
+        aside = client.call("daemon.status")["daemon"]["set_aside"]
+        events = client.call("events.list", since=1)["events"]
+        messages = [event["message"] for event in events if event.get("code") == "journal_damaged"]
+        assert (len(aside), len(messages)) == ((0, 0) if is_removed else (1, 1))
+        for each in aside:
+            with open(each, "rb") as kept:
+                assert kept.read() == damaged
+        assert all("nothing of it could be read" in message for message in messages)
+        assert client.call("events.subscribe", after={"epoch": seen["epoch"], "seq": seen["seq"]})["resync"] is True
+        ask(daemon, 1)
 
 
 def test_a_damaged_journal_can_be_refused_for_a_backup(site: Site) -> None:
