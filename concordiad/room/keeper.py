@@ -125,6 +125,7 @@ class Keeper:
         self._hurry = hurry
         self._turnstile = turnstile
         self._has_failed = False
+        self._known_wish = 0
         self._restarts = Restarts(limits.agent_failures, graces.failures_s)
 
     async def run(self, ends: KeeperEnds) -> None:
@@ -132,7 +133,7 @@ class Keeper:
         while True:
             heritage, self._heritage = self._heritage, None
             if heritage is None:
-                await ask(ends.writer, lambda reply: WantAgent(is_urgent=False, reply=reply))
+                await self._be_wanted(ends, is_urgent=False)
                 if self._closing.is_set():
                     return
             began_at = trio.current_time()
@@ -160,7 +161,7 @@ class Keeper:
             await self._tell_exit(ends, life, delay_s)
             await self._tell_away(ends, life, delay_s)
             with trio.move_on_after(math.inf if delay_s is None else delay_s) as backoff:
-                await self._be_wanted(ends)
+                await self._be_wanted(ends, is_urgent=True)
             self._has_failed = backoff.cancelled_caught
 
     async def _tell_away(self, ends: KeeperEnds, life: "_Life", delay_s: float | None) -> None:
@@ -222,13 +223,15 @@ class Keeper:
         return turn
 
     async def _cancel_when_wanted(self, ends: KeeperEnds, scope: trio.CancelScope) -> None:
-        await self._be_wanted(ends)
+        await self._be_wanted(ends, is_urgent=True)
         scope.cancel()
 
-    async def _be_wanted(self, ends: KeeperEnds) -> None:
-        """Wait until a host wants the agent, whatever has failed; or the room closes."""
-        await ask(ends.writer, lambda reply: WantAgent(is_urgent=True, reply=reply))
-        self._restarts.clear()
+    async def _be_wanted(self, ends: KeeperEnds, *, is_urgent: bool) -> None:
+        """Wait until the room wants an agent, or, if it is urgent, a host does, whatever has failed; or it closes."""
+        wish: int = await ask(ends.writer, lambda reply: WantAgent(is_urgent, self._known_wish, reply))
+        if wish > self._known_wish:
+            self._known_wish, self._has_failed = wish, False
+            self._restarts.clear()
 
     async def _live_once(self, ends: KeeperEnds, turn: Turn | None) -> "_Life | None":
         # The writer may just have said that there is to be another conversation.

@@ -170,6 +170,7 @@ class Stopping:
             restart.reply.answer(RoomError.conflict(told))
         elif self._affairs.hold.agent is None:
             await self._finish_restart(restart)
+            self._affairs.rest.wish()
         else:
             deadline = trio.current_time() + self._affairs.graces.turn_s
             self._stop = _Stop(deadline, f"{restart.by.name} restarted the agent", restart)
@@ -179,6 +180,7 @@ class Stopping:
         if self._stop is None or self._stop.restart is None:
             return False
         await self._finish_restart(self._stop.restart)
+        self._affairs.rest.wake()
         return True
 
     async def _finish_restart(self, restart: Restart) -> None:
@@ -201,7 +203,6 @@ class Stopping:
                     f" soon as that works: {error}"
                 )
         restart.reply.answer(answer)
-        affairs.rest.wake()
 
     def hurry(self) -> None:
         """Give what runs no grace any more."""

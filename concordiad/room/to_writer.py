@@ -137,10 +137,19 @@ class Away(Struct, frozen=True):
 
 
 class WantAgent(Struct, frozen=True):
-    """Answered once the room wants an agent: at once unless it sleeps; with `is_urgent`, once somebody restarts it."""
+    """
+    Answered once the room wants an agent: at once unless it sleeps; with `is_urgent`, once somebody restarts it.
+
+    The answer is the number of the wish to be met, `known` where there is no newer one. Whoever gives up waiting has
+    perhaps been answered, and does not know it: the next question says that, and is answered anew.
+
+    Attributes:
+        known: the number of the last wish that the keeper was told of; 0 is none.
+    """
 
     is_urgent: bool
-    reply: Reply[None]
+    known: int
+    reply: Reply[int]
 
 
 class KeeperEnded(Struct, frozen=True):

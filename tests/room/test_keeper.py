@@ -20,7 +20,7 @@ from concordiad.journal import Journal, open_memory_journal
 from concordiad.journal.changes import Transaction
 from concordiad.ops.ids import IdFactory
 from concordiad.room.keeper import Keeper, KeeperEnds, run_keeper
-from concordiad.room.messages import Reply
+from concordiad.room.rest import Rest
 from concordiad.room.to_fanout import Post
 from concordiad.room.to_writer import (
     AgentGone,
@@ -35,7 +35,7 @@ from concordiad.room.to_writer import (
     ToWriter,
     WantAgent,
 )
-from concordiad.room.turnstile import Turnstile
+from concordiad.room.turnstile import Turn, Turnstile
 from tests.room.samples import drafts_of
 from tests.support.patience import PATIENCE_S
 
@@ -75,7 +75,7 @@ class Room:
         self.posted: list[str] = []
         self.exits: list[dict[str, Any]] = []
         self.changes: list[tuple[str, str]] = []
-        self._waiting: Reply[None] | None = None
+        self._rest = Rest(0.0)
         self.closing, self.hurry = trio.Event(), trio.Event()
         self._parting, self._words = parting, words
         to_writer, self._writer = trio.open_memory_channel[ToWriter](64)
@@ -110,12 +110,8 @@ class Room:
         """Answer what the keeper asks of the writer, and note the rest."""
         async for message in self._writer:
             match message:
-                case WantAgent(is_urgent, reply):
-                    if self.closing.is_set() or not is_urgent:
-                        reply.answer(None)
-                    else:
-                        self._waiting = reply
-                        self._note()
+                case WantAgent():
+                    self._rest.want(message, is_draining=self.closing.is_set())
                 case AgentGone(_, _, reply):
                     self.said.append(message)
                     reply.answer(Farewell(self._parting, has_answered=False, words=self._words))
@@ -123,8 +119,7 @@ class Room:
                     reply.answer(None)
                 case _:
                     if isinstance(message, AgentUp):
-                        # Whoever waited for the end of a backoff waits no more.
-                        self._waiting = None
+                        self._rest.begin()
                     self.said.append(message)
             self._note()
 
@@ -161,18 +156,16 @@ class Room:
 
     async def wait_until_waiting(self) -> None:
         """Wait until the keeper waits to be wanted."""
-        await self.wait_for(lambda: self._waiting is not None)
+        await self.wait_for(lambda: bool(self._rest.unanswered()))
 
     def want(self) -> None:
         """Want an agent at once, as a restart by a host does."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.answer(None)
+        self._rest.wish()
 
     def close(self) -> None:
         """Let the room close: whoever waits to be wanted may go."""
         self.closing.set()
-        self.want()
+        self._rest.wake()
 
 
 @pytest.fixture
@@ -455,6 +448,50 @@ async def test_a_host_need_not_wait_for_a_turn(make_room: Callable[..., Room]) -
         await room.wait_for(lambda: len(room.exits) == 2)
         assert [exited["next_attempt_s"] is None for exited in room.exits] == [False, False]
         await until_queued(turnstile)
+        room.close()
+
+
+class WatchedTurnstile(Turnstile):
+    """One that tells when somebody comes to it, which is before the writer can know of that."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.somebody_comes = trio.Event()
+
+    async def enter(self) -> Turn:
+        self.somebody_comes.set()
+        return await super().enter()
+
+
+async def test_a_host_is_heard_just_when_a_backoff_is_over(make_room: Callable[..., Room]) -> None:
+    """The keeper has given up one question, and the next one is on its way."""
+    turnstile = WatchedTurnstile()
+    await turnstile.enter()
+    turnstile.somebody_comes = trio.Event()
+    room = make_room("raise SystemExit(3)", turnstile=turnstile, limits=Limits(agent_failures=2))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        await turnstile.somebody_comes.wait()
+        room.want()
+        await room.wait_for(lambda: len(room.exits) == 2)
+        assert [exited["next_attempt_s"] is None for exited in room.exits] == [False, False]
+        room.close()
+
+
+async def test_a_host_is_heard_while_the_keeper_asks_nothing(make_room: Callable[..., Room]) -> None:
+    """It sees to the end of the last agent, which was the last failure that it takes; a wish is met once."""
+    room = make_room("raise SystemExit(3)", limits=Limits(agent_failures=1))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_writer)
+        nursery.start_soon(room.run_fanout)
+        nursery.start_soon(run_keeper, room.keeper, room.ends)
+        await room.hear(AgentGone)
+        room.want()
+        await room.wait_for(lambda: len(room.changes) == 2)
+        await room.wait_until_waiting()
+        assert len(room.started()) == 2
         room.close()
 
 

@@ -385,10 +385,10 @@ async def test_a_restart_that_waits_is_answered_when_the_writer_is_cancelled() -
         assert told == ["not_now"]
 
 
-async def want(bench: Bench, told: list[str], *, is_urgent: bool) -> None:
+async def want(bench: Bench, told: list[str], *, is_urgent: bool, known: int = 0) -> None:
     """Ask as the keeper does whether an agent is wanted."""
-    await ask(bench.inbox, lambda reply: WantAgent(is_urgent, reply))
-    told.append("wanted")
+    wish: int = await ask(bench.inbox, lambda reply: WantAgent(is_urgent, known, reply))
+    told.append("wanted" if wish == known else f"wish {wish}")
 
 
 async def test_an_agent_is_wanted_from_the_start() -> None:
@@ -413,7 +413,43 @@ async def test_a_restart_cuts_a_backoff_short() -> None:
         answers: list[object] = []
         await restart(bench, answers)
         await wait_all_tasks_blocked()
-        assert (told, answers) == (["wanted"], [None])
+        assert (told, answers) == (["wish 1"], [None])
+
+
+async def test_a_restart_is_kept_for_a_keeper_that_has_given_up_waiting() -> None:
+    """Its backoff has ended by itself in the same moment; the wish is told until the keeper says that it knows it."""
+    async with open_bench() as bench, trio.open_nursery() as nursery:
+        told: list[str] = []
+        async with trio.open_nursery() as backoff:
+            backoff.start_soon(lambda: want(bench, told, is_urgent=True))
+            await wait_all_tasks_blocked()
+            backoff.cancel_scope.cancel()
+        await restart(bench, [])
+        await want(bench, told, is_urgent=False)
+        await want(bench, told, is_urgent=True)
+        nursery.start_soon(lambda: want(bench, told, is_urgent=True, known=1))
+        await wait_all_tasks_blocked()
+        assert told == ["wish 1", "wish 1"]
+        await restart(bench, [])
+        await wait_all_tasks_blocked()
+        assert told == ["wish 1", "wish 1", "wish 2"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_restart_is_kept_for_a_keeper_that_has_not_asked_yet() -> None:
+    """It still sees to the end of the last agent; the next agent meets the wish, whether it was told or not."""
+    async with open_bench() as bench, trio.open_nursery() as nursery:
+        told: list[str] = []
+        await bench.start()
+        await bench.lose()
+        await restart(bench, [])
+        await want(bench, told, is_urgent=True)
+        await bench.start()
+        await bench.lose()
+        nursery.start_soon(lambda: want(bench, told, is_urgent=True))
+        await wait_all_tasks_blocked()
+        assert told == ["wish 1"]
+        nursery.cancel_scope.cancel()
 
 
 async def test_an_idle_agent_is_put_to_sleep(autojump_clock: MockClock) -> None:

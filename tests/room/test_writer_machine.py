@@ -272,7 +272,7 @@ class World:
             await self.answer_controls(0)
 
     async def _want_agent(self) -> None:
-        await ask(self._bench.inbox, lambda reply: WantAgent(is_urgent=False, reply=reply))
+        await ask(self._bench.inbox, lambda reply: WantAgent(is_urgent=False, known=0, reply=reply))
         self._is_wanted, self._has_question = True, False
 
     async def lose(self) -> None:
@@ -295,7 +295,7 @@ class World:
         self._ask(lambda: self._bench.restart(is_fresh=is_fresh))
 
     async def want(self, is_urgent: bool) -> None:
-        self._ask(lambda: ask(self._bench.inbox, lambda reply: WantAgent(is_urgent, reply)))
+        self._ask(lambda: ask(self._bench.inbox, lambda reply: WantAgent(is_urgent, 0, reply)))
 
     async def drain(self) -> None:
         self._is_draining = True
