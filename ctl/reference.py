@@ -43,7 +43,7 @@ EXIT_CODES = {
     EXIT_NOT_ALLOWED: "not allowed",
     EXIT_NO_DAEMON: "no daemon is there, or it stayed away, or the room is gone",
     EXIT_NOT_NOW: "not now: the queue is full, or the room is paused; try again later",
-    EXIT_TIMED_OUT: "our own patience is over; the prompt goes on",
+    EXIT_TIMED_OUT: "our own patience is over; a prompt that was handed in goes on",
     EXIT_CTRL_C: "Ctrl-C here",
 }
 
