@@ -334,8 +334,8 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
 
 
 def _end_leftovers(journal: Journal, spared: Collection[str]) -> int:
-    """End what agents of an earlier run have left; where the journal's name was lost, by where it is."""
-    journals = {journal.id} | (find_journals(journal.place) if journal.is_new else set())
+    """End what agents of an earlier run have left, also of one whose journal was another one."""
+    journals = {journal.id, *find_journals(journal.place)}
     return sum(end_leftovers(mark_of(each), END_GRACE_S, spared) for each in sorted(journals))
 
 

@@ -44,7 +44,10 @@ def submit_and_wait(
     line = StatusLine()
     connect = partial(settings.connect, deadline=math.inf if until is None else until)
     with Feed(connect, settings.room_name, reconnect_s, line) as feed:
-        feed.begin(last=0)
+        try:
+            feed.begin(last=0)
+        except TimedOut as late:
+            raise TimedOut(f"{late.message}: the prompt was not handed in") from late
         result = _submit(settings, feed, method, params)
         watch = PromptWatch(result["prompt"])
         waiter = Waiter(settings, feed, watch, line, is_streaming=is_streaming)

@@ -26,7 +26,7 @@ from concordiad.journal.faults import RETRY_S, Health, describe, is_full, remedy
 from concordiad.journal.moving import FOUND, find_set_aside, finish
 from concordiad.journal.patrol import run_patrol
 from concordiad.journal.recorder import INBOX, Ask, run_checkpointer, run_journal
-from concordiad.journal.schema import is_new, open_memory, open_reader, open_writer
+from concordiad.journal.schema import open_memory, open_reader, open_writer
 from concordiad.journal.starting import make_sound
 from concordiad.journal.store import Store, open_checkpointer
 from concordiad.journal.sums import Damaged, Ledger
@@ -47,7 +47,6 @@ class Journal(Struct, frozen=True):
         epoch: the number of this run of the daemon.
         health: whether it records at the moment.
         place: names the directory.
-        is_new: whether its name was made by this start, because there was none, or it was lost.
     """
 
     id: str
@@ -56,7 +55,6 @@ class Journal(Struct, frozen=True):
     _read: "Reader"
     health: Health = field(default_factory=Health)
     place: str = ""
-    is_new: bool = False
 
     async def record(self, transaction: Transaction) -> None:
         """
@@ -190,13 +188,13 @@ async def open_journal(
         JournalError: it cannot be opened, or (in the group of the nursery) it failed while it ran.
     """
     until = trio.current_time() + patience_s
-    store, has_new_name = await _when_there_is_space(partial(_open, path, on_damage, rooms), until, tell)
+    store = await _when_there_is_space(partial(_open, path, on_damage, rooms), until, tell)
     try:
         # A copy of the directory, started beside the original, must not take the original's agents for its own.
         status = await trio.Path(path.parent).stat()
         place = f"{status.st_dev:x}-{status.st_ino:x}"
         begun = await _when_there_is_space(partial(_begin, store), until, tell)
-        async with _serve(store, Health(), place, begun, is_new=has_new_name) as journal:
+        async with _serve(store, Health(), place, begun) as journal:
             yield journal
     finally:
         store.close()
@@ -225,7 +223,7 @@ def _begin(store: Store) -> tuple[str, int]:
         raise JournalError(f"the journal cannot be written: {describe(error)}; {remedy(error)}") from error
 
 
-def _open(path: Path, on_damage: OnDamage, rooms: Collection[str]) -> tuple[Store, bool]:
+def _open(path: Path, on_damage: OnDamage, rooms: Collection[str]) -> Store:
     try:
         aside = finish(path)
         _refuse_dead_link(path)
@@ -236,17 +234,14 @@ def _open(path: Path, on_damage: OnDamage, rooms: Collection[str]) -> tuple[Stor
         _log.warning("journal_moved", set_aside=str(aside) if os.path.lexists(aside) else "nothing")
     if salvaged is not None:
         of_no_room, missing = salvaged.of_no_room or "nothing", salvaged.missing or "nothing"
-        found = salvaged.found or "rows"
         _log.error(
             "journal_salvaged",
             set_aside=str(salvaged.set_aside),
-            found=found,
+            found=salvaged.found,
             missing=missing,
             of_no_room=of_no_room,
         )
-    writer = open_writer(path)
-    has_new_name = is_new(writer) or (salvaged is not None and salvaged.has_new_name)
-    return Store(path, writer, open_reader(path), open_checkpointer(path)), has_new_name
+    return Store(path, open_writer(path), open_reader(path), open_checkpointer(path))
 
 
 def _refuse_dead_link(path: Path) -> None:
@@ -264,16 +259,14 @@ async def open_memory_journal() -> AsyncIterator[Journal]:
     connection = open_memory()
     try:
         store = Store(None, connection, connection, None)
-        async with _serve(store, Health(), "memory", _begin(store), is_new=True) as journal:
+        async with _serve(store, Health(), "memory", _begin(store)) as journal:
             yield journal
     finally:
         connection.close()
 
 
 @asynccontextmanager
-async def _serve(
-    store: Store, health: Health, place: str, begun: tuple[str, int], *, is_new: bool
-) -> AsyncIterator[Journal]:
+async def _serve(store: Store, health: Health, place: str, begun: tuple[str, int]) -> AsyncIterator[Journal]:
     journal_id, epoch = begun
     send_ask, asks = trio.open_memory_channel[Ask](INBOX)
     # No slot: what is asked for while a checkpoint runs is dropped, and asked for again when the log has grown further.
@@ -282,7 +275,7 @@ async def _serve(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_journal, store, asks, send_full, health)
         nursery.start_soon(run_checkpointer, store, full)
-        journal = Journal(f"{journal_id}-{place}", epoch, send_ask, Reader(store), health, place, is_new)
+        journal = Journal(f"{journal_id}-{place}", epoch, send_ask, Reader(store), health, place)
         looking = trio.CancelScope()
         nursery.start_soon(_look_within, looking, journal, store)
         with send_ask, _cancelling(looking):

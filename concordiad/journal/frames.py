@@ -191,6 +191,18 @@ def _frames(log: bytearray, start: int) -> Iterator[Frame]:
         start += FRAME_BYTES + PAGE_BYTES
 
 
+def last_page(log: bytearray, frames: int, page: int) -> bytearray | None:
+    """Find a page as the last commit left it, among so many frames that are right; None where none of them has it."""
+    is_committed = False
+    for number in range(frames - 1, -1, -1):
+        start = HEADER_BYTES + number * (FRAME_BYTES + PAGE_BYTES)
+        found, pages, *_ = FRAME.unpack_from(log, start)
+        is_committed |= pages > 0
+        if is_committed and found == page:
+            return log[start + FRAME_BYTES : start + FRAME_BYTES + PAGE_BYTES]
+    return None
+
+
 def lay(run: Run, path: Path) -> None:
     """Write the pages of a log into a copy of its journal, which has no log then. Raises OSError."""
     with path.open("r+b") as file:

@@ -63,6 +63,7 @@ def gather(source: sqlite3.Connection, draft: sqlite3.Connection) -> Gathered:
             gathering.take_with_states(table)
         else:
             gathering.take_small(table)
+    gathering.doubt_all_of_a_mixture()
     return Gathered(gathering.rows, gathering.losses, gathering.lost_events)
 
 
@@ -71,6 +72,7 @@ class _Gathering:
         self._source = source
         self._draft = draft
         self._broken: set[str] = set()
+        self._unsound = {table.name for table in TABLES if not self._is_sound(table)}
         self.rows = 0
         self.losses = Losses()
         self.lost_events: dict[str, list[int]] = {}
@@ -80,7 +82,7 @@ class _Gathering:
         key = "room, epoch" if table is ROOM_EPOCHS else table.columns[0]
         down = ", ".join(f"{column} DESC" for column in key.split(", "))
         known: set[str] = set()
-        is_sound = self._is_sound(table)
+        is_sound = table.name not in self._unsound
         for order in (key,) if is_sound else (key, down):
             try:
                 for row in self._source.execute(f"{table.select} ORDER BY {order}"):
@@ -97,6 +99,12 @@ class _Gathering:
             self._name_anew()
         elif not is_sound and (not listed or {table.name, _PEOPLE[table.name]} <= self._broken):
             self.losses.doubt(table.name)
+
+    def doubt_all_of_a_mixture(self) -> None:
+        """Note that rows of any table may be lost where more than a page is damaged: perhaps files of two times met."""
+        if len(self._unsound) > 1:
+            for table in TABLES:
+                self.losses.doubt(table.name)
 
     def _take_one(self, table: Table, row: Values, known: set[str]) -> None:
         # By what tells its rows apart, which is not always what they are named by.

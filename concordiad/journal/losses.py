@@ -59,10 +59,6 @@ class Losses:
             each == table for owner in (room, None) for each, _ in self._counts.get(owner, ())
         )
 
-    def has_any(self, table: str) -> bool:
-        """Tell whether rows of a table may be lost, of whatever room."""
-        return table in self._doubts or any(each == table for counts in self._counts.values() for each, _ in counts)
-
     def settle(self, rooms: set[str]) -> None:
         """Note which rooms there are: what seems to be another one's may be any one's."""
         for room in [each for each in self._counts if each is not None and each not in rooms]:

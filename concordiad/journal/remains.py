@@ -13,9 +13,20 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from concordiad.errors import JournalError
-from concordiad.journal.frames import COUNTED, FRAME_BYTES, HEADER_BYTES, PAGE_BYTES, Run, find_run, lay, read_run
+from concordiad.journal.frames import (
+    COUNTED,
+    FRAME_BYTES,
+    HEADER_BYTES,
+    PAGE_BYTES,
+    Run,
+    find_run,
+    last_page,
+    lay,
+    read_run,
+)
 from concordiad.journal.head import HEADER_BYTES as FILE_HEADER_BYTES
 from concordiad.journal.head import is_constant, is_constant_so_far
+from concordiad.journal.names import page_of_name, read_name
 from concordiad.journal.schema import open_draft
 from concordiad.journal.wal import Found, cut_at, look_at_log, turn_back
 from concordiad.journal.walindex import Trace, is_of_this_boot, read_trace
@@ -29,6 +40,9 @@ _NO_TABLES: Final = bytes((13, 0, 0, 0, 0))
 """How the list of tables begins while there are none."""
 EMPTY: Final = "there is nothing in it"
 NOTHING: Final = Found([], None)
+_WORD: Final = 0xFFFFFFFF
+_FILE: Final = "file"
+_LOG: Final = "log"
 _VERSIONS: Final = slice(18, 20)
 """Says that there may be a log; it is for files alone."""
 _CHANGES: Final = slice(24, 28)
@@ -47,6 +61,8 @@ class Remains(NamedTuple):
         is_empty: whether nothing is left of the file itself.
         is_log_gone: whether there was a log of which something was not in the file yet.
         is_log_short: whether the end of the log is missing.
+        is_log_other: whether the log is not the one that was beside the file.
+        is_file_other: whether the file is not the one that the log was beside: it counts as empty.
         cut_pages: how many pages the file had, where it is cut.
     """
 
@@ -56,6 +72,8 @@ class Remains(NamedTuple):
     is_empty: bool = True
     is_log_gone: bool = False
     is_log_short: bool = False
+    is_log_other: bool = False
+    is_file_other: bool = False
     cut_pages: int | None = None
 
     @property
@@ -66,7 +84,7 @@ class Remains(NamedTuple):
         Else it is not let at the files: it would change what tells of that.
         """
         is_log_right = self.found.header is None and not self.found.is_headless
-        is_log_there = is_log_right and not self.is_log_gone and not self.is_log_short
+        is_log_there = is_log_right and not (self.is_log_gone or self.is_log_short or self.is_log_other)
         return not self.problems or (is_log_there and not self.is_empty and self.cut_pages is None)
 
 
@@ -101,26 +119,48 @@ def look_at_files(path: Path) -> Remains:
     """
     size, log_size = _size(path), _size(log_of(path)) or 0
     has_log = log_size > HEADER_BYTES
+    _size(path.with_name(f"{path.name}-shm"))
     if size is None and not has_log:
-        return Remains([])
+        return Remains([] if read_trace(path) is None else ["it is gone, and so is its log"])
     # Before the log: whoever writes meanwhile is not taken for damage, because what is in neither was in the log.
     counted = _count_pages(path) if size else None
     before = read_trace(path) if has_log and is_of_this_boot(path) else None
     found = look_at_log(log_of(path))
     size = _size(path)
     trace = None if has_log and not _is_blank(log_of(path), found) else read_trace(path)
+    other = _find_other(path, found, before) if size and has_log else None
     remains = Remains(
         problems=[],
         found=found,
         size=size,
-        is_empty=not size or (not has_log and _is_without_tables(path, size)),
+        is_empty=not size or other == _FILE or (not has_log and _is_without_tables(path, size)),
         is_log_gone=trace is not None and trace.frames > trace.copied,
         is_log_short=before is not None and trace is None and not found.is_headless and _is_short(found, before),
-        cut_pages=_cut_pages(path, counted, size or 0, found),
+        is_log_other=other == _LOG,
+        is_file_other=other == _FILE,
+        cut_pages=None if other == _FILE else _cut_pages(path, counted, size or 0, found),
     )
-    return remains._replace(
-        problems=[*_name(remains, log_size, trace), *_name_flips(found), *_name_end(remains, before)]
-    )
+    problems = [*_name(remains, log_size, trace), *_name_flips(found), *_name_end(remains, before)]
+    return remains._replace(problems=problems)
+
+
+def _find_other(path: Path, found: Found, before: Trace | None) -> str | None:
+    """Find which of the two was put there from elsewhere, or from an earlier time: _FILE, _LOG or neither."""
+    if found.salts is None:
+        return None
+    if before is not None and before.frames and found.salts[0] not in (before.salts[0], before.salts[0] + 1 & _WORD):
+        # One that begins anew counts on.
+        return _LOG
+    with path.open("rb") as file:
+        file.seek((page_of_name() - 1) * PAGE_BYTES)
+        of_file = read_name(file.read(PAGE_BYTES))
+    page = last_page(_read_log(log_of(path), found), found.frames, page_of_name())
+    of_log = None if page is None else read_name(page)
+    if of_file is None or of_log is None or (of_file.id == of_log.id and of_file.epoch <= of_log.epoch):
+        return None
+    trace = read_trace(path)
+    is_of_log = of_file.id != of_log.id and trace is not None and trace.frames > 0 and trace.salts == found.salts
+    return _FILE if is_of_log else _LOG
 
 
 def _is_short(found: Found, before: Trace) -> bool:
@@ -209,6 +249,8 @@ def _name(remains: Remains, log_size: int, trace: Trace | None) -> list[str]:
     named = []
     if remains.size is None:
         named.append(f"it is not there, but its log is, of {log_size} bytes")
+    elif remains.is_file_other:
+        named.append("it is not the journal that its log is of")
     elif remains.is_empty:
         named.append(f"{EMPTY}, but {log_size} bytes in its log" if log_size > HEADER_BYTES else EMPTY)
     if remains.cut_pages is not None:
@@ -216,6 +258,8 @@ def _name(remains: Remains, log_size: int, trace: Trace | None) -> list[str]:
         named.append(f"its end is missing: it has had {remains.cut_pages} pages, and {left} are left")
     if trace is not None and remains.is_log_gone:
         named.append(f"its log is gone: {trace.frames - trace.copied} pages in it had not been copied back yet")
+    if remains.is_log_other:
+        named.append("its log is not the one that was beside it")
     if remains.found.header is not None:
         named.append("the header of its log is not what was written; it can be computed")
     if remains.found.is_headless:
@@ -232,7 +276,7 @@ def _name_flips(found: Found) -> list[str]:
 
 
 def _name_end(remains: Remains, before: Trace | None) -> list[str]:
-    if before is None or not remains.is_log_short or remains.found.cut is not None:
+    if before is None or not remains.is_log_short or remains.is_log_other or remains.found.cut is not None:
         return []
     return [f"the end of its log is missing: {remains.found.frames} pages of {before.frames} are left of it"]
 
@@ -263,6 +307,8 @@ def make_one(path: Path, copy: Path, remains: Remains) -> Extent | None:
             shutil.copyfileobj(source, target)
     if found.is_headless or remains.is_empty:
         return _lay_log(path, copy, remains)
+    if remains.is_log_other:
+        return Extent(is_earlier=True, is_short=remains.cut_pages is not None)
     if log_of(path).exists():
         log_of(copy).touch(mode=0o600)
     if found.header is not None:

@@ -27,7 +27,7 @@ from concordiad.journal.losses import Losses
 from concordiad.journal.moving import DAMAGED, finish, name_whole, remove, sync_directory, sync_file
 from concordiad.journal.remains import WHOLE, Extent, Remains, log_of, look_at_files, make_one
 from concordiad.journal.schema import FORMATS, MIGRATIONS, is_new, name_new, open_draft
-from concordiad.journal.sums import EVENTS, MEMBERS, META, PROMPTS, ROOM_EPOCHS, TABLES, TURNS, Table
+from concordiad.journal.sums import EVENTS, MEMBERS, PROMPTS, ROOM_EPOCHS, TABLES, TURNS, Table
 from concordiad.journal.wal import Flip, turn_back
 from concordiad.journal.writing import begin_epoch
 
@@ -44,17 +44,15 @@ class Salvaged(Struct, frozen=True):
 
     Attributes:
         set_aside: the name under which it is kept.
-        found: what was wrong with its files, if they were not only damaged within; empty otherwise.
+        found: what was wrong with its files; if they were only damaged within, what was found first.
         missing: what is lost, in words, by room.
         of_no_room: what is lost of the journal itself, or of a room that cannot be told.
-        has_new_name: whether the new one has another name, because the old one's is lost.
     """
 
     set_aside: Path
     found: str
     missing: Mapping[str, str]
     of_no_room: str
-    has_new_name: bool
 
 
 class _Nothing(Exception):
@@ -98,7 +96,7 @@ def salvage(path: Path, problem: str, rooms: Collection[str] = ()) -> Salvaged:
         raise JournalError(f"the damaged journal {path} cannot be salvaged: {describe(error)}") from error
     if aside is None:
         raise JournalError(f"the new file in the place of {path} is gone: something else works in that directory")
-    return Salvaged(aside, "; ".join(found), losses.by_room(), losses.of_no_room(), losses.has_any(META.name))
+    return Salvaged(aside, "; ".join(found or [problem]), losses.by_room(), losses.of_no_room())
 
 
 def _mend(path: Path, copy: Path, remains: Remains) -> tuple[Path, Extent]:

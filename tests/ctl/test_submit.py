@@ -368,7 +368,7 @@ def test_own_time_out_leaves_the_prompt(tmp_path: Path, control_socket: Path) ->
 @pytest.mark.parametrize(
     ("answered", "told"),
     [
-        ((), "did not answer events.subscribe in time\n"),
+        ((), "did not answer events.subscribe in time: the prompt was not handed in\n"),
         (("events.subscribe",), "nobody can tell whether it was kept\n"),
     ],
 )

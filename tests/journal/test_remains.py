@@ -26,8 +26,8 @@ from concordiad.journal.schema import MIGRATIONS, open_writer
 from concordiad.journal.starting import make_sound
 from concordiad.journal.upkeep import back_up
 from concordiad.journal.walindex import read_trace
-from concordiad.journal.writing import write
-from tests.journal.damage import ENDS, ROOMS, Journal, content, fill, flip, kill, look, make_journal
+from concordiad.journal.writing import begin_epoch, write
+from tests.journal.damage import ENDS, ROOMS, Journal, content, fill, flip, go_on, kill, look, make_journal
 
 SEED = 20261122
 MUCH = 1 << 30
@@ -246,7 +246,6 @@ def test_where_nothing_can_be_read_an_empty_one_begins_and_every_room_is_told(
     aside = salvaged.set_aside
     assert [each.read_bytes() for each in (aside, log_of(aside)) if each.exists()] == damaged
     assert find_damage(path) == []
-    assert salvaged.has_new_name
     assert set(salvaged.missing) == {"main", "new"}
     assert "perhaps prompts" in salvaged.of_no_room
     messages = told(path)
@@ -468,3 +467,102 @@ def test_a_journal_that_cannot_be_salvaged_leaves_nothing_beside_it(
     assert sorted(each.name for each in path.parent.iterdir() if not each.name.endswith("-shm")) == before
     assert {name for name, _ in seen} >= {"journal.db.mend", "journal.db.mend-wal"}
     assert {mode for _, mode in seen} == {0o600}
+
+
+def other(place: Path) -> Path:
+    """Make the files of another journal whose daemon was killed."""
+    return kill(place, is_young=False, seed="another").place / "journal.db"
+
+
+@pytest.mark.parametrize("has_trace", [True, False])
+def test_the_log_of_another_journal_is_not_believed(old: Journal, tmp_path: Path, has_trace: bool) -> None:
+    """What is in the file goes on, as an earlier state; nothing of the other journal is ever served."""
+    path = old.copy_to(tmp_path / "work")
+    before = path.read_bytes()
+    shutil.copy(log_of(other(tmp_path / "other")), log_of(path))
+    if not has_trace:
+        path.with_name("journal.db-shm").unlink()
+    assert find_damage(path) == ["its log is not the one that was beside it"]
+    seen = look(path, old.content)
+    assert seen.salvaged is not None
+    assert "perhaps prompts" in seen.salvaged.of_no_room
+    assert seen.salvaged.set_aside.read_bytes() == before
+    assert states(path) == {"answered", "running", "uncertain"}
+
+
+def test_the_log_of_another_journal_beside_one_that_was_closed_is_not_believed(whole: Journal, tmp_path: Path) -> None:
+    """There was none, and nothing of the own one is lost."""
+    path = whole.copy_to(tmp_path / "work")
+    with closing(open_writer(path)) as connection:
+        begin_epoch(connection)
+    before = content(path)
+    del before["prompts"]
+    shutil.copy(log_of(other(tmp_path / "other")), log_of(path))
+    assert look(path, before).lost == 0
+    assert states(path) == {"answered", "running", "uncertain"}
+
+
+def test_an_older_log_of_the_same_journal_is_not_believed(tmp_path: Path) -> None:
+    """What waited then was answered since, and what was recorded since is not taken back."""
+    path, kept = tmp_path / "journal.db", tmp_path / "kept"
+    with closing(open_writer(path)) as connection:
+        begin_epoch(connection)
+        fill(connection, 8, SEED)
+        shutil.copy(log_of(path), kept)
+    with closing(open_writer(path)) as connection:
+        begin_epoch(connection)
+        go_on(connection, 5)
+    before = content(path)
+    asked = {row[0] for row in before.pop("prompts")}
+    shutil.copy(kept, log_of(path))
+    assert find_damage(path) == ["its log is not the one that was beside it"]
+    assert look(path, before).lost == 0
+    assert {row[0] for row in content(path)["prompts"]} == asked
+    assert "waiting" not in states(path)
+
+
+def test_the_file_of_another_journal_is_not_believed_beside_the_own_log(old: Journal, tmp_path: Path) -> None:
+    """What the log has goes on; nobody gets in whom the other journal knew."""
+    path = old.copy_to(tmp_path / "work")
+    shutil.copy(other(tmp_path / "other"), path)
+    [problem] = find_damage(path)
+    assert problem == "it is not the journal that its log is of"
+    seen = look(path, old.content)
+    assert seen.salvaged is not None
+    assert "perhaps guests" in seen.salvaged.of_no_room
+
+
+def test_a_journal_of_which_only_the_trace_is_left_is_missed(old: Journal, tmp_path: Path) -> None:
+    """Somebody has removed it and its log after a crash."""
+    path = old.copy_to(tmp_path / "work")
+    path.unlink()
+    log_of(path).unlink()
+    with pytest.raises(JournalError, match="it is gone, and so is its log"):
+        make_sound(path, OnDamage.REFUSE)
+    salvaged = make_sound(path, OnDamage.SALVAGE, ["main"])
+    assert salvaged is not None
+    assert set(told(path)) == {"main"}
+    open_writer(path).close()
+    assert make_sound(path, OnDamage.REFUSE) is None
+
+
+def test_an_earlier_file_beside_a_newer_log_is_told(tmp_path: Path) -> None:
+    """A backup that is laid over the file after a crash: rows of any kind may be missing, and nothing names them."""
+    path = tmp_path / "journal.db"
+    with closing(open_writer(path)) as connection:
+        begin_epoch(connection)
+        fill(connection, 8, SEED)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        shutil.copy(path, tmp_path / "backup")
+        go_on(connection, 60)
+        connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+        go_on(connection, 5)
+        (tmp_path / "work").mkdir()
+        for end in ENDS:
+            shutil.copy(f"{path}{end}", tmp_path / "work")
+        before = content(path)
+    path = tmp_path / "work" / "journal.db"
+    shutil.copy(tmp_path / "backup", path)
+    seen = look(path, before)
+    assert seen.salvaged is not None
+    assert "perhaps invites" in seen.salvaged.of_no_room
