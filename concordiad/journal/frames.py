@@ -6,6 +6,7 @@ damaged can be computed from the first frame, and frames can be believed that st
 written but a copy.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct
@@ -201,6 +202,18 @@ def last_page(log: bytearray, frames: int, page: int) -> bytearray | None:
         if is_committed and found == page:
             return log[start + FRAME_BYTES : start + FRAME_BYTES + PAGE_BYTES]
     return None
+
+
+def has_page(path: Path, page: int) -> bool:
+    """Tell whether a log has a page, by what its frames say they are. Raises OSError."""
+    with path.open("rb") as file:
+        salts = file.read(HEADER_BYTES)[16:24]
+        while len(frame := file.read(FRAME_BYTES)) == FRAME_BYTES:
+            number, *_ = FRAME.unpack(frame)
+            if number == page and frame[8:16] == salts:
+                return True
+            file.seek(PAGE_BYTES, os.SEEK_CUR)
+    return False
 
 
 def lay(run: Run, path: Path) -> None:

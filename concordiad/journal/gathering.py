@@ -201,36 +201,44 @@ class _Gathering:
         """Carry over events, and find which are missing."""
         index = _BY_NUMBER
         firsts = self._first_numbers()
+        whole: set[int] = set()
         for row in self._read_rows(EVENTS, index.name, index.columns):
-            is_forgotten = isinstance(row[2], int) and row[2] < firsts.get(row[1], 0) - 1
-            if EVENTS.is_whole(row[1:]) and not is_forgotten:
+            if not EVENTS.is_whole(row[1:]):
+                self._broken.add(EVENTS.name)
+            elif not isinstance(row[2], int) or row[2] >= (firsts or {}).get(row[1], 0) - 1:
                 self._insert(EVENTS, row[1:], row[0])
+                whole.add(row[0])
         lost: dict[str, set[int]] = {}
         rooms = {row[0] for row in self._draft.execute("SELECT DISTINCT room FROM room_epochs").fetchall()}
         rooms |= {row[0] for row in self._draft.execute("SELECT DISTINCT room FROM events").fetchall()}
-        is_of_others = False
+        listed: set[int] = set()
         for room, seq, rowid in self._read_index(index.name, EVENTS, f"{index.columns}, rowid"):
             query = "SELECT 1 FROM events WHERE rowid = ? OR (room = ? AND seq = ?)"
-            is_of_others |= room not in rooms
-            if room in rooms and isinstance(seq, int) and not self._draft.execute(query, (rowid, room, seq)).fetchone():
+            listed.add(rowid)
+            if room not in rooms:
+                self._broken.add(index.name)
+            elif isinstance(seq, int) and not self._draft.execute(query, (rowid, room, seq)).fetchone():
                 lost.setdefault(room, set()).add(seq)
+        if firsts is None or not whole <= listed:
+            self._broken.add(index.name)
+        if {EVENTS.name, index.name} <= self._broken:
+            # Neither tells what the other one has lost.
+            self.losses.doubt(EVENTS.name)
         for room in rooms:
             lost[room] = self._missing(room, lost.get(room, set()))
-        if EVENTS.name in self._broken and (is_of_others or index.name in self._broken):
-            self.losses.doubt(EVENTS.name)
         self.lost_events = {room: sorted(numbers) for room, numbers in lost.items() if numbers}
         for room, numbers in self.lost_events.items():
             self.losses.add_events(room, numbers)
 
-    def _first_numbers(self) -> dict[str, int]:
-        """Read which event of each room an index has first; nothing where it cannot be all that it was."""
+    def _first_numbers(self) -> dict[str, int] | None:
+        """Read which event of each room an index has first; None where it cannot be all that it was."""
         query = f"SELECT room, min(seq), max(seq), count(*) FROM events INDEXED BY {_BY_NUMBER.name} GROUP BY room"
         try:
             found = self._source.execute(query).fetchall()
         except sqlite3.DatabaseError:
-            return {}
+            return None
         is_whole = all(isinstance(last, int) and last - first + 1 == count for _, first, last, count in found)
-        return {room: first for room, first, *_ in found} if is_whole else {}
+        return {room: first for room, first, *_ in found} if is_whole else None
 
     def _missing(self, room: str, listed: set[int]) -> set[int]:
         """Find which numbers are missing: those between what there is, and those that only the index has."""

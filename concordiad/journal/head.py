@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from concordiad.journal.frames import COUNTED, PAGE_BYTES
+from concordiad.journal.frames import COUNTED, PAGE_BYTES, has_page
 from concordiad.journal.schema import FIRST_WITH_SUMS, FORMAT_MARK, FORMATS, MIGRATIONS, make_format, open_draft
 from concordiad.journal.sums import Ledger
 
@@ -78,8 +78,8 @@ def is_head_right(path: Path, connection: sqlite3.Connection) -> bool:
         return not header and not shape
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size > 0:
-        # The right ones may be in the log as yet.
-        return is_constant_so_far(header)
+        # The right one may be in the log as yet.
+        return is_constant_so_far(header) if has_page(log, 1) else is_constant(header)
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     is_size_right = pages * PAGE_BYTES == path.stat().st_size
     return is_size_right and is_constant(header)
@@ -113,7 +113,7 @@ def mend_head(copy: Path) -> bool:
         if not all(numbers):
             return False
         pages = {(page - 1) * PAGE_BYTES: _read_page(file, page) for page in numbers}
-        if not all(page and _may_be_of_a_table(page[0 if start else HEADER_BYTES]) for start, page in pages.items()):
+        if not all(_may_be_of_a_table(page, HEADER_BYTES if start == 0 else 0) for start, page in pages.items()):
             return False
         if _count_missing(copy) > 1:
             return False
@@ -142,13 +142,13 @@ def renew_head(copy: Path) -> None:
     """
     fresh = _make_pattern(copy)
     with copy.open("r+b", buffering=0) as file:
-        size = file.seek(0, 2)
         for page in _pages_of_list(fresh[:PAGE_BYTES]):
             begin = (page - 1) * PAGE_BYTES
             file.seek(begin)
             file.write(fresh[begin : begin + PAGE_BYTES])
+        pages = file.seek(0, 2) // PAGE_BYTES
         file.seek(COUNTED.start)
-        file.write(max(size // PAGE_BYTES, 1).to_bytes(4, "big"))
+        file.write(pages.to_bytes(4, "big"))
 
 
 def _make_pattern(copy: Path) -> bytes:
@@ -170,8 +170,8 @@ def _count_missing(copy: Path) -> int:
     return len(beginnings)
 
 
-def _may_be_of_a_table(first: int) -> bool:
-    return any((first ^ right).bit_count() <= 1 for right in (INTERIOR, LEAF))
+def _may_be_of_a_table(page: bytes, begin: int) -> bool:
+    return len(page) == PAGE_BYTES and any((page[begin] ^ right).bit_count() <= 1 for right in (INTERIOR, LEAF))
 
 
 def _read_page(file: RawIOBase, number: int) -> bytes:
