@@ -286,14 +286,22 @@ def test_journal_of_a_newer_format(site: Site) -> None:
     assert journal.read_bytes() == before
 
 
-def test_damaged_journal(site: Site) -> None:
-    """A journal that is no database is named and left alone."""
+def test_journal_that_is_no_database(site: Site) -> None:
+    """It is named and left alone where that is wanted; else it is kept as it is, and its place is taken."""
     site.state.mkdir()
     journal = site.state / "journal.db"
     journal.write_bytes(b"this is no database, but it is long enough to be one" * 100)
     before = journal.read_bytes()
+    site.configure({"journal": {"damaged": "refuse"}})
     assert str(journal) in said(site.refuse(), FAILURE)
     assert journal.read_bytes() == before
+    site.configure({"journal": {"damaged": "salvage"}})
+    with site.running() as daemon:
+        client = daemon.follow()
+        [aside] = client.call("daemon.status")["daemon"]["set_aside"]
+        assert Path(aside).read_bytes() == before
+        client.submit("[[text:goes on]]")
+        assert client.finished()["answer"] == "goes on"
 
 
 @pytest.mark.parametrize("size_bytes", [0, 4096, 32_768])
