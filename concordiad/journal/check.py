@@ -56,7 +56,8 @@ def find_problems_for_start(connection: sqlite3.Connection) -> list[str]:
 
 def _structure(connection: sqlite3.Connection, table: str | None = None) -> list[str]:
     query = "PRAGMA integrity_check(5)" if table is None else f"PRAGMA integrity_check({table})"
-    return [row[0] for row in connection.execute(query) if row[0] != "ok"]
+    lines = [line for row in connection.execute(query) for line in row[0].splitlines()]
+    return [line for line in lines if line != "ok" and not line.startswith("*** in database")]
 
 
 def _damaged_rows(connection: sqlite3.Connection, tables: Iterable[Table]) -> Iterator[Damaged]:
