@@ -196,6 +196,7 @@ class _Mender:
     ) -> None:
         self._draft = draft
         self._what = what
+        self._is_empty = not gathered.rows
         self._rooms = rooms
         self._extent = extent
         self._losses = gathered.losses
@@ -273,9 +274,8 @@ class _Mender:
         seq, now = self._last(room) + 1, time.time()
         if (epoch,) not in self._query("SELECT epoch FROM room_epochs WHERE room = ?", (room,)):
             self._draft.execute(ROOM_EPOCHS.insert, ROOM_EPOCHS.sealed((room, epoch, seq)))
-        message = (
-            f"the journal was damaged{self._what}; missing are {self._losses.by_room()[room]}; the damaged file is kept"
-        )
+        missing = "" if self._is_empty else f"; missing are {self._losses.by_room()[room]}"
+        message = f"the journal was damaged{self._what}{missing}; the damaged file is kept"
         body = members(code="journal_damaged", message=message, fault=None)
         json = envelope(room, epoch, seq, now, "notice", body)
         self._draft.execute(EVENTS.insert, EVENTS.sealed((room, seq, json)))
