@@ -192,16 +192,29 @@ def _frames(log: bytearray, start: int) -> Iterator[Frame]:
         start += FRAME_BYTES + PAGE_BYTES
 
 
-def last_page(log: bytearray, frames: int, page: int) -> bytearray | None:
-    """Find a page as the last commit left it, among so many frames that are right; None where none of them has it."""
-    is_committed = False
-    for number in range(frames - 1, -1, -1):
+class Version(NamedTuple):
+    """A page as a commit has left it; the first commit in a log is 0."""
+
+    commit: int
+    content: bytearray
+
+
+def find_versions(log: bytearray, frames: int, page: int) -> list[Version]:
+    """Find what the commits among so many frames that are right have made of a page, the oldest first."""
+    versions: list[Version] = []
+    in_commit: bytearray | None = None
+    commit = 0
+    for number in range(frames):
         start = HEADER_BYTES + number * (FRAME_BYTES + PAGE_BYTES)
         found, pages, *_ = FRAME.unpack_from(log, start)
-        is_committed |= pages > 0
-        if is_committed and found == page:
-            return log[start + FRAME_BYTES : start + FRAME_BYTES + PAGE_BYTES]
-    return None
+        if found == page:
+            in_commit = log[start + FRAME_BYTES : start + FRAME_BYTES + PAGE_BYTES]
+        if pages:
+            if in_commit is not None:
+                versions.append(Version(commit, in_commit))
+            in_commit = None
+            commit += 1
+    return versions
 
 
 def has_page(path: Path, page: int) -> bool:

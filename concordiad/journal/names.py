@@ -1,22 +1,25 @@
 """
 The name of a journal, read from the page alone where it stands: so that a file and a log of two are told apart.
 
+The first commit in a log writes it, with a number that is one above the file's (journal/writing.py).
 Law: no file is opened by SQLite, which would change what tells of the log.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from concordiad.errors import JournalError
-from concordiad.journal.frames import PAGE_BYTES
+from concordiad.journal.frames import PAGE_BYTES, find_versions
 from concordiad.journal.schema import MIGRATIONS, make_format
 from concordiad.journal.sums import META, Ledger
 
 
 class Name(NamedTuple):
-    """A journal's id, and its last epoch at that time."""
+    """A journal's id, and its number at that time: the last epoch, and how many logs were begun since."""
 
     id: str
     epoch: int
@@ -33,6 +36,32 @@ def _pattern() -> tuple[bytes, int]:
 def page_of_name() -> int:
     """Tell which page has the name, in every journal that was made in the newest format."""
     return _pattern()[1]
+
+
+class Names(NamedTuple):
+    """
+    The names that the commits in a log have written.
+
+    Attributes:
+        all: the oldest first; one that is not what was recorded is None.
+        is_from_first: whether the first commit in the log has written the first one.
+    """
+
+    all: Sequence[Name | None]
+    is_from_first: bool
+
+
+def read_names(log: bytearray, frames: int) -> Names:
+    """Read the names in a log, of which so many frames are right."""
+    versions = find_versions(log, frames, page_of_name())
+    return Names([read_name(each.content) for each in versions], bool(versions) and versions[0].commit == 0)
+
+
+def read_name_of_file(path: Path) -> Name | None:
+    """Read the name in a file, without what its log says; None as `read_name`. Raises OSError."""
+    with path.open("rb") as file:
+        file.seek((page_of_name() - 1) * PAGE_BYTES)
+        return read_name(file.read(PAGE_BYTES))
 
 
 def read_name(page: bytes | bytearray) -> Name | None:

@@ -16,17 +16,17 @@ from concordiad.errors import JournalError
 from concordiad.journal.frames import (
     COUNTED,
     FRAME_BYTES,
+    HEADER,
     HEADER_BYTES,
     PAGE_BYTES,
     Run,
     find_run,
-    last_page,
     lay,
     read_run,
 )
 from concordiad.journal.head import HEADER_BYTES as FILE_HEADER_BYTES
 from concordiad.journal.head import is_constant, is_constant_so_far
-from concordiad.journal.names import page_of_name, read_name
+from concordiad.journal.names import Name, read_name_of_file, read_names
 from concordiad.journal.schema import open_draft
 from concordiad.journal.wal import Found, cut_at, look_at_log, turn_back
 from concordiad.journal.walindex import Trace, is_of_this_boot, read_trace
@@ -43,6 +43,7 @@ NOTHING: Final = Found([], None)
 _WORD: Final = 0xFFFFFFFF
 _FILE: Final = "file"
 _LOG: Final = "log"
+_BOTH: Final = "both"
 _VERSIONS: Final = slice(18, 20)
 """Says that there may be a log; it is for files alone."""
 _CHANGES: Final = slice(24, 28)
@@ -63,6 +64,7 @@ class Remains(NamedTuple):
         is_log_short: whether the end of the log is missing.
         is_log_other: whether the log is not the one that was beside the file.
         is_file_other: whether the file is not the one that the log was beside: it counts as empty.
+        is_file_earlier: whether the file is of the same journal, and of before the log was begun.
         cut_pages: how many pages the file had, where it is cut.
     """
 
@@ -74,6 +76,7 @@ class Remains(NamedTuple):
     is_log_short: bool = False
     is_log_other: bool = False
     is_file_other: bool = False
+    is_file_earlier: bool = False
     cut_pages: int | None = None
 
     @property
@@ -85,7 +88,8 @@ class Remains(NamedTuple):
         """
         is_log_right = self.found.header is None and not self.found.is_headless
         is_log_there = is_log_right and not (self.is_log_gone or self.is_log_short or self.is_log_other)
-        return not self.problems or (is_log_there and not self.is_empty and self.cut_pages is None)
+        is_file_there = not self.is_empty and not self.is_file_earlier and self.cut_pages is None
+        return not self.problems or (is_log_there and is_file_there)
 
 
 class Extent(NamedTuple):
@@ -124,11 +128,12 @@ def look_at_files(path: Path) -> Remains:
         return Remains([] if read_trace(path) is None else ["it is gone, and so is its log"])
     # Before the log: whoever writes meanwhile is not taken for damage, because what is in neither was in the log.
     counted = _count_pages(path) if size else None
+    name = read_name_of_file(path) if size and has_log else None
     before = read_trace(path) if has_log and is_of_this_boot(path) else None
     found = look_at_log(log_of(path))
     size = _size(path)
     trace = None if has_log and not _is_blank(log_of(path), found) else read_trace(path)
-    other = _find_other(path, found, before) if size and has_log else None
+    other = _find_other(path, found, before, name) if size and has_log else None
     remains = Remains(
         problems=[],
         found=found,
@@ -138,29 +143,47 @@ def look_at_files(path: Path) -> Remains:
         is_log_short=before is not None and trace is None and not found.is_headless and _is_short(found, before),
         is_log_other=other == _LOG,
         is_file_other=other == _FILE,
+        is_file_earlier=other == _BOTH,
         cut_pages=None if other == _FILE else _cut_pages(path, counted, size or 0, found),
     )
     problems = [*_name(remains, log_size, trace), *_name_flips(found), *_name_end(remains, before)]
     return remains._replace(problems=problems)
 
 
-def _find_other(path: Path, found: Found, before: Trace | None) -> str | None:
-    """Find which of the two was put there from elsewhere, or from an earlier time: _FILE, _LOG or neither."""
+def _find_other(path: Path, found: Found, before: Trace | None, of_file: Name | None) -> str | None:
+    """
+    Find which of the two was put there from elsewhere, or from another time: _FILE, _LOG, _BOTH or neither.
+
+    Args:
+        path: the journal.
+        found: what was seen of the log.
+        before: what SQLite has kept in mind of a log, if that is known to be of this machine's run.
+        of_file: the name in the file, as it was before the log was looked at.
+    """
     if found.salts is None:
         return None
     if before is not None and before.frames and found.salts[0] not in (before.salts[0], before.salts[0] + 1 & _WORD):
         # One that begins anew counts on.
         return _LOG
-    with path.open("rb") as file:
-        file.seek((page_of_name() - 1) * PAGE_BYTES)
-        of_file = read_name(file.read(PAGE_BYTES))
-    page = last_page(_read_log(log_of(path), found), found.frames, page_of_name())
-    of_log = None if page is None else read_name(page)
-    if of_file is None or of_log is None or (of_file.id == of_log.id and of_file.epoch <= of_log.epoch):
+    if of_file is None or log_of(path).stat().st_size < HEADER_BYTES + found.frames * (FRAME_BYTES + PAGE_BYTES):
         return None
-    trace = read_trace(path)
-    is_of_log = of_file.id != of_log.id and trace is not None and trace.frames > 0 and trace.salts == found.salts
-    return _FILE if is_of_log else _LOG
+    log = _read_log(log_of(path), found)
+    if HEADER.unpack_from(log)[4:6] != found.salts or read_name_of_file(path) != of_file:
+        # Somebody writes meanwhile.
+        return None
+    names = read_names(log, found.frames)
+    last = names.all[-1] if names.all else None
+    if last is None:
+        return None
+    if of_file.id != last.id:
+        trace = read_trace(path)
+        return _FILE if trace is not None and trace.frames > 0 and trace.salts == found.salts else _LOG
+    if of_file.epoch > last.epoch:
+        return _LOG
+    first = names.all[0] if names.is_from_first else None
+    # The file is as it was when the log was begun, or has got the page of the name from it since.
+    is_of_log = first is None or of_file.epoch == first.epoch - 1 or of_file in names.all
+    return None if is_of_log else _BOTH
 
 
 def _is_short(found: Found, before: Trace) -> bool:
@@ -251,6 +274,8 @@ def _name(remains: Remains, log_size: int, trace: Trace | None) -> list[str]:
         named.append(f"it is not there, but its log is, of {log_size} bytes")
     elif remains.is_file_other:
         named.append("it is not the journal that its log is of")
+    elif remains.is_file_earlier:
+        named.append("it is of an earlier time than its log")
     elif remains.is_empty:
         named.append(f"{EMPTY}, but {log_size} bytes in its log" if log_size > HEADER_BYTES else EMPTY)
     if remains.cut_pages is not None:
@@ -319,8 +344,8 @@ def make_one(path: Path, copy: Path, remains: Remains) -> Extent | None:
         with copy.open("r+b") as file:
             # SQLite reads nothing of a file that is shorter than it says; a page of zeros is only unreadable itself.
             file.truncate(remains.cut_pages * PAGE_BYTES)
-    is_earlier = found.cut is not None or remains.is_log_gone or remains.is_log_short
-    return Extent(is_earlier, remains.cut_pages is not None)
+    is_earlier = found.cut is not None or remains.is_log_gone or remains.is_log_short or remains.is_file_earlier
+    return Extent(is_earlier, remains.cut_pages is not None or remains.is_file_earlier)
 
 
 def _lay_log(path: Path, copy: Path, remains: Remains) -> Extent | None:

@@ -87,6 +87,8 @@ class Store:
         self._checkpointer = checkpointer
         self._is_full_sync = True
         self._is_log_long = False
+        self._copies = 0
+        self._named_at: int | None = None
         self.limiter = trio.CapacityLimiter(1)
         self.checkpointing = trio.Lock()
         self._place: Place | None = None
@@ -156,7 +158,7 @@ class Store:
                 writer.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
                 self._is_full_sync = is_durable
             if any(each.events or each.changes for each in transactions):
-                write(writer, transactions)
+                self._write(writer, transactions)
             else:
                 touch(writer)
         except sqlite3.Error as error:
@@ -167,6 +169,13 @@ class Store:
         if self._is_log_long:
             self._is_log_long = False
             self._copy_back(writer)
+
+    def _write(self, writer: sqlite3.Connection, transactions: Sequence[Transaction]) -> None:
+        """Commit, with the journal's name if the log may have begun anew: after it was copied back, and meanwhile."""
+        copies = self._copies
+        is_copied = copies % 2 == 1 or copies != self._named_at
+        write(writer, transactions, may_begin_log=is_copied and self._path is not None)
+        self._named_at = copies
 
     def _overwrite_unsynced(self, writer: sqlite3.Connection) -> None:
         """
@@ -187,12 +196,16 @@ class Store:
 
     def _copy_back(self, connection: sqlite3.Connection) -> int:
         """Copy the log back without waiting for anybody; return how many pages it has."""
+        # Counted before and after, because commits go on meanwhile: the number is odd then.
+        self._copies += 1
         try:
             row = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except sqlite3.OperationalError as error:
             # Busy, or the disk is full: the log keeps everything, the next commit that fails says so itself.
             self._note(error)
             return 0
+        finally:
+            self._copies += 1
         return int(row[1])
 
     def _note(self, error: sqlite3.Error) -> None:
@@ -295,6 +308,7 @@ class Store:
                 self._copied = None
             raise
         self._is_full_sync, self._is_log_long, self.unfit, self._copied = True, False, None, None
+        self._named_at = None
         _close(before)
 
     def close(self) -> None:

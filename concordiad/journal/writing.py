@@ -1,12 +1,15 @@
 """
-Several owners' transactions as one commit.
+Several owners' transactions as one commit; and the number that counts on with each run and each log of the journal.
 
-Law: all their events are written, then all their changes in order, or nothing of it.
+Laws: all their events are written, then all their changes in order, or nothing of it. The first commit in a log writes
+the journal's name (journal/names.py) with a number that is one above the file's, so that a file and a log that do not
+belong together are told apart.
 """
 
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from msgspec.structs import astuple
 
@@ -31,15 +34,22 @@ from concordiad.journal.sums import (
 from concordiad.journal.turns import write_turn
 
 
-def write(connection: sqlite3.Connection, transactions: Sequence[Transaction]) -> None:
+def write(connection: sqlite3.Connection, transactions: Sequence[Transaction], *, may_begin_log: bool = False) -> None:
     """
     Commit several owners' transactions as one: all their events, then their changes in order.
+
+    Args:
+        connection: writes.
+        transactions: what is committed.
+        may_begin_log: whether this may be the first commit in a log.
 
     Raises:
         sqlite3.Error: nothing was committed.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
+        if may_begin_log:
+            _count_on(connection)
         write_events(connection, transactions)
         for transaction in transactions:
             for change in transaction.changes:
@@ -98,8 +108,18 @@ def _write_change(connection: sqlite3.Connection, change: Change) -> None:
             ROOM_EPOCHS.put(connection, change)
 
 
+def _count_on(connection: sqlite3.Connection) -> None:
+    row = None
+    # What is damaged is told by who reads it: to record goes on.
+    with suppress(JournalError):
+        row = META.read_one(connection, "", ())
+    if row is not None:
+        META.put(connection, (1, row[1], row[2] + 1))
+
+
 def begin_epoch(connection: sqlite3.Connection) -> tuple[str, int]:
     """Raise the epoch; return the journal's id and the new epoch. Committed with the connection's synchronous mode."""
+    write(connection, (), may_begin_log=True)
     # At least the time in milliseconds: a journal that somebody has put in this place, other than by `journal restore`,
     # must not give an epoch that clients know.
     connection.execute("BEGIN IMMEDIATE")

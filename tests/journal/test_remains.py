@@ -16,7 +16,8 @@ import pytest
 
 from concordiad.core.model import AgentSession, OnDamage
 from concordiad.errors import JournalError
-from concordiad.journal.changes import Transaction
+from concordiad.journal import open_journal
+from concordiad.journal.changes import Recorded, Transaction
 from concordiad.journal.events import last_seq, read_events
 from concordiad.journal.frames import FRAME_BYTES, HEADER, HEADER_BYTES, PAGE_BYTES, add
 from concordiad.journal.inspect import find_damage, inspect_journal
@@ -31,6 +32,7 @@ from tests.journal.damage import ENDS, ROOMS, Journal, content, fill, flip, go_o
 
 SEED = 20261122
 MUCH = 1 << 30
+LONG = b"x" * 100_000
 
 
 @pytest.fixture(scope="module")
@@ -530,6 +532,55 @@ def test_the_file_of_another_journal_is_not_believed_beside_the_own_log(old: Jou
     seen = look(path, old.content)
     assert seen.salvaged is not None
     assert "perhaps guests" in seen.salvaged.of_no_room
+
+
+async def copies(place: Path, logs: int) -> list[Path]:
+    """Record as a daemon does; copy the journal's files at the first commit in each of so many logs."""
+    os.makedirs(place)
+    path, salts = place / "journal.db", set()
+    made: list[Path] = []
+    async with open_journal(path) as journal:
+        for seq in range(1, 5000):
+            await journal.record(Transaction("main", [Recorded(seq, b'{"seq":%d,"text":"%s"}' % (seq, LONG))]))
+            salt = HEADER.unpack_from(log_of(path).read_bytes())[4]
+            if salt in salts:
+                continue
+            salts.add(salt)
+            made.append(place / str(len(made)) / path.name)
+            made[-1].parent.mkdir()
+            for end in ENDS:
+                shutil.copy(f"{path}{end}", made[-1].parent)
+            if len(made) == logs:
+                return made
+    raise AssertionError(f"{len(made)} logs were begun")
+
+
+async def test_a_log_that_has_begun_anew_still_tells_whose_it_is(tmp_path: Path) -> None:
+    """Another journal beside it, with its log or alone, is not believed; its own is."""
+    (_, path), (_, another) = [await copies(tmp_path / name, 2) for name in ("one", "another")]
+    assert look_at_files(path).problems == []
+    whole = path.read_bytes()
+    shutil.copy(another, path)
+    assert look_at_files(path).problems == ["it is not the journal that its log is of"]
+    path.write_bytes(whole)
+    shutil.copy(log_of(another), log_of(path))
+    path.with_name("journal.db-shm").unlink()
+    assert look_at_files(path).problems == ["its log is not the one that was beside it"]
+
+
+@pytest.mark.parametrize("has_trace", [True, False])
+async def test_a_file_of_the_same_run_from_before_its_log_was_begun_is_told(tmp_path: Path, has_trace: bool) -> None:
+    """A copy of the file alone, made while the daemon ran, is put in its place after a kill."""
+    _, earlier, _, path = await copies(tmp_path / "copies", 4)
+    assert look_at_files(path).problems == []
+    shutil.copy(earlier, path)
+    if not has_trace:
+        path.with_name("journal.db-shm").unlink()
+    salvaged = make_sound(path, OnDamage.SALVAGE)
+    assert salvaged is not None
+    assert salvaged.found == "it is of an earlier time than its log"
+    assert "perhaps events" in salvaged.of_no_room
+    assert set(told(path)) == {"main"}
 
 
 def test_a_journal_of_which_only_the_trace_is_left_is_missed(old: Journal, tmp_path: Path) -> None:

@@ -102,9 +102,10 @@ async def test_no_epoch_comes_again_after_a_backup_is_put_back(tmp_path: Path, n
     restore(path, target)
     path.unlink()
     restore(path, target)
-    assert await epoch_of(path) == ahead + 1
+    first = await epoch_of(path)
+    assert first > ahead
     restore(path, target)
-    assert await epoch_of(path) == ahead + 2
+    assert await epoch_of(path) > first
 
 
 async def test_no_epoch_comes_again_after_one_that_cannot_be_read(tmp_path: Path) -> None:
@@ -116,4 +117,4 @@ async def test_no_epoch_comes_again_after_one_that_cannot_be_read(tmp_path: Path
     ahead_s = before // 1000 + 10**6
     os.utime(path, (ahead_s, ahead_s))
     restore(path, target)
-    assert await epoch_of(path) == ahead_s * 1000 + 1
+    assert await epoch_of(path) > ahead_s * 1000

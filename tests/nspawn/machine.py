@@ -74,9 +74,9 @@ class Machine:
             timeout=PATIENCE_S,
             env=ENVIRONMENT,
         )
-        assert not check or done.returncode == 0, (
-            f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout}{done.stderr}"
-        )
+        if check and done.returncode != 0:
+            why = self._last_words() if command[0] == "systemctl" else ""
+            raise AssertionError(f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout}{done.stderr}{why}")
         return done
 
     def read(self, *command: str, user: str | None = None, env: Mapping[str, str] | None = None) -> str:
@@ -104,6 +104,10 @@ class Machine:
     def log_of(self, unit: str) -> str:
         """Return what a unit has logged, for a message of a test that fails."""
         return self.run("journalctl", "--no-pager", "--output=cat", f"--unit={unit}", check=False).stdout
+
+    def _last_words(self) -> str:
+        """Return the end of the machine's log: systemctl itself never says why a unit has failed."""
+        return self.run("journalctl", "--no-pager", "--lines=100", check=False).stdout
 
     def path(self, place: str) -> Path:
         """Name a file of the machine as it is reached from here; symbolic links to absolute paths lead out."""
