@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
+from tests.nspawn.groups import own_groups
 from tests.nspawn.tree import cannot
 from tests.support.patience import PATIENCE_S
 from tests.support.real_cli import find_cli
@@ -147,14 +148,15 @@ def _as_roots(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
 @contextlib.contextmanager
 def booted(tree: Path) -> Iterator[Machine]:
     """Boot a machine as new; it is shut down on leaving, and nothing of it stays."""
-    with tempfile.TemporaryDirectory(prefix="concordia-machine-") as directory:
+    name = f"concordia-{os.getpid()}-{next(_numbers)}"
+    with tempfile.TemporaryDirectory(prefix="concordia-machine-") as directory, own_groups(name) as joining:
         ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         ear.bind(f"{directory}/notify")
         with open(Path(directory) / "console", "w+b") as console:
             began = time.monotonic()
             # Should this process die, the machine is shut down all the same.
             keeper = subprocess.Popen(
-                ["setpriv", "--pdeathsig=TERM", *_nspawn(tree)],
+                ["setpriv", "--pdeathsig=TERM", *joining, *_nspawn(tree, name)],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
@@ -171,8 +173,7 @@ def booted(tree: Path) -> Iterator[Machine]:
                 _shut_down(keeper)
 
 
-def _nspawn(tree: Path) -> list[str]:
-    name = f"concordia-{os.getpid()}-{next(_numbers)}"
+def _nspawn(tree: Path, name: str) -> list[str]:
     cli = find_cli()
     return [
         *("systemd-nspawn", "--quiet", f"--directory={tree}", f"--machine={name}", "--boot"),

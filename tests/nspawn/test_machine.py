@@ -50,6 +50,15 @@ def test_a_machine_leaves_nothing_in_the_tree(tree: Path, machine: Machine) -> N
         assert not (tree / "etc/left-behind").exists()
 
 
+def test_machines_that_run_at_once_have_no_control_group_in_common(tree: Path, machine: Machine) -> None:
+    """Their units have the same names; what one service manager removes must not be what another one needs."""
+    with booted(tree) as other:
+        one, another = [Path(f"/proc/{each.leader}/cgroup").read_text().split() for each in (machine, other)]
+    managed = [line for line in one if line.startswith("0::") or "name=systemd" in line]
+    assert managed
+    assert not set(managed) & set(another)
+
+
 def test_no_machine_is_a_failure_where_one_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that cannot be booted skips a test loudly, or fails it where CONCORDIA_REQUIRE_SYSTEMD is set."""
     monkeypatch.delenv(trees.REQUIRED, raising=False)
