@@ -40,10 +40,8 @@ help: ## say what there is to make
 run: .venv/.run $(if $(shell command -v claude 2>/dev/null),,.venv/.claude) ## install what is missing and start the daemon here, to try it
 	@$(BARE) exec .venv/bin/concordiad --try $(ARGS)
 
-# Tests mostly wait, so four files at a time keep two cores busy; ARGS=-n0 runs one test after the other. All is compiled
-# before: where a test fills the disk Python leaves half of a compiled module, with which no program starts any more.
+# Tests mostly wait, so four files at a time keep two cores busy; ARGS=-n0 runs one test after the other.
 test: .venv/.test .venv/.claude ## run every test, those with the real Claude Code CLI too
-	@$(BARE) .venv/bin/python -m compileall -q concordiad ctl
 	@$(BARE) exec .venv/bin/python -m pytest -n4 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.test ## lint, formatting and types

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).parents[1]
 
 LAYERS: Final = (
-    {"concordiad.core", "concordiad.errors"},
+    {"concordiad.core", "concordiad.errors", "concordiad.bytecode"},
     {"concordiad.config", "concordiad.ops"},
     {"concordiad.journal", "concordiad.agent", "concordiad.meaning"},
     {"concordiad.room"},
@@ -133,7 +133,7 @@ def imports_run_one_way(module: Module) -> Iterator[str]:
 
 
 def every_module_has_a_layer(module: Module) -> Iterator[str]:
-    """No module of the daemon stands beside the layers; the package itself is only its version."""
+    """No module of the daemon stands beside the layers; the package itself is its version, and how it is read."""
     if is_in(module.name, "concordiad") and module.name != "concordiad" and layer_of(module.name) is None:
         yield f"{module.name} is in no layer"
 

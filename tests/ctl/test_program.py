@@ -329,6 +329,7 @@ def test_submit_imports_next_to_nothing(tmp_path: Path, control_socket: Path) ->
     with scripted_daemon(control_socket, serving("prompt.submit", {"prompt": prompt(), "turn": None})):
         imported = imported_by(tmp_path, "-c", "from ctl.__main__ import main; main()", "submit", "x")
     ours = {"ctl", "ctl.__main__", "ctl.lines", "ctl.prompts", "ctl.quick", "ctl.sockets"}
+    ours |= {"concordiad", "concordiad.bytecode"}
     assert ours | {"__future__", "_socket", "errno"} == imported - imported_by(tmp_path, "-c", "pass")
 
 
