@@ -43,6 +43,7 @@ from concordiad.house.handle import House, Unopened
 from concordiad.house.housekeeper import Housekeeper
 from concordiad.house.setup import HouseSetup, SpecMaker
 from concordiad.journal import Journal, open_journal
+from concordiad.journal.patience import giving_up
 from concordiad.journal.schema import check_sqlite
 from concordiad.meaning import Grouper
 from concordiad.meaning.key import find_key, without_key
@@ -286,13 +287,11 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
             accepting = trio.CancelScope()
             watchers.start_soon(_watch_signals, signals, setup.manager, accepting, closing, hurry, keeping, turn_s)
             patience_s = 0.0 if setup.manager.address is None else FULL_PATIENCE_S
-            opened = open_journal(
-                directories.journal,
-                config.journal.damaged,
-                patience_s,
-                lambda words: setup.manager.tell(STATUS=words),
-                config.rooms,
-            )
+
+            def tell(words: str) -> None:
+                setup.manager.tell(STATUS=words)
+
+            opened = open_journal(directories.journal, config.journal.damaged, patience_s, tell, config.rooms)
             async with opened as journal:
                 kept = [] if setup.store is None else setup.store.incarnations
                 await trio.to_thread.run_sync(remove_spools, spools, {incarnation for _, incarnation in kept})
@@ -321,7 +320,8 @@ async def run_daemon(setup: Setup, announce: Callable[[Setup, House], None]) -> 
                         new_id=new_id,
                     )
                     async with trio.open_nursery() as houses:
-                        await houses.start(run_house, keeper, commands)
+                        async with giving_up(journal.health, patience_s, tell, closing):
+                            await houses.start(run_house, keeper, commands)
                         connections.start_soon(_accept_within, accepting, listener, door, metrics, house, connections)
                         watchers.start_soon(run_notifying, setup.manager, partial(summarise, house))
                         watchers.start_soon(run_reloading, wishes, setup, house)

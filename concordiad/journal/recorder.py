@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 import structlog
@@ -118,8 +119,10 @@ class _Recorder:
             if self._store.unfit is not None:
                 await self._move()
             began_at, asked_at = time.perf_counter(), trio.current_time()
+            grown_bytes = COMMIT_BYTES + sum(len(event.json) for each in transactions for event in each.events)
+            is_to_be_copied = self._grown_bytes + grown_bytes > CHECKPOINT_BYTES
             if self._store.has_thread:
-                await in_thread(self._store.commit, transactions)
+                await in_thread(partial(self._store.commit, transactions, is_before_copy=is_to_be_copied))
             else:
                 await trio.lowlevel.checkpoint()
                 self._store.commit(transactions)
@@ -134,8 +137,8 @@ class _Recorder:
             each.answer(None)
         if self._health.become(None):
             _log.info("journal_recovered")
-        self._grown_bytes += COMMIT_BYTES + sum(len(event.json) for each in transactions for event in each.events)
-        if self._grown_bytes > CHECKPOINT_BYTES:
+        self._grown_bytes += grown_bytes
+        if is_to_be_copied:
             self._grown_bytes = 0
             _ask_once(self._full)
         return True

@@ -88,7 +88,7 @@ class Store:
         self._is_full_sync = True
         self._is_log_long = False
         self._copies = 0
-        self._named_at: int | None = None
+        self._counted_at: int | None = None
         self.limiter = trio.CapacityLimiter(1)
         self.checkpointing = trio.Lock()
         self._place: Place | None = None
@@ -144,9 +144,13 @@ class Store:
             raise OSError("its file is being replaced")
         return self._reader
 
-    def commit(self, transactions: Sequence[Transaction]) -> None:
+    def commit(self, transactions: Sequence[Transaction], *, is_before_copy: bool = False) -> None:
         """
         Commit transactions as one, durable if any of them asks for it; with nothing to write, try whether that works.
+
+        Args:
+            transactions: what is committed.
+            is_before_copy: whether the log is to be copied back next.
 
         Raises:
             sqlite3.Error, OSError, MemoryError: nothing of it was committed.
@@ -158,7 +162,7 @@ class Store:
                 writer.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
                 self._is_full_sync = is_durable
             if any(each.events or each.changes for each in transactions):
-                self._write(writer, transactions)
+                self._write(writer, transactions, is_before_copy=is_before_copy or self._is_log_long)
             else:
                 touch(writer)
         except sqlite3.Error as error:
@@ -170,12 +174,12 @@ class Store:
             self._is_log_long = False
             self._copy_back(writer)
 
-    def _write(self, writer: sqlite3.Connection, transactions: Sequence[Transaction]) -> None:
-        """Commit, with the journal's name if the log may have begun anew: after it was copied back, and meanwhile."""
+    def _write(self, writer: sqlite3.Connection, transactions: Sequence[Transaction], *, is_before_copy: bool) -> None:
+        """Commit, and count on before the log is copied back, after that, and meanwhile: it may have begun anew."""
         copies = self._copies
-        is_copied = copies % 2 == 1 or copies != self._named_at
-        write(writer, transactions, may_begin_log=is_copied and self._path is not None)
-        self._named_at = copies
+        is_copied = copies % 2 == 1 or copies != self._counted_at
+        write(writer, transactions, counts_on=self._path is not None and (is_copied or is_before_copy))
+        self._counted_at = copies
 
     def _overwrite_unsynced(self, writer: sqlite3.Connection) -> None:
         """
@@ -308,11 +312,14 @@ class Store:
                 self._copied = None
             raise
         self._is_full_sync, self._is_log_long, self.unfit, self._copied = True, False, None, None
-        self._named_at = None
+        self._counted_at = None
         _close(before)
 
     def close(self) -> None:
-        """Close every connection; the last one copies the log back."""
+        """Close every connection; the last one copies the log back, and has counted on before that."""
+        if self._path is not None and self._writer is not None and self.unfit is None:
+            with suppress(sqlite3.Error):
+                write(self._writer, (), counts_on=True)
         connections = (self._checkpointer, self._reader, self._writer)
         self._checkpointer = self._reader = self._writer = None
         _close(connections)

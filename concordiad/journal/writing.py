@@ -1,9 +1,10 @@
 """
 Several owners' transactions as one commit; and the number that counts on with each run and each log of the journal.
 
-Laws: all their events are written, then all their changes in order, or nothing of it. The first commit in a log writes
-the journal's name (journal/names.py) with a number that is one above the file's, so that a file and a log that do not
-belong together are told apart.
+Laws: all their events are written, then all their changes in order, or nothing of it. The journal's name
+(journal/names.py) is written with a number that counts on in the first commit of each log, so that the log is known to
+be of what the file was then, and in the last one before it is copied back, so that the file is known to be of later
+than whatever was in the log before.
 """
 
 import sqlite3
@@ -34,21 +35,21 @@ from concordiad.journal.sums import (
 from concordiad.journal.turns import write_turn
 
 
-def write(connection: sqlite3.Connection, transactions: Sequence[Transaction], *, may_begin_log: bool = False) -> None:
+def write(connection: sqlite3.Connection, transactions: Sequence[Transaction], *, counts_on: bool = False) -> None:
     """
     Commit several owners' transactions as one: all their events, then their changes in order.
 
     Args:
         connection: writes.
         transactions: what is committed.
-        may_begin_log: whether this may be the first commit in a log.
+        counts_on: whether this may be the first commit in a log, or the last one before it is copied back.
 
     Raises:
         sqlite3.Error: nothing was committed.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if may_begin_log:
+        if counts_on:
             _count_on(connection)
         write_events(connection, transactions)
         for transaction in transactions:
@@ -119,7 +120,7 @@ def _count_on(connection: sqlite3.Connection) -> None:
 
 def begin_epoch(connection: sqlite3.Connection) -> tuple[str, int]:
     """Raise the epoch; return the journal's id and the new epoch. Committed with the connection's synchronous mode."""
-    write(connection, (), may_begin_log=True)
+    write(connection, (), counts_on=True)
     # At least the time in milliseconds: a journal that somebody has put in this place, other than by `journal restore`,
     # must not give an epoch that clients know.
     connection.execute("BEGIN IMMEDIATE")

@@ -1,6 +1,7 @@
 """The journal's disk fills up: what is refused, what goes on, and that nothing is lost."""
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from tests.e2e.gate import Gate
 from tests.e2e.outages import assert_whole, state_of, submit_until_refused
 from tests.support.control_client import types
-from tests.support.daemon import Site
+from tests.support.daemon import READY, Site
 from tests.support.guest_client import Closed, GuestClient, read_link
 from tests.support.service_manager import ServiceManager
 from tests.support.small_disk import SmallDisk, small_disk
@@ -161,6 +162,71 @@ def test_a_service_that_starts_on_a_full_disk_goes_on_by_itself(
             assert client.finished(prompt)["answer"] == str(number)
         assert client.call("prompt.submit", text="[[text:new]]")["prompt"]["state"] == "waiting"
         assert daemon.stop() == 0
+
+
+PAGE_BYTES = 4096
+PAGES = 20
+"""So many of them are enough for whatever a start records."""
+
+
+def crash(site: Site) -> tuple[str, str]:
+    """Kill a daemon with a prompt that runs and one that waits; return their ids."""
+    with site.running() as daemon:
+        client = daemon.follow()
+        running = client.submit("[[hang]]")["id"]
+        client.next("turn.started")
+        waiting = client.submit("[[text:after it]]")["id"]
+        daemon.kill()
+    return running, waiting
+
+
+def go_back(disk: SmallDisk, kept: Path, left_bytes: int) -> None:
+    """Have on the disk what was kept, and so much space."""
+    for file in disk.root.iterdir():
+        if file.is_file():
+            file.unlink()
+    shutil.copytree(kept, disk.root, dirs_exist_ok=True)
+    disk.fill(left_bytes)
+
+
+def find_room_for_half(site: Site, disk: SmallDisk, kept: Path) -> int:
+    """Find how many bytes let a journal be opened, and not record all that a start records."""
+    found = None
+    for pages in range(1, PAGES + 1):
+        go_back(disk, kept, pages * PAGE_BYTES)
+        with site.start() as daemon:
+            is_ready = daemon.has_said(READY)
+            if is_ready:
+                daemon.kill()
+            else:
+                assert (daemon.wait(), "full" in daemon.log, "Traceback" in daemon.log) == (1, True, False)
+                if "journal_opened" in daemon.log:
+                    found = found or pages * PAGE_BYTES
+        if is_ready and found is not None:
+            return found
+    raise AssertionError(f"{found}: a start fits as a whole or not at all, or not even with {PAGES} pages")
+
+
+def test_a_start_that_fits_on_the_disk_by_half_does_not_hang(site: Site, disk: SmallDisk, tmp_path: Path) -> None:
+    """At a terminal it is refused; a service waits for space, ends when told to, goes on once there is some."""
+    running, waiting = crash(site)
+    kept = shutil.copytree(disk.root, tmp_path / "kept")
+    room = find_room_for_half(site, disk, kept)
+    go_back(disk, kept, room)
+    with ServiceManager(site, tmp_path) as manager:
+        with manager.start() as daemon:
+            assert manager.hear_of("STATUS")["STATUS"].startswith("waits for space")
+            assert daemon.stop() == 1
+        go_back(disk, kept, room)
+        manager.forget()
+        with manager.start() as daemon:
+            assert manager.hear_of("STATUS")["STATUS"].startswith("waits for space")
+            disk.free()
+            manager.hear_of("READY")
+            client = daemon.follow(since=1)
+            assert client.finished(running)["outcome"] == "uncertain"
+            assert client.finished(waiting)["answer"] == "after it"
+            assert daemon.stop() == 0
 
 
 def test_a_start_on_a_full_disk_is_refused_at_once_in_a_terminal(site: Site, disk: SmallDisk) -> None:

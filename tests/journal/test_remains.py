@@ -13,6 +13,7 @@ from pathlib import Path
 from struct import Struct
 
 import pytest
+import trio
 
 from concordiad.core.model import AgentSession, OnDamage
 from concordiad.errors import JournalError
@@ -22,6 +23,7 @@ from concordiad.journal.events import last_seq, read_events
 from concordiad.journal.frames import FRAME_BYTES, HEADER, HEADER_BYTES, PAGE_BYTES, add
 from concordiad.journal.inspect import find_damage, inspect_journal
 from concordiad.journal.moving import find_set_aside
+from concordiad.journal.recorder import CHECKPOINT_BYTES, COMMIT_BYTES
 from concordiad.journal.remains import log_of, look_at_files
 from concordiad.journal.schema import MIGRATIONS, open_writer
 from concordiad.journal.starting import make_sound
@@ -29,6 +31,7 @@ from concordiad.journal.upkeep import back_up
 from concordiad.journal.walindex import read_trace
 from concordiad.journal.writing import begin_epoch, write
 from tests.journal.damage import ENDS, ROOMS, Journal, content, fill, flip, go_on, kill, look, make_journal
+from tests.support.patience import PATIENCE_S
 
 SEED = 20261122
 MUCH = 1 << 30
@@ -581,6 +584,65 @@ async def test_a_file_of_the_same_run_from_before_its_log_was_begun_is_told(tmp_
     assert salvaged.found == "it is of an earlier time than its log"
     assert "perhaps events" in salvaged.of_no_room
     assert set(told(path)) == {"main"}
+
+
+OTHER_LOG = ["its log is not the one that was beside it"]
+
+
+@pytest.mark.parametrize("has_trace", [True, False])
+async def test_an_earlier_log_of_the_same_run_is_not_believed_after_a_stop(tmp_path: Path, has_trace: bool) -> None:
+    """What waited when it was copied was answered since."""
+    path = tmp_path / "journal.db"
+    kept = tmp_path / "kept"
+    os.makedirs(kept)
+    async with open_journal(path) as journal:
+        for seq in range(1, 4):
+            await journal.record(Transaction("main", [Recorded(seq, b'{"seq":%d}' % seq)]))
+        for end in ENDS[1:]:
+            shutil.copy(f"{path}{end}", kept)
+        await journal.record(Transaction("main", [Recorded(4, b'{"seq":4}')]))
+    assert not log_of(path).exists()
+    for end in ENDS[1:] if has_trace else ENDS[1:2]:
+        shutil.copy(f"{kept / path.name}{end}", tmp_path)
+    assert find_damage(path) == OTHER_LOG
+    salvaged = make_sound(path, OnDamage.SALVAGE)
+    assert salvaged is not None
+    assert "perhaps prompts" in salvaged.of_no_room
+    assert {row[1] for row in content(path)["events"] if row[0] == "main"} >= {1, 2, 3, 4}
+
+
+async def moments(path: Path) -> list[dict[str, bytes]]:
+    """Record as a daemon does, and read the journal's files after each commit and what it has copied back."""
+    read, grown = [], 0
+    async with open_journal(path) as journal:
+        for seq in range(1, 30):
+            event = Recorded(seq, b'{"seq":%d,"text":"%s"}' % (seq, LONG))
+            await journal.record(Transaction("main", [event]))
+            grown += COMMIT_BYTES + len(event.json)
+            if grown > CHECKPOINT_BYTES:
+                grown = 0
+                with trio.fail_after(PATIENCE_S):
+                    while (trace := read_trace(path)) is None or trace.copied < trace.frames:  # noqa: ASYNC110
+                        await trio.lowlevel.checkpoint()
+            read.append({end: path.with_name(path.name + end).read_bytes() for end in ENDS})
+    return read
+
+
+@pytest.mark.parametrize("has_trace", [True, False])
+async def test_an_earlier_log_of_the_same_run_is_not_believed_after_a_kill(tmp_path: Path, has_trace: bool) -> None:
+    """Of whatever moment it is, if the log was copied back since; it has begun anew then, or not yet."""
+    path, seen = tmp_path / "journal.db", 0
+    files = await moments(path)
+    for number, earlier in enumerate(files):
+        for later in files[number:]:
+            if later[""] != earlier[""]:
+                for end in ENDS:
+                    path.with_name(path.name + end).write_bytes((later if end == "" else earlier)[end])
+                if not has_trace:
+                    path.with_name("journal.db-shm").unlink()
+                assert look_at_files(path).problems == OTHER_LOG
+                seen += 1
+    assert seen > len(files)
 
 
 def test_a_journal_of_which_only_the_trace_is_left_is_missed(old: Journal, tmp_path: Path) -> None:

@@ -33,12 +33,13 @@ class SmallDisk:
         self.root = root
         self._ballast = root / "ballast"
 
-    def fill(self) -> None:
-        """Leave no byte free."""
+    def fill(self, left_bytes: int = 0) -> None:
+        """Leave no byte free, or so many of them, in whole pages."""
         descriptor = os.open(self._ballast, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             for size in (65536, 4096, 512, 1):
                 self._write_all(descriptor, size)
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size - left_bytes)
         finally:
             os.close(descriptor)
 
