@@ -1,7 +1,7 @@
 """
 The name of a journal, read from the page alone where it stands: so that a file and a log of two are told apart.
 
-The first commit in a log writes it, with a number that is one above the file's (journal/writing.py).
+It is written with a number that counts on with each log (journal/writing.py).
 Law: no file is opened by SQLite, which would change what tells of the log.
 """
 
@@ -19,7 +19,7 @@ from concordiad.journal.sums import META, Ledger
 
 
 class Name(NamedTuple):
-    """A journal's id, and its number at that time: the last epoch, and how many logs were begun since."""
+    """A journal's id, and its number at that time: the last epoch, and what was counted on since."""
 
     id: str
     epoch: int
