@@ -130,7 +130,8 @@ def _counting_hops() -> Iterator[dict[str, int]]:
     run_sync = trio.to_thread.run_sync
 
     async def counted(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        counts[function.__name__] = counts.get(function.__name__, 0) + 1
+        name = getattr(function, "func", function).__name__
+        counts[name] = counts.get(name, 0) + 1
         return await run_sync(function, *args, **options)
 
     vars(trio.to_thread)["run_sync"] = counted
